@@ -1,0 +1,191 @@
+"""How gradients return: from the newest tensor to the oldest.
+
+An input is always older than its output. So if we always visit the newest tensor that is waiting, all its users have
+been visited before and have sent their share: its gradient is complete. No recursion and no separate sort is needed,
+and only the frontier of the graph is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .op import Piece, extent, sum_to
+from .scope import anomaly
+from .tensor import Array, Tensor, values
+
+Shares = list[tuple[Tensor, Any]]
+
+
+def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grads: bool = False) -> None:
+    """Add dy/dx to `x.grad` of every leaf x that needs a gradient, and of every tensor that asked by `keep_grad()`.
+
+    Args:
+        y: where to start; a single number unless `seed` is given.
+        seed: dL/dy, of y's shape, where y is not yet the loss.
+        keep_graph: keep the history, so that another backward may pass. Otherwise it is freed on the way.
+        keep_grads: store `.grad` of every tensor on the way, not of leaves alone.
+
+    Raises RuntimeError where there is no history (any more), or a value was replaced since; ValueError for a bad seed.
+    Either all gradients arrive or, after an error, none.
+    """
+    arrived = [
+        (x, dx)
+        for x, dx, _ in travel(y, seed_of(y, seed), free=not keep_graph)
+        if x.op is None or x.keeps_grad or keep_grads
+    ]
+    for x, dx in arrived:
+        x.grad = np.array(dx) if x.grad is None else x.grad + dx
+
+
+def grad(y: Tensor, xs: Tensor | Iterable[Tensor], seed: Any = None, *, create_graph: bool = False) -> list[Tensor]:
+    """The gradients dy/dx for each x, as Tensors; touches no `.grad` and keeps the history.
+
+    With `create_graph=True` they have a history of their own: differentiate them again, or draw them.
+
+    Raises RuntimeError where an x needs no gradient or no path leads from it to y.
+    """
+    xs = [xs] if isinstance(xs, Tensor) else list(xs)
+    found = vjp(y, xs, seed_of(y, seed), create_graph=create_graph)
+    for x, dx in zip(xs, found, strict=True):
+        if not x.requires_grad:
+            raise RuntimeError(f"grad: {x.describe()} needs no gradient. Make it with requires_grad=True.")
+        if dx is None:
+            raise RuntimeError(f"grad: no path leads from {x.describe()} to {y.describe()}.")
+    return [dx if isinstance(dx, Tensor) else Tensor.wrap(dx) for dx in found]
+
+
+def vjp(
+    y: Tensor, xs: Sequence[Tensor], seed: Any, *, stop: Collection[Tensor] = (), create_graph: bool = False
+) -> list[Any]:
+    """seedᵀ · dy/dx for each x, or None where no path leads to it. Nothing passes through a tensor in `stop`."""
+    wanted: dict[int, Any] = {x.birth: None for x in xs}
+    for x, dx, _ in travel(
+        y, seed, graph=create_graph, oldest=min(wanted, default=0), stop={x.birth for x in stop} - {y.birth}
+    ):
+        if x.birth in wanted:
+            wanted[x.birth] = dx
+    return [wanted[x.birth] for x in xs]
+
+
+def travel(
+    y: Tensor, seed: Any, *, graph: bool = False, free: bool = False, oldest: int = 0, stop: Collection[int] = ()
+) -> Iterator[tuple[Tensor, Any, Shares]]:
+    """Visit y and what it was made from, newest first; yield each tensor, its gradient, and its inputs' shares of it.
+
+    Args:
+        y, seed: where to start, and dL/dy.
+        graph: compute with Tensors, so that the gradients have a history; otherwise with arrays.
+        free: forget each tensor's history once it has been used.
+        oldest: nothing born before it is visited.
+        stop: births of tensors that pass nothing on.
+    """
+    if not y.requires_grad:
+        raise RuntimeError(
+            f"backward: {y.describe()} needs no gradient: nothing it was made from has requires_grad=True, "
+            "or it was made under no_grad() or detached."
+        )
+    waiting = {y.birth: y}
+    totals = {y.birth: seed}
+    ours: set[int] = set()  # births whose total is an array made here: more may be added in place
+    newest_first = [-y.birth]
+    while newest_first:
+        birth = -heappop(newest_first)
+        tensor, gradient = waiting.pop(birth), totals.pop(birth)
+        ours.discard(birth)
+        shares = [] if tensor.op is None or birth in stop else shares_of(tensor, gradient, graph, oldest)
+        yield tensor, gradient, shares
+        if free and tensor.op is not None:
+            tensor.inputs, tensor._saved = (), None
+        for x, share in shares:
+            birth = x.birth
+            if birth not in totals:
+                waiting[birth] = x
+                heappush(newest_first, -birth)
+                if type(share) is Piece:
+                    share = spread(share)
+                    ours.add(birth)
+                totals[birth] = share
+            elif graph:
+                totals[birth] = totals[birth] + spread(share)
+            elif type(share) is Piece:
+                if birth not in ours:  # the array may be another tensor's gradient too
+                    totals[birth] = np.array(totals[birth])
+                share.add_to(totals[birth])
+                ours.add(birth)
+            elif birth in ours:
+                totals[birth] += share
+            else:
+                totals[birth] = totals[birth] + share
+                ours.add(birth)
+
+
+def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 0) -> Shares:
+    """What a tensor's gradient sends to each of its inputs that needs one: only their rules run.
+
+    Raises RuntimeError where the history was freed, an input's value was replaced since, or a rule is wrong;
+    FloatingPointError inside `detect_anomaly` for the first share that is not finite.
+    """
+    op, inputs, saved, settings = tensor.op, tensor.inputs, tensor._saved, tensor.settings
+    assert op is not None
+    if saved is None:
+        raise RuntimeError(
+            f"backward: the history of {tensor.describe()} was freed by an earlier backward. If it is a state from the "
+            "previous chunk, detach it: state.detach(). To go back twice, use backward(keep_graph=True)."
+        )
+    for x, array in zip((tensor, *inputs), saved, strict=True):
+        if x._data is not array:
+            raise RuntimeError(
+                f"backward: the value of {x.describe()} was replaced after {op.name} used it: its gradient would be "
+                "wrong. Call backward before the optimizer's step, or compute the result again."
+            )
+    args = (tensor, *inputs) if graph else saved
+    rules = op.rules
+    joint = op.joint_rule and op.joint_rule(gradient, *args, **settings)
+    shares: Shares = []
+    for k, x in enumerate(inputs):
+        if not x.requires_grad or x.birth < oldest:
+            continue
+        if joint:
+            share = joint[k]
+        elif rule := rules[k]:
+            share = rule(gradient, *args, **settings)
+        else:
+            continue
+        if type(share) is not Piece:
+            if share.shape != x.shape:
+                if not op.broadcasts:
+                    raise RuntimeError(f"backward: {op.name}'s rule returned shape {share.shape} for {x.describe()}.")
+                share = sum_to(share, x.shape)
+            if share.dtype != x.dtype:
+                share = share.astype(x.dtype)
+        if anomaly.get():
+            array = values(share.values if type(share) is Piece else share)
+            if not np.isfinite(array).all():
+                raise FloatingPointError(
+                    f"backward: {tensor.describe()} sends {extent(array)} to its input, {x.describe()}. "
+                    f"What had arrived there ranges over {extent(values(gradient))}."
+                )
+        shares.append((x, share))
+    return shares
+
+
+def spread(share: Any) -> Any:
+    """A share as a full array (or Tensor)."""
+    return ops.put(share.values, index=share.index, shape=share.shape) if type(share) is Piece else share
+
+
+def seed_of(y: Tensor, seed: Any) -> Array:
+    """dL/dy as an array of y's shape and dtype: 1 for a single number, else what the caller gave."""
+    if seed is None and y.size != 1:
+        raise ValueError(f"backward: {y.describe()} is no single number. Start from y.sum(), or give seed=dL/dy.")
+    array = np.ones(y.shape, y.dtype) if seed is None else np.asarray(values(seed), y.dtype)
+    if array.shape != y.shape:
+        raise ValueError(f"backward: the seed has shape {array.shape}, but {y.describe()} needs one of its own shape.")
+    return array
+
+
+from . import ops  # noqa: E402 — last: ops is imported by tensor, and needs op, before the engine runs

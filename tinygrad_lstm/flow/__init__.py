@@ -1,0 +1,1 @@
+"""Numbers along the arrows: what a backward pass sends where."""

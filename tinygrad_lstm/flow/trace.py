@@ -1,0 +1,96 @@
+"""One backward pass, looked at: every tensor's gradient, and what flows along every edge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..engine import seed_of, spread, travel
+from ..tensor import Array, Tensor
+
+if TYPE_CHECKING:
+    from .ledger import Flow
+
+
+class Edge(NamedTuple):
+    """Input number `k` of `out`, and the gradient that `out` sends to it: an array, or None where none was computed."""
+
+    x: Tensor
+    out: Tensor
+    k: int
+    share: Array | None
+
+
+class Trace:
+    """The gradients of one backward pass from y, and the share that flows along each edge; no `.grad` is touched.
+
+    Args:
+        y: where to start, usually the loss.
+        seed: dL/dy where y is no single number.
+
+    A trace keeps the history and all gradients: about twice the memory of the forward pass, for as long as it lives.
+    Raises RuntimeError or ValueError as `Tensor.backward` does.
+    """
+
+    def __init__(self, y: Tensor, seed: Any = None) -> None:
+        self.root = y
+        self._grads: dict[int, Array] = {}
+        self._visited: list[tuple[Tensor, tuple[Tensor, ...], list[Any]]] = []
+        for tensor, gradient, shares in travel(y, seed_of(y, seed)):
+            self._grads[tensor.birth] = gradient
+            arrived = iter(shares)
+            expected = next(arrived, None)
+            row: list[Any] = []
+            for x in tensor.inputs:  # shares come in the order of the inputs, without those that need none
+                if expected is not None and x is expected[0]:
+                    row.append(expected[1])
+                    expected = next(arrived, None)
+                else:
+                    row.append(None)
+            self._visited.append((tensor, tensor.inputs, row))
+        self._visited.reverse()
+        self._place = {tensor.birth: k for k, (tensor, _, _) in enumerate(self._visited)}
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All tensors that a gradient has reached, oldest first."""
+        return [tensor for tensor, _, _ in self._visited]
+
+    def inputs(self, out: Tensor) -> list[Edge]:
+        """The edges that lead into `out`, one for each of its inputs (`a + a` has two)."""
+        _, xs, row = self._visited[self._place[out.birth]] if out.birth in self._place else (out, out.inputs, [])
+        shares = row or [None] * len(xs)
+        known = [None if share is None else spread(share) for share in shares]
+        return [Edge(x, out, k, share) for k, (x, share) in enumerate(zip(xs, known, strict=True))]
+
+    @property
+    def edges(self) -> list[Edge]:
+        """All edges between the tensors that a gradient has reached, and from their inputs that need none."""
+        return [edge for out, _, _ in self._visited for edge in self.inputs(out)]
+
+    def grad(self, x: Tensor) -> Array | None:
+        """dL/dx, of x's shape; None where it was never computed, which is not the same as 0."""
+        return self._grads.get(x.birth)
+
+    def share(self, x: Tensor, out: Tensor) -> Array:
+        """What flows into x along the edge (or edges) from `out`, of x's shape.
+
+        Raises KeyError where `out` was not made from x, or no gradient flows there.
+        """
+        shares = [edge.share for edge in self.inputs(out) if edge.x is x and edge.share is not None]
+        if not shares:
+            raise KeyError(f"share: no gradient flows from {out.describe()} into {x.describe()} along an edge.")
+        return sum(shares[1:], shares[0])
+
+    def flow(self, name: str, layer: str | int | None = None) -> Flow:
+        """How the gradient of a state (`"C"` or `"h"`) travels back through time. See `Flow`."""
+        from .ledger import Flow
+
+        return Flow(self, name, layer)
+
+    def __repr__(self) -> str:
+        return f"Trace(of {self.root.describe()}: {len(self._visited)} tensors)"
+
+
+def trace(y: Tensor, seed: Any = None) -> Trace:
+    """Run one backward pass from y that touches no `.grad`, and keep all that it computed. See `Trace`."""
+    return Trace(y, seed)

@@ -1,0 +1,104 @@
+"""The gated recurrent unit (Cho et al. 2014), in its two variants.
+
+z, r = σ([h ; x] · W + b)           h_t = z ∘ h_{t−1} + (1 − z) ∘ n
+reset before (Cho et al. 2014):     n = tanh([r ∘ h ; x] · W_n + b_n)
+reset after (cuDNN, PyTorch, Keras): n = tanh(x · W_nx + b_n + r ∘ (h · W_nh + b_rn))
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ops import concat
+from ..scope import scope
+from .init import Initializer
+from .recurrent import Activation, Cell, Recurrent, RNNState, Step, activation_of
+
+
+class GRUCell(Cell):
+    """One step. Parameters: W_z W_r W_n (hidden + input, hidden) with rows of h first, b_z b_r b_n (hidden,).
+
+    With `reset_after` (the default, as in PyTorch and Keras) also b_rn (hidden,), inside the reset.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        activation: str | Activation = "tanh",
+        recurrent_activation: str | Activation = "sigmoid",
+        reset_after: bool = True,
+        **settings: Any,
+    ) -> None:
+        super().__init__(input_size, hidden_size, **settings)
+        self.recurrent_activation = activation_of(recurrent_activation, gate=True)
+        self.activation = activation_of(activation)
+        self.reset_after = reset_after
+        self.W_z, self.b_z = self.weight("W_z"), self.bias("b_z")
+        self.W_r, self.b_r = self.weight("W_r"), self.bias("b_r")
+        self.W_n, self.b_n = self.weight("W_n"), self.bias("b_n")
+        if reset_after:
+            self.b_rn = self.bias("b_rn")
+
+    def step(self, x: Any, state: RNNState) -> Step:
+        σ, φ, H = self.recurrent_activation, self.activation, self.hidden_size
+        h = state.h
+        hx = concat(h, x)                                                                # [h_{t-1} ; x_t]
+        with scope("update gate"):   z = σ(hx @ self.W_z + self.b_z).named("z")          # what to keep
+        with scope("reset gate"):    r = σ(hx @ self.W_r + self.b_r).named("r")          # what the candidate sees of h
+        with scope("candidate"):
+            if self.reset_after:
+                n = φ(x @ self.W_n[H:] + self.b_n + r * (h @ self.W_n[:H] + self.b_rn)).named("n")
+            else:
+                n = φ(concat(r * h, x) @ self.W_n + self.b_n).named("n")
+        with scope("hidden state"):  h = (z * h + (1 - z) * n).named("h")                # highway: ∂h_t/∂h_{t-1} ∋ z
+        return Step(z=z, r=r, n=n, h=h)
+
+
+class GRU(Recurrent):
+    """A GRU over sequences (batch, time, features).
+
+    Args:
+        input_size, hidden_size: numbers of features and of hidden units.
+        num_layers, bidirectional: as in PyTorch.
+        activation: of the candidate; "tanh", "relu", … or a function.
+        recurrent_activation: of the gates; one that leaves [0, 1] warns.
+        reset_after: True as in PyTorch and Keras, False as in Cho et al. 2014.
+        dropout: probability, on the outputs of every layer but the last, while training.
+        initializer, recurrent_initializer: of the rows of each W for x and for h, by their Keras names.
+        rng: source of all random numbers; give one for a result that can be repeated.
+        name: the scope under which its tensors are found; "gru" by default.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        activation: str | Activation = "tanh",
+        recurrent_activation: str | Activation = "sigmoid",
+        reset_after: bool = True,
+        dropout: float = 0.0,
+        initializer: str | Initializer = "glorot_uniform",
+        recurrent_initializer: str | Initializer = "orthogonal",
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+    ) -> None:
+        rng = rng or np.random.default_rng()
+        settings: dict[str, Any] = {
+            "activation": activation,
+            "recurrent_activation": recurrent_activation,
+            "reset_after": reset_after,
+            "initializer": initializer,
+            "recurrent_initializer": recurrent_initializer,
+            "rng": rng,
+        }
+        super().__init__(
+            lambda size: GRUCell(size, hidden_size, **settings),
+            input_size, hidden_size, num_layers, bidirectional, dropout, rng, name,
+        )  # fmt: skip

@@ -1,0 +1,303 @@
+"""What all recurrent cells and layers share: parameters, time, layers, directions, lengths, and the result."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .. import ops
+from ..ops import concat, stack, where
+from ..scope import scope
+from ..tensor import Array, Tensor
+from .init import Initializer
+from .init import initializer as chosen
+from .linear import dropout as dropped
+from .module import Module
+
+Activation = Callable[[Any], Any]
+
+activations: dict[str, Activation] = {
+    "tanh": ops.tanh, "sigmoid": ops.sigmoid, "relu": ops.relu, "hard_sigmoid": ops.hard_sigmoid,
+    "leaky_relu": ops.leaky_relu, "softplus": ops.softplus, "linear": lambda x: x,
+}  # fmt: skip
+_warned: set[Any] = set()
+
+
+def activation_of(choice: str | Activation, *, gate: bool = False) -> Activation:
+    """The activation of that name, or the function itself.
+
+    Warns once where a gate's activation leaves [0, 1]. Raises ValueError for an unknown name.
+    """
+    if not callable(choice) and choice not in activations:
+        raise ValueError(f"activation {choice!r} is unknown. Known: {', '.join(activations)}, or a function.")
+    function = choice if callable(choice) else activations[choice]
+    if gate and choice not in _warned:
+        reach = np.asarray(function(np.linspace(-50, 50, 1001)))
+        if reach.min() < 0 or reach.max() > 1:
+            _warned.add(choice)
+            warnings.warn(
+                f"recurrent_activation={choice!r}: a gate says how much, so it should stay within [0, 1]; this one "
+                f"reaches [{reach.min():.3g}, {reach.max():.3g}]. Above 1 the product of forget gates can explode.",
+                stacklevel=4,
+            )
+    return function
+
+
+class RNNState(NamedTuple):
+    """What an RNN or a GRU carries from step to step: h (batch, hidden)."""
+
+    h: Tensor
+
+    def detach(self) -> RNNState:
+        """The same values without history: for the next chunk of a long sequence."""
+        return RNNState(self.h.detach())
+
+
+class Step:
+    """The named tensors of one time step, as attributes: `step.h`, and what else the cell computes (`step.f`, …)."""
+
+    def __init__(self, **tensors: Tensor) -> None:
+        vars(self).update(tensors)
+
+    def __getattr__(self, name: str) -> Tensor:
+        raise AttributeError(f"this step has no tensor {name!r}; it has {', '.join(vars(self))}.")
+
+    def __repr__(self) -> str:
+        return f"Step({', '.join(f'{name}={tensor.shape}' for name, tensor in vars(self).items())})"
+
+
+class Cell(Module):
+    """One step of a recurrent layer. Subclasses define `State` and `step(x, state) -> Step`.
+
+    Weights have shape (hidden + input, hidden), rows of h first, for the product [h ; x] · W.
+    """
+
+    State: ClassVar[Any] = RNNState
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        initializer: str | Initializer = "glorot_uniform",
+        recurrent_initializer: str | Initializer = "orthogonal",
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if size < 1:
+                raise ValueError(f"{type(self).__name__}: {name} must be at least 1, not {size}.")
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self._initializers = chosen(recurrent_initializer), chosen(initializer)
+        self._rng = rng or np.random.default_rng()
+
+    def weight(self, name: str) -> Tensor:
+        """A new W (hidden + input, hidden): its h rows by `recurrent_initializer`, its x rows by `initializer`."""
+        h, x = self.hidden_size, self.input_size
+        rows = [f((n, h), self._rng) for f, n in zip(self._initializers, (h, x), strict=True)]
+        return Tensor(np.concatenate(rows), requires_grad=True, name=name, dtype=np.float32)
+
+    def bias(self, name: str, value: float = 0.0) -> Tensor:
+        """A new b (hidden,), all entries of one value."""
+        return Tensor(np.full(self.hidden_size, value), requires_grad=True, name=name, dtype=np.float32)
+
+    def step(self, x: Any, state: Any) -> Step:
+        raise TypeError(f"{type(self).__name__} does not say what one step computes: define step(self, x, state).")
+
+    def state_of(self, step: Step) -> Any:
+        return self.State(*(getattr(step, field) for field in self.State._fields))
+
+    def initial(self, batch: int, dtype: Any, given: Any = None) -> Any:
+        """The state before the first step: zeros, or what is given, as leaves that take a gradient.
+
+        So dL/dC₀ and dL/dh₀ can be traced. A given Tensor that needs a gradient itself is used as it is.
+        Raises ValueError where a given state has another form or shape.
+        """
+        fields = self.State._fields
+        if isinstance(given, Tensor | np.ndarray):
+            given = (given,)
+        if given is not None and len(given) != len(fields):
+            raise ValueError(f"{type(self).__name__}: the state is ({', '.join(fields)}), not {len(given)} tensors.")
+        tensors = []
+        for k, field in enumerate(fields):
+            value = np.zeros((batch, self.hidden_size), dtype) if given is None else given[k]
+            if np.shape(value) != (batch, self.hidden_size):
+                raise ValueError(
+                    f"{type(self).__name__}: the state's {field} has shape {np.shape(value)}, "
+                    f"but (batch, hidden) is {(batch, self.hidden_size)}."
+                )
+            if not (isinstance(value, Tensor) and value.requires_grad):
+                value = Tensor(value, requires_grad=True, name=f"{field}₀")
+            tensors.append(value)
+        return self.State(*tensors)
+
+    def forward(self, x: Any, state: Any = None) -> Any:
+        """One step: x (batch, features) and the state before it give the state after it."""
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        _check(type(self).__name__, x, ("batch", "features"), self.input_size)
+        return self.state_of(self.step(x, self.initial(len(x), x.dtype, state)))
+
+
+class Run(NamedTuple):
+    """One cell's way through time: its step at every t (in the order of the sequence) and its state at the end."""
+
+    steps: list[Step]
+    last: Any
+
+
+class Output:
+    """What a recurrent layer returns.
+
+    Attributes:
+        h: (batch, time, hidden), or (batch, time, 2 · hidden) where bidirectional. After a row's last valid step the
+            state is carried on unchanged.
+        C: the same for the cell state (LSTM).
+        last: the state at each row's last valid step: `last.h` and (LSTM) `last.C`, each (batch, hidden), or
+            (layers · directions, batch, hidden) where there are several; ready to be given to the next call.
+        steps: for each t the named tensors of the last layer (forward direction): `out.steps[0].h` is h at t = 1.
+        layers: for each layer, for each direction, a Run with `.steps` and `.last`.
+    """
+
+    def __init__(self, layers: list[list[Run]]) -> None:
+        self.layers = layers
+        self.steps = layers[-1][0].steps
+
+    def _sequence(self, field: str) -> Tensor:
+        runs = self.layers[-1]
+        ways = [stack([getattr(step, field) for step in run.steps], axis=1) for run in runs]
+        return ways[0] if len(ways) == 1 else concat(ways, axis=-1)
+
+    @cached_property
+    def h(self) -> Tensor:
+        return self._sequence("h")
+
+    @cached_property
+    def C(self) -> Tensor:
+        return self._sequence("C")
+
+    @cached_property
+    def last(self) -> Any:
+        states = [run.last for layer in self.layers for run in layer]
+        return states[0] if len(states) == 1 else type(states[0])(*map(stack, zip(*states, strict=True)))
+
+    def as_torch(self) -> tuple[Tensor, Any]:
+        """(output, h_n), for an LSTM (output, (h_n, c_n)), with states (layers · directions, batch, hidden)."""
+        states = [run.last for layer in self.layers for run in layer]
+        fields = tuple(map(stack, zip(*states, strict=True)))
+        return self.h, fields[0] if len(fields) == 1 else fields
+
+    def as_keras(self, return_sequences: bool = False, return_state: bool = False) -> Any:
+        """What Keras' layer would return: h_T or all h, and with `return_state` a list [that, h_T, C_T].
+
+        Where bidirectional: the states of the forward, then those of the backward direction.
+        """
+        states = [run.last for run in self.layers[-1]]
+        h_last = states[0].h if len(states) == 1 else concat([state.h for state in states])
+        output = self.h if return_sequences else h_last
+        return [output, *(tensor for state in states for tensor in state)] if return_state else output
+
+
+class Recurrent(Module):
+    """A cell carried along a sequence, in any number of layers and one or both directions."""
+
+    def __init__(
+        self,
+        make_cell: Callable[[int], Cell],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bidirectional: bool,
+        dropout: float,
+        rng: np.random.Generator,
+        name: str | None,
+    ) -> None:
+        if num_layers < 1:
+            raise ValueError(f"{type(self).__name__}: num_layers must be at least 1, not {num_layers}.")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"{type(self).__name__}: dropout must be in [0, 1), not {dropout}.")
+        self.name = name or type(self).__name__.lower()
+        self.input_size, self.hidden_size, self.dropout, self._rng = input_size, hidden_size, dropout, rng
+        self.directions = ("forward", "backward") if bidirectional else ("forward",)
+        sizes = [input_size, *[hidden_size * len(self.directions)] * (num_layers - 1)]
+        self.cells = [[make_cell(size) for _ in self.directions] for size in sizes]
+
+    def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> Output:
+        """Carry x (batch, time, features) through all layers.
+
+        Args:
+            x: Tensor or array; float32 or float64.
+            state: what `.last` of an earlier call holds (detach it), or a tuple of arrays; zeros where None.
+            lengths: (batch,) integers: how many steps of each row are valid.
+
+        Raises ValueError where shapes or lengths do not fit.
+        """
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        _check(type(self).__name__, x, ("batch", "time", "features"), self.input_size)
+        valid = None if lengths is None else _valid(lengths, *x.shape[:2])
+        given = self._split(state)
+        layers: list[list[Run]] = []
+        with scope(self.name):
+            inputs = [x[:, t] for t in range(x.shape[1])]
+        for k, cells in enumerate(self.cells):
+            place = f"{self.name}/layer {k + 1}" if len(self.cells) > 1 else self.name
+            runs: list[Run] = []
+            for cell, way in zip(cells, self.directions, strict=True):
+                start = cell.initial(len(x), x.dtype, given[len(layers) * len(cells) + len(runs)])
+                with scope(f"{place}/{way}" if len(cells) > 1 else place):
+                    runs.append(_carry(cell, inputs, start, valid, backward=way == "backward"))
+            layers.append(runs)
+            if k + 1 < len(self.cells):
+                with scope(place):
+                    both = [[run.steps[t].h for run in runs] for t in range(x.shape[1])]
+                    inputs = [hs[0] if len(hs) == 1 else concat(hs) for hs in both]
+                    if self.training and self.dropout:
+                        inputs = [dropped(h, self.dropout, rng=self._rng) for h in inputs]
+        return Output(layers)
+
+    def _split(self, state: Any) -> Sequence[Any]:
+        """The state of each layer and direction, from one stacked state."""
+        n = len(self.cells) * len(self.directions)
+        if state is None or n == 1:
+            return [state] * n
+        fields = (state,) if isinstance(state, Tensor | np.ndarray) else state
+        for field in fields:
+            if np.ndim(field) != 3 or len(field) != n:
+                raise ValueError(
+                    f"{type(self).__name__}: with {n} layers and directions each state has shape ({n}, batch, hidden), "
+                    f"not {np.shape(field)}."
+                )
+        return [tuple(field[k] for field in fields) for k in range(n)]
+
+
+def _carry(cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, backward: bool) -> Run:
+    """All steps of one cell, from the first to the last or the other way round."""
+    steps: list[Any] = [None] * len(inputs)
+    for t in reversed(range(len(inputs))) if backward else range(len(inputs)):
+        with scope(f"t={t + 1}"):
+            step = cell.step(inputs[t], state)
+            if valid is not None and not valid[:, t].all():
+                with scope("padding"):  # rows that are over keep their state
+                    for field, old in zip(state._fields, state, strict=True):
+                        new = where(valid[:, t, None], getattr(step, field), old)
+                        setattr(step, field, new.named(field))
+        steps[t], state = step, cell.state_of(step)
+    return Run(steps, state)
+
+
+def _check(name: str, x: Tensor, axes: tuple[str, ...], features: int) -> None:
+    if x.ndim != len(axes) or x.shape[-1] != features or 0 in x.shape:
+        raise ValueError(
+            f"{name}: x must have shape ({', '.join(axes)}) with {features} features and no empty axis, not {x.shape}."
+            + (" Write x[None] for a batch of one." if x.ndim == len(axes) - 1 else "")
+        )
+
+
+def _valid(lengths: Any, batch: int, time: int) -> Array:
+    """(batch, time) bools: which steps of each row are valid."""
+    lengths = np.asarray(lengths)
+    if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > time:
+        raise ValueError(f"lengths must be {batch} integers from 1 to {time}, one for each row, not {lengths!r:.80}.")
+    return np.arange(time) < lengths[:, None]

@@ -1,0 +1,170 @@
+"""What happens: an op is one forward function plus one gradient rule per input, in one place.
+
+    @op("×", "y = a · b", broadcasts=True)
+    def mul(a, b): return a * b
+    mul.wrt("a", "dy · b", lambda dy, y, a, b: dy * b)
+
+A rule gets dy = dL/dy, the output y, the inputs and the settings, and returns dL/d(input). It may use only what arrays
+and Tensors share (operators, `.reshape`, `.swapaxes`, `.sum`, `[]`, other ops): it runs on arrays while training, and
+on Tensors when the gradient itself is to be differentiated or drawn.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .scope import anomaly, recording, scope_path
+from .tensor import Array, Shape, Tensor, own, values
+
+Rule = Callable[..., Any]
+
+registry: dict[str, Op] = {}
+
+
+class Op:
+    """A function of arrays whose results, given Tensors, remember how they were made.
+
+    Called with arrays and numbers only, it returns an array; with a Tensor among its inputs, a Tensor. Positional
+    arguments are data that may carry gradient, keyword arguments are settings.
+
+    Attributes: `name`; `label`, what the drawing prints in the box; `formulas`, what it prints on the edges; `inputs`,
+    their names; `broadcasts`, whether inputs may be smaller than the output, so that their shares are summed back.
+
+    Raises ValueError, TypeError or IndexError that names the op, the shapes, the scope and the remedy.
+    """
+
+    def __init__(self, forward: Callable[..., Any], label: str, doc: str, broadcasts: bool, hint: str) -> None:
+        parameters = inspect.signature(forward).parameters.values()
+        self.forward, self.name, self.label = forward, forward.__name__, label
+        self.broadcasts, self.hint = broadcasts, hint
+        self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.signature = f"{self.name}{inspect.Signature([p.replace(annotation=p.empty) for p in parameters])}"
+        self.rules: list[Rule | None] = [None] * len(self.inputs)
+        self.formulas = [""] * len(self.inputs)
+        self.joint_rule: Rule | None = None
+        self.__name__, self.__doc__ = self.name, doc or forward.__doc__
+
+    def wrt(self, name: str, formula: str, rule: Rule) -> None:
+        """Declare the gradient rule of one input."""
+        k = self.inputs.index(name)
+        self.rules[k], self.formulas[k] = rule, formula
+
+    def joint(self, formula: str, rule: Rule) -> None:
+        """Declare one rule for all inputs, returning a share for each: for ops of many inputs, or with shared work."""
+        self.joint_rule, self.formulas = rule, [formula] * len(self.inputs)
+
+    def formula(self, k: int) -> str:
+        """The formula of input k's gradient."""
+        return self.formulas[0 if self.variadic else k]
+
+    def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        if self.variadic and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            inputs = tuple(inputs[0])
+        for x in inputs:
+            if type(x) is not Tensor:
+                if not any(isinstance(x, Tensor) for x in inputs):
+                    return self._run([np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs], settings)
+                inputs = self._adopt(inputs)
+                break
+        needed = False
+        arrays = []
+        for x in inputs:
+            arrays.append(x._data)
+            needed = needed or x.requires_grad
+        y = self._run(arrays, settings)
+        if type(y) is not np.ndarray:
+            y = np.asarray(y)  # NumPy returns a scalar where the shape is ()
+        y.setflags(write=False)
+        if anomaly.get() and not np.isfinite(y).all():
+            ranges = " and ".join(map(extent, arrays))
+            raise FloatingPointError(self._where(f"{self.name} made {extent(y)} from {ranges}", arrays, settings))
+        tensor = Tensor.__new__(Tensor)
+        if needed and recording.get():
+            if settings:  # a copy, so that an index array changed later cannot change the gradient
+                settings = {key: _frozen(value) for key, value in settings.items()}
+            return tensor._become(y, True, self, inputs, (y, *arrays), settings)
+        return tensor._become(y, False)
+
+    def _run(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
+        try:
+            return self.forward(*arrays, **settings)
+        except (ValueError, TypeError, IndexError) as exc:
+            kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(exc, k))
+            raise kind(self._where(f"{self.name}: {exc}", arrays, settings)) from None
+
+    def _adopt(self, inputs: Sequence[Any]) -> tuple[Tensor, ...]:
+        """Make constants of what is no Tensor: float arrays keep their dtype, all else takes the first Tensor's."""
+        first = next(x.dtype for x in inputs if isinstance(x, Tensor))
+        try:
+            return tuple(
+                x if isinstance(x, Tensor)
+                else Tensor.wrap(own(x, None if isinstance(x, np.ndarray) and x.dtype.kind not in "iub" else first))
+                for x in inputs
+            )
+        except TypeError as exc:
+            raise TypeError(self._where(f"{self.name}: {exc}", inputs, {})) from None
+
+    def _where(self, what: str, inputs: Sequence[Any], settings: dict[str, Any]) -> str:
+        """An error message: what went wrong, and where, with which shapes, and how the op is used."""
+        facts = [f"in {scope_path.get()}"] if scope_path.get() else []
+        facts += ["inputs of shape " + ", ".join(str(np.shape(values(x))) for x in inputs)]
+        facts += [f"{key}={value!r:.40}" for key, value in settings.items()]
+        return f"{what} ({'; '.join(facts)}). Use {self.signature}. {self.hint}".rstrip()
+
+    def __repr__(self) -> str:
+        return f"<op {self.signature}>"
+
+
+def op(label: str, doc: str = "", *, broadcasts: bool = False, hint: str = "") -> Callable[[Callable[..., Any]], Op]:
+    """Make an Op of a forward function and enter it in the registry."""
+    return lambda forward: registry.setdefault(forward.__name__, Op(forward, label, doc, broadcasts, hint))
+
+
+class Piece:
+    """The gradient of `x[index]`: values that belong at an index, not a full array of zeros around them."""
+
+    __slots__ = ("index", "shape", "values")
+
+    def __init__(self, values: Any, index: Any, shape: Shape) -> None:
+        self.values, self.index, self.shape = values, index, shape
+
+    def add_to(self, total: Array) -> None:
+        """Add the values in place; an index that occurs twice counts twice."""
+        if is_basic(self.index):
+            total[self.index] += self.values
+        else:
+            np.add.at(total, self.index, self.values)
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index is made of integers, slices, None and … only, so that no entry can occur twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts)
+
+
+def sum_to(x: Any, shape: Shape) -> Any:
+    """Undo broadcasting: sum `x` over the axes along which `shape` was stretched."""
+    if x.shape == shape:
+        return x
+    new = x.ndim - len(shape)
+    stretched = [new + k for k, n in enumerate(shape) if n == 1 != x.shape[new + k]]
+    return x.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
+
+
+def _frozen(setting: Any) -> Any:
+    if isinstance(setting, np.ndarray):
+        return setting.copy()
+    return type(setting)(map(_frozen, setting)) if type(setting) in (tuple, list) else setting
+
+
+def extent(array: Array) -> str:
+    """The range of an array in words, and what in it is not finite."""
+    finite = array[np.isfinite(array)]
+    words = [f"[{finite.min():.3g}, {finite.max():.3g}]"] if finite.size else []
+    words += [f"{n} {kind}" for kind, n in (("NaN", np.isnan(array).sum()), ("infinite", np.isinf(array).sum())) if n]
+    return " with ".join(words) or "nothing"

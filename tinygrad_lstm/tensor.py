@@ -1,0 +1,251 @@
+"""What flows: an array that remembers how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from .scope import hooks, scope_path
+
+if TYPE_CHECKING:
+    from .op import Op
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+Axis = int | tuple[int, ...] | None
+
+births = count(1)  # next() on it is atomic, so threads may share it
+
+
+def own(value: Any, dtype: DTypeLike | None = None) -> Array:
+    """A read-only copy of `value` as float32 or float64: nobody else can change it afterwards.
+
+    Float arrays keep their dtype, Python numbers and lists become float32, unless `dtype` says otherwise.
+
+    Raises TypeError for integer, bool, float16 and complex arrays, and for what is no array at all.
+    """
+    if isinstance(value, Tensor):
+        value = value.data
+    known = isinstance(value, np.ndarray | np.generic)
+    try:
+        array = np.array(value, dtype=dtype if dtype is not None else None if known else np.float32)
+    except (TypeError, ValueError) as exc:
+        raise TypeError(f"Tensor: cannot make an array of numbers from {value!r:.60} ({exc}).") from None
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
+        hint = "Integer arrays are for indices; " if array.dtype.kind in "iub" else ""
+        raise TypeError(f"Tensor: dtype {array.dtype} cannot carry gradients. {hint}use float32 or float64.")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    array.setflags(write=False)
+    return array
+
+
+class Tensor:
+    """An array of float32 or float64 that remembers the op and the inputs that made it.
+
+    Args:
+        data: numbers of any shape; they are copied.
+        requires_grad: whether gradients are wanted for it, and so recorded for all that is made from it.
+        name: what the drawing prints and what `trace(…).flow(name)` finds.
+        dtype: np.float32 or np.float64; by default that of a float array, and float32 for Python numbers and lists.
+
+    Raises TypeError where the data is of another kind (see `own`).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_saved",  # the arrays (y, *inputs) as they were when the op ran; None once the history is freed
+        "birth",  # counts up: an input is always older than what was made from it
+        "grad",
+        "inputs",  # the tensors it was made from
+        "keeps_grad",
+        "name",
+        "op",  # what made it; None for a leaf
+        "requires_grad",
+        "scope",  # where it was made: "lstm/t=3/forget gate"
+        "settings",  # the op's keyword arguments
+    )
+    __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor.__rmul__
+    __hash__ = object.__hash__
+
+    def __init__(
+        self, data: Any, *, requires_grad: bool = False, name: str | None = None, dtype: DTypeLike | None = None
+    ) -> None:
+        self._become(own(data, dtype), requires_grad, name=name)
+
+    def _become(
+        self, data: Array, requires_grad: bool, op: Op | None = None, inputs: tuple[Tensor, ...] = (),
+        saved: tuple[Array, ...] | None = None, settings: Any = None, name: str | None = None,
+    ) -> Tensor:
+        self._data, self.requires_grad = data, requires_grad
+        self.op, self.inputs, self._saved, self.settings = op, inputs, saved, settings
+        self.grad: Array | None = None
+        self.name = name
+        self.keeps_grad = False
+        self.scope = scope_path.get()
+        self.birth = next(births)
+        return self
+
+    @classmethod
+    def wrap(cls, array: Array) -> Tensor:
+        """A leaf around an array that is already ours: it is not copied, and becomes read-only."""
+        array = np.asarray(array)
+        array.setflags(write=False)
+        return cls.__new__(cls)._become(array, False)
+
+    # — what it holds ————————————————————————————————————————————————————————————————————————————————————
+
+    @property
+    def data(self) -> Array:
+        """The read-only array. Assigning replaces it (a copy, with the new array's dtype)."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = own(value)
+
+    shape = property(lambda self: self._data.shape)
+    ndim = property(lambda self: self._data.ndim)
+    size = property(lambda self: self._data.size)
+    dtype = property(lambda self: self._data.dtype)
+    T = property(lambda self: self.transpose())
+
+    def numpy(self) -> Array:
+        """The values as a read-only array, whether or not a gradient is needed."""
+        return self._data
+
+    def item(self) -> float:
+        """The only entry, as a Python number. Raises ValueError where there is not exactly one."""
+        if self.size != 1:
+            raise ValueError(f"item: {self.describe()} has {self.size} entries; only one entry can be a number.")
+        return float(self._data.item())
+
+    __float__ = item
+
+    def __bool__(self) -> bool: return bool(self.item())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise TypeError(f"{self.describe()} needs a gradient, which an array would lose. If you mean it: .numpy().")
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int: return len(self._data)
+    def __iter__(self) -> Iterator[Tensor]: return (self[i] for i in range(len(self)))
+
+    def describe(self) -> str:
+        """A short phrase for error messages: what it is called, what made it, where, and its shape."""
+        made = f" made by {self.op.name}" if self.op else ""
+        where = f" in {self.scope}" if self.scope else ""
+        return f"tensor {self.name + ' ' if self.name else ''}of shape {self.shape}{made}{where}"
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._data, prefix="Tensor(", threshold=100, precision=4)
+        facts = [f"shape={self.shape}", f"dtype={self.dtype}"]
+        facts += [f"name={self.name!r}"] if self.name else []
+        facts += [f"op={self.op.name!r}"] if self.op else ["requires_grad=True"] if self.requires_grad else []
+        return f"Tensor({values}, {', '.join(facts)})"
+
+    # — names and gradients ——————————————————————————————————————————————————————————————————————————
+
+    def named(self, name: str) -> Tensor:
+        """Give it a name and return it; inside `what_if`, return what stands in its place.
+
+        Raises ValueError where a replacement has another shape.
+        """
+        tensor = self
+        for hook in hooks.get():
+            if hook.matches(self.scope, name):
+                new = hook.change(tensor) if callable(hook.change) else np.asarray(hook.change, self.dtype)
+                if np.ndim(new) == 0:
+                    new = np.full(self.shape, new)
+                if new.shape != self.shape:
+                    raise ValueError(f"what_if: {name} has shape {self.shape}, its replacement {new.shape}.")
+                tensor = new if isinstance(new, Tensor) else Tensor.wrap(new.copy())
+        tensor.name = name
+        return tensor
+
+    def keep_grad(self) -> Self:
+        """Ask `backward` to store its gradient in `.grad` although it is no leaf."""
+        self.keeps_grad = True
+        return self
+
+    def detach(self) -> Tensor:
+        """The same values (shared, not copied) without history: no gradient passes this point."""
+        return Tensor.wrap(self._data)
+
+    def backward(self, seed: Any = None, *, keep_graph: bool = False, keep_grads: bool = False) -> None:
+        """Add d(self)/d(leaf) to `.grad` of every leaf that needs it. See `engine.backward`."""
+        engine.backward(self, seed, keep_graph=keep_graph, keep_grads=keep_grads)
+
+    # — operators: each is an op of the table in ops.py ————————————————————————————————————————————————
+
+    def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
+    def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
+    def __sub__(self, other: Any) -> Tensor: return ops.sub(self, other)
+    def __rsub__(self, other: Any) -> Tensor: return ops.sub(other, self)
+    def __mul__(self, other: Any) -> Tensor: return ops.mul(self, other)
+    def __rmul__(self, other: Any) -> Tensor: return ops.mul(other, self)
+    def __truediv__(self, other: Any) -> Tensor: return ops.div(self, other)
+    def __rtruediv__(self, other: Any) -> Tensor: return ops.div(other, self)
+    def __pow__(self, other: Any) -> Tensor: return ops.power(self, other)
+    def __rpow__(self, other: Any) -> Tensor: return ops.power(other, self)
+    def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
+    def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
+    def __neg__(self) -> Tensor: return ops.neg(self)
+    def __abs__(self) -> Tensor: return ops.abs(self)
+    def __getitem__(self, index: Any) -> Tensor: return ops.take(self, index=index)
+
+    # Comparisons give arrays of bool: they carry no gradient.
+    def __eq__(self, other: object) -> Array: return self._data == values(other)  # type: ignore[override]
+    def __ne__(self, other: object) -> Array: return self._data != values(other)  # type: ignore[override]
+
+    def __lt__(self, other: Any) -> Array: return self._data < values(other)
+    def __le__(self, other: Any) -> Array: return self._data <= values(other)
+    def __gt__(self, other: Any) -> Array: return self._data > values(other)
+    def __ge__(self, other: Any) -> Array: return self._data >= values(other)
+
+    # — the same ops as methods, spelled as arrays spell them ————————————————————————————————————————————
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.sum(self, axis=axis, keepdims=keepdims)
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.max(self, axis=axis, keepdims=keepdims)
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis=axis, keepdims=keepdims)
+    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, shape=unpacked(shape))
+    def transpose(self, *axes: Any) -> Tensor: return ops.transpose(self, axes=unpacked(axes) or None)
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1=axis1, axis2=axis2)
+    def astype(self, dtype: DTypeLike) -> Tensor: return ops.cast(self, dtype=np.dtype(dtype))
+    def exp(self) -> Tensor: return ops.exp(self)
+    def log(self) -> Tensor: return ops.log(self)
+    def sqrt(self) -> Tensor: return ops.sqrt(self)
+    def abs(self) -> Tensor: return ops.abs(self)
+    def tanh(self) -> Tensor: return ops.tanh(self)
+    def sigmoid(self) -> Tensor: return ops.sigmoid(self)
+    def relu(self) -> Tensor: return ops.relu(self)
+    def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
+        return ops.clip(self, low=low, high=high)
+
+
+def values(x: Any) -> Any:
+    """The array of a Tensor, and anything else as it is."""
+    return x._data if isinstance(x, Tensor) else x
+
+
+def unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """`(2, 3)` from either `f(2, 3)` or `f((2, 3))`, as NumPy's methods take their shapes."""
+    return tuple(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], tuple | list) else arguments
+
+
+def detach(x: Tensor) -> Tensor:
+    """`x.detach()` as a function: the same values without history, as in `what_if(h=detach)`."""
+    return x.detach()
+
+
+from . import engine, ops  # noqa: E402 — last, because ops and engine need Tensor, and Tensor's methods need them
