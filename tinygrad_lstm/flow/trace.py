@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from ..engine import seed_of, spread, travel
+from ..op import Piece, is_basic
 from ..tensor import Array, Tensor
 
 if TYPE_CHECKING:
@@ -12,12 +15,24 @@ if TYPE_CHECKING:
 
 
 class Edge(NamedTuple):
-    """Input number `k` of `out`, and the gradient that `out` sends to it: an array, or None where none was computed."""
+    """Input number `k` of `out`, and what `out` sends to it."""
 
     x: Tensor
     out: Tensor
     k: int
-    share: Array | None
+    sent: Any  # an array, a Piece of one (a slice of a long sequence sends little), or None
+
+    @property
+    def share(self) -> Array | None:
+        """The gradient that flows along this edge, of x's shape; None where none was computed."""
+        return None if self.sent is None else spread(self.sent)
+
+    @property
+    def norm(self) -> float | None:
+        """The Euclidean norm of the share."""
+        piece = type(self.sent) is Piece and is_basic(self.sent.index)
+        array = self.sent.values if piece else self.share
+        return None if array is None else float(np.linalg.norm(array))
 
 
 class Trace:
@@ -59,8 +74,7 @@ class Trace:
         """The edges that lead into `out`, one for each of its inputs (`a + a` has two)."""
         _, xs, row = self._visited[self._place[out.birth]] if out.birth in self._place else (out, out.inputs, [])
         shares = row or [None] * len(xs)
-        known = [None if share is None else spread(share) for share in shares]
-        return [Edge(x, out, k, share) for k, (x, share) in enumerate(zip(xs, known, strict=True))]
+        return [Edge(x, out, k, share) for k, (x, share) in enumerate(zip(xs, shares, strict=True))]
 
     @property
     def edges(self) -> list[Edge]:
@@ -76,7 +90,7 @@ class Trace:
 
         Raises KeyError where `out` was not made from x, or no gradient flows there.
         """
-        shares = [edge.share for edge in self.inputs(out) if edge.x is x and edge.share is not None]
+        shares = [share for edge in self.inputs(out) if edge.x is x and (share := edge.share) is not None]
         if not shares:
             raise KeyError(f"share: no gradient flows from {out.describe()} into {x.describe()} along an edge.")
         return sum(shares[1:], shares[0])

@@ -111,10 +111,9 @@ class Cell(Module):
         return self.State(*(getattr(step, field) for field in self.State._fields))
 
     def initial(self, batch: int, dtype: Any, given: Any = None) -> Any:
-        """The state before the first step: zeros, or what is given, as leaves that take a gradient.
+        """The state before the first step, zeros or what is given, named h₀ (and C₀), so that it is found in a trace.
 
-        So dL/dC₀ and dL/dh₀ can be traced. A given Tensor that needs a gradient itself is used as it is.
-        Raises ValueError where a given state has another form or shape.
+        It takes a gradient even where what was given does not. Raises ValueError where the form or a shape is wrong.
         """
         fields = self.State._fields
         if isinstance(given, Tensor | np.ndarray):
@@ -129,16 +128,19 @@ class Cell(Module):
                     f"{type(self).__name__}: the state's {field} has shape {np.shape(value)}, "
                     f"but (batch, hidden) is {(batch, self.hidden_size)}."
                 )
-            if not (isinstance(value, Tensor) and value.requires_grad):
-                value = Tensor(value, requires_grad=True, name=f"{field}₀")
-            tensors.append(value)
+            if isinstance(value, Tensor) and value.requires_grad:
+                start = value.reshape(value.shape)  # a tensor of its own, since the given one may have another name
+            else:
+                start = Tensor(value, requires_grad=True)
+            tensors.append(start.named(f"{field}₀"))
         return self.State(*tensors)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """One step: x (batch, features) and the state before it give the state after it."""
         x = x if isinstance(x, Tensor) else Tensor(x)
         _check(type(self).__name__, x, ("batch", "features"), self.input_size)
-        return self.state_of(self.step(x, self.initial(len(x), x.dtype, state)))
+        known = isinstance(state, self.State) and all(isinstance(s, Tensor) for s in state)
+        return self.state_of(self.step(x, state if known else self.initial(len(x), x.dtype, state)))
 
 
 class Run(NamedTuple):
@@ -245,8 +247,8 @@ class Recurrent(Module):
             place = f"{self.name}/layer {k + 1}" if len(self.cells) > 1 else self.name
             runs: list[Run] = []
             for cell, way in zip(cells, self.directions, strict=True):
-                start = cell.initial(len(x), x.dtype, given[len(layers) * len(cells) + len(runs)])
                 with scope(f"{place}/{way}" if len(cells) > 1 else place):
+                    start = cell.initial(len(x), x.dtype, given[len(layers) * len(cells) + len(runs)])
                     runs.append(_carry(cell, inputs, start, valid, backward=way == "backward"))
             layers.append(runs)
             if k + 1 < len(self.cells):

@@ -1,0 +1,207 @@
+"""How the gradient of a state travels back through time, and by which paths: the exact ledger of dL/dC.
+
+Everything here is measured on the recorded graph itself, so it holds for any cell whose tensors have names: the gates
+are the named tensors of a step that are no state, and a term "through f" is what the gradient at f sends on to the
+state before, with all other gates held fixed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cached_property
+from math import inf, log
+from typing import Any
+
+import numpy as np
+
+from ..engine import vjp
+from ..tensor import Array, Tensor
+from .trace import Edge, Trace
+
+STATES = ("C", "h")
+_STEP = re.compile(r"(?:^|(?P<place>.*)/)t=(?P<t>\d+)(?:/|$)")
+
+
+def step_of(scope: str) -> tuple[str, int] | None:
+    """("lstm/layer 2", 7) for the scope "lstm/layer 2/t=7/forget gate"; None outside all time steps."""
+    found = _STEP.match(scope)
+    return (found["place"] or "", int(found["t"])) if found else None
+
+
+class Flow:
+    """The gradient of one state of one layer, over all its time steps. Made by `trace(loss).flow("C")`.
+
+    Time runs from 0, the initial state, to T. Norms are Euclidean, over batch and hidden units together.
+
+    Args:
+        trace: the backward pass that is looked at.
+        name: "C", or "h".
+        layer: where there are several recurrences, the number of the layer (from 1) or a part of its scope path.
+
+    Raises KeyError where there is no such state, or more than one.
+    """
+
+    def __init__(self, trace: Trace, name: str, layer: str | int | None = None) -> None:
+        steps: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+        for tensor in trace.tensors:
+            if place := step_of(tensor.scope):
+                steps[place[0]][place[1]].append(tensor)
+        places = [p for p, made in steps.items() if any(x.name == name for xs in made.values() for x in xs)]
+        part = f"layer {layer}" if isinstance(layer, int) else layer or ""
+        fitting = [p for p in places if not part or part == p or f"/{part}/" in f"/{p}/"]
+        if len(fitting) != 1:
+            have = f"There are: {', '.join(places)}. Choose one by layer=." if places else "Is there a recurrent layer?"
+            raise KeyError(f"flow: {len(fitting)} recurrences with a state {name!r} (layer={layer!r}). {have}")
+        self.trace, self.name, self.place = trace, name, fitting[0]
+        self._steps = steps[self.place]
+        self.T = max(self._steps)
+        self._users: dict[int, list[Edge]] = defaultdict(list)
+        for edge in trace.edges:
+            if edge.sent is not None:
+                self._users[edge.x.birth].append(edge)
+
+    @cached_property
+    def states(self) -> list[Tensor | None]:
+        """The state as the cell made it, from the initial one to the last; None where no gradient has reached it."""
+        named = [x for x in self.trace.tensors if x.name == f"{self.name}₀"]
+        initial = [x for x in named if x.scope == self.place or self._at(x)]
+        made = [next((x for x in self._steps[t] if x.name == self.name), None) for t in range(1, self.T + 1)]
+        return [initial[0] if initial else None, *made]
+
+    def _at(self, x: Tensor) -> int | None:
+        """The step of this recurrence in which x was made."""
+        place = step_of(x.scope)
+        return place[1] if place and place[0] == self.place else None
+
+    @cached_property
+    def gates(self) -> list[str]:
+        """The names of the cell's gates and candidate, in the order in which they were made."""
+        names = [x.name for x in self._steps[self.T] if x.name and x.name not in STATES and "₀" not in x.name]
+        return list(dict.fromkeys(names))
+
+    @cached_property
+    def norm(self) -> Array:
+        """(T+1,): the norms of dL/dC_0 … dL/dC_T; NaN where the gradient was never computed."""
+        grads = [None if x is None else self.trace.grad(x) for x in self.states]
+        return np.array([np.nan if g is None else np.linalg.norm(g) for g in grads])
+
+    def ledger(self, t: int) -> dict[str, Array]:
+        """The terms, by path, whose sum is dL/dC_{t−1}; t from 1 to T. Each has the state's shape.
+
+        "highway": from C_t with all gates held fixed; "readout": from what was read at t − 1 (the loss, the next
+        layer); "f", "i", "C̃", "o": through that gate of step t, back by h_{t−1} (and by C_{t−1}, with peepholes).
+        """
+        target = self._before(t)
+        terms = {"highway": self._through(t, [x for x in self._steps[t] if x.name in STATES], target)}
+        terms["readout"] = self._readout(t, target)
+        for gate in self.gates:
+            terms[gate] = self._through(t, [x for x in self._steps[t] if x.name == gate], target)
+        return terms
+
+    def _before(self, t: int) -> Tensor:
+        if not 1 <= t <= self.T:
+            raise IndexError(f"flow: step {t} does not exist; t runs from 1 to {self.T}.")
+        target = self.states[t - 1]
+        if target is None:
+            raise KeyError(f"flow: no gradient was computed for {self.name} before step {t}.")
+        return target
+
+    def _through(self, t: int, sources: list[Tensor], target: Tensor) -> Array:
+        """What the gradients at the sources send to the target, passing none of the other named tensors of step t."""
+        named = [x for x in self._steps[t] if x.name]
+        total = np.zeros(target.shape, target.dtype)
+        for source in sources:
+            gradient = self.trace.grad(source)
+            stop = [x for x in named if x is not source]
+            (sent,) = [None] if gradient is None else vjp(source, [target], gradient, stop=stop)
+            total = total if sent is None else total + sent
+        return total
+
+    def _readout(self, t: int, target: Tensor) -> Array:
+        """What comes from users outside of the recurrence: of C_{t−1} itself, and of what step t−1 made of it."""
+        total = np.zeros(target.shape, target.dtype)
+        made = [target, *(x for x in self._steps.get(t - 1, []) if x.birth > target.birth)]
+        for x in made:
+            for edge in self._users[x.birth]:
+                if self._at(edge.out) not in (t - 1, t):
+                    (sent,) = vjp(x, [target], edge.share)
+                    total = total if sent is None else total + sent
+        return total
+
+    def _along_highway(self, seed: Array) -> list[Array]:
+        """A gradient at C_T carried back to C_0 by the highway alone: its values at C_0 … C_T."""
+        values = [seed]
+        for t in range(self.T, 0, -1):
+            made, before = self.states[t], self._before(1) if t == 1 else self._carried_on(t - 1)
+            assert made is not None
+            gates = [x for x in self._steps[t] if x.name in self.gates]
+            (sent,) = vjp(made, [before], values[-1], stop=gates)
+            sent = np.zeros(before.shape, before.dtype) if sent is None else sent
+            values.append(np.where(self._valid(t), sent, values[-1]))
+        return values[::-1]
+
+    def _carried_on(self, t: int) -> Tensor:
+        """The state that step t hands on: where rows are padded, another tensor than the one that the cell made."""
+        return [x for x in self._steps[t] if x.name == self.name][-1]
+
+    def _valid(self, t: int) -> Array:
+        """(batch, 1) bools: the rows that are not yet over at step t, so that the cell's state is carried on."""
+        padded = [x for x in self._steps[t] if x.scope.endswith("/padding") and x.name in STATES]
+        return self.trace.inputs(padded[0])[0].x.numpy().astype(bool) if padded else np.ones((1, 1), bool)
+
+    @cached_property
+    def highway(self) -> Array:
+        """(T+1,): norms of the pure highway path alone: dL/dC_T carried back to C_0 with all gates held fixed."""
+        seed = self.trace.grad(self._carried_on(self.T))
+        values = [np.full(1, np.nan)] * (self.T + 1) if seed is None else self._along_highway(seed)
+        return np.array([np.linalg.norm(value) for value in values])
+
+    @cached_property
+    def half_life(self) -> float:
+        """Steps after which the pure highway has halved the gradient, on average; infinite where it keeps it."""
+        kept = self.highway[0] / self.highway[-1]
+        return log(0.5) * self.T / log(kept) if 0 < kept < 1 else inf if kept >= 1 else 0.0
+
+    def written(self) -> Array:
+        """(T, batch, hidden): what each step wrote, i_t ∘ C̃_t, as far as it is left in C_T after all forget gates.
+
+        Together with `carried()` the parts sum to C_T. Raises KeyError for a state that is not written through i and C̃.
+        """
+        if self.name != "C" or not {"i", "C̃"} <= set(self.gates):
+            raise KeyError(f"written: {self.name!r} of {self.place} is not written as i ∘ C̃; ask for the flow of 'C'.")
+        parts = []
+        for t in range(1, self.T + 1):
+            named = {x.name: x.numpy() for x in reversed(self._steps[t])}  # the first of each name: what the cell made
+            parts.append(self._kept[t] * self._valid(t) * (named["i"] * named["C̃"]))
+        return np.array(parts)
+
+    def carried(self) -> Array:
+        """(batch, hidden): what is left in C_T of the initial state."""
+        start = self._before(1)
+        return np.asarray(self._kept[0] * start.numpy())
+
+    @cached_property
+    def _kept(self) -> list[Array]:
+        """For each t from 0 to T, the product of all forget gates after it: ∂C_T/∂C_t with the gates held fixed."""
+        last = self._carried_on(self.T)
+        return self._along_highway(np.ones(last.shape, last.dtype))
+
+    def table(self, labels: Any = None) -> str:
+        """The ledger as text, newest first: the norm of dL/dC_t, and of the terms from which it comes.
+
+        Args:
+            labels: T words or characters, what was read at each step.
+        """
+        names = ["readout", "highway", *self.gates]
+        lines = [f"{'t':>4}  {'read':<12}{'|∂L/∂' + self.name + '|':>10}" + "".join(f"{name:>10}" for name in names)]
+        for t in range(self.T, -1, -1):
+            after = self.ledger(t + 1) if t < self.T else {}
+            norms = [f"{np.linalg.norm(after[name]):.2e}" if after else "–" for name in names]
+            norms[0] = norms[0] if after else f"{self.norm[t]:.2e}"
+            word = str(labels[t - 1]) if labels is not None and t else ""
+            lines.append(f"{t:>4}  {word:<12.12}{self.norm[t]:>10.2e}" + "".join(f"{norm:>10}" for norm in norms))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Flow(of {self.name} in {self.place}, T={self.T}, half-life {self.half_life:.3g} steps)"
