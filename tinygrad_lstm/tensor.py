@@ -159,6 +159,7 @@ class Tensor:
         tensor = self
         for hook in hooks.get():
             if hook.matches(self.scope, name):
+                hook.used = True
                 new = hook.change(tensor) if callable(hook.change) else np.asarray(hook.change, self.dtype)
                 if np.ndim(new) == 0:
                     new = np.full(self.shape, new)
