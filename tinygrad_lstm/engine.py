@@ -5,8 +5,6 @@ been visited before and have sent their share: its gradient is complete. No recu
 and only the frontier of the graph is held.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -18,7 +16,6 @@ from .scope import anomaly
 from .tensor import Array, Tensor, values
 
 Shares = list[tuple[Tensor, Any]]
-
 
 def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grads: bool = False) -> None:
     """Add dy/dx to `x.grad` of every leaf x that needs a gradient, and of every tensor that asked by `keep_grad()`.
@@ -40,12 +37,10 @@ def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grad
     for x, dx in arrived:
         x.grad = np.array(dx) if x.grad is None else x.grad + dx
 
-
 def grad(y: Tensor, xs: Tensor | Iterable[Tensor], seed: Any = None, *, create_graph: bool = False) -> list[Tensor]:
     """The gradients dy/dx for each x, as Tensors; touches no `.grad` and keeps the history.
 
     With `create_graph=True` they have a history of their own: differentiate them again, or draw them.
-
     Raises RuntimeError where an x needs no gradient or no path leads from it to y.
     """
     xs = [xs] if isinstance(xs, Tensor) else list(xs)
@@ -57,19 +52,16 @@ def grad(y: Tensor, xs: Tensor | Iterable[Tensor], seed: Any = None, *, create_g
             raise RuntimeError(f"grad: no path leads from {x.describe()} to {y.describe()}.")
     return [dx if isinstance(dx, Tensor) else Tensor.wrap(dx) for dx in found]
 
-
 def vjp(
     y: Tensor, xs: Sequence[Tensor], seed: Any, *, stop: Collection[Tensor] = (), create_graph: bool = False
 ) -> list[Any]:
     """seedᵀ · dy/dx for each x, or None where no path leads to it. Nothing passes through a tensor in `stop`."""
     wanted: dict[int, Any] = {x.birth: None for x in xs}
-    for x, dx, _ in travel(
-        y, seed, graph=create_graph, oldest=min(wanted, default=0), stop={x.birth for x in stop} - {y.birth}
-    ):
+    births = {x.birth for x in stop} - {y.birth}
+    for x, dx, _ in travel(y, seed, graph=create_graph, oldest=min(wanted, default=0), stop=births):
         if x.birth in wanted:
             wanted[x.birth] = dx
     return [wanted[x.birth] for x in xs]
-
 
 def travel(
     y: Tensor, seed: Any, *, graph: bool = False, free: bool = False, oldest: int = 0, stop: Collection[int] = ()
@@ -84,10 +76,8 @@ def travel(
         stop: births of tensors that pass nothing on.
     """
     if not y.requires_grad:
-        raise RuntimeError(
-            f"backward: {y.describe()} needs no gradient: nothing it was made from has requires_grad=True, "
-            "or it was made under no_grad() or detached."
-        )
+        why = "nothing it was made from has requires_grad=True, or it was made under no_grad() or detached"
+        raise RuntimeError(f"backward: {y.describe()} needs no gradient: {why}.")
     waiting = {y.birth: y}
     totals = {y.birth: seed}
     ours: set[int] = set()  # births whose total is an array made here: more may be added in place
@@ -119,9 +109,8 @@ def travel(
             elif birth in ours:
                 totals[birth] += share
             else:
-                totals[birth] = totals[birth] + share
+                totals[birth] = np.asarray(totals[birth] + share)  # NumPy adds two arrays of shape () to a scalar
                 ours.add(birth)
-
 
 def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 0) -> Shares:
     """What a tensor's gradient sends to each of its inputs that needs one: only their rules run.
@@ -143,7 +132,6 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
                 "wrong. Call backward before the optimizer's step, or compute the result again."
             )
     args = (tensor, *inputs) if graph else saved
-    rules = op.rules
     joint = op.joint_rule and op.joint_rule(gradient, *args, **settings)
     shares: Shares = []
     for k, x in enumerate(inputs):
@@ -151,7 +139,7 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
             continue
         if joint:
             share = joint[k]
-        elif rule := rules[k]:
+        elif rule := op.rules[k]:
             share = rule(gradient, *args, **settings)
         else:
             continue
@@ -172,20 +160,17 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
         shares.append((x, share))
     return shares
 
-
 def spread(share: Any) -> Any:
     """A share as a full array (or Tensor)."""
     return ops.put(share.values, index=share.index, shape=share.shape) if type(share) is Piece else share
-
 
 def seed_of(y: Tensor, seed: Any) -> Array:
     """dL/dy as an array of y's shape and dtype: 1 for a single number, else what the caller gave."""
     if seed is None and y.size != 1:
         raise ValueError(f"backward: {y.describe()} is no single number. Start from y.sum(), or give seed=dL/dy.")
-    array = np.ones(y.shape, y.dtype) if seed is None else np.asarray(values(seed), y.dtype)
+    array = np.ones(y.shape, y.dtype) if seed is None else np.array(values(seed), y.dtype)
     if array.shape != y.shape:
         raise ValueError(f"backward: the seed has shape {array.shape}, but {y.describe()} needs one of its own shape.")
     return array
-
 
 from . import ops  # noqa: E402 — last: ops is imported by tensor, and needs op, before the engine runs

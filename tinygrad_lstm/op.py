@@ -21,19 +21,15 @@ from .scope import anomaly, recording, scope_path
 from .tensor import Array, Shape, Tensor, own, values
 
 Rule = Callable[..., Any]
-
 registry: dict[str, Op] = {}
-
 
 class Op:
     """A function of arrays whose results, given Tensors, remember how they were made.
 
     Called with arrays and numbers only, it returns an array; with a Tensor among its inputs, a Tensor. Positional
     arguments are data that may carry gradient, keyword arguments are settings.
-
-    Attributes: `name`; `label`, what the drawing prints in the box; `formulas`, what it prints on the edges; `inputs`,
-    their names; `broadcasts`, whether inputs may be smaller than the output, so that their shares are summed back.
-
+    `label` is what the drawing prints in the box, `formulas` what it prints on the edges, `inputs` are their names;
+    `broadcasts` says that inputs may be smaller than the output, so that their shares are summed back.
     Raises ValueError, TypeError or IndexError that names the op, the shapes, the scope and the remedy.
     """
 
@@ -100,12 +96,10 @@ class Op:
     def _adopt(self, inputs: Sequence[Any]) -> tuple[Tensor, ...]:
         """Make constants of what is no Tensor: float arrays keep their dtype, all else takes the first Tensor's."""
         first = next(x.dtype for x in inputs if isinstance(x, Tensor))
+        dtypes = [None if isinstance(x, np.ndarray) and x.dtype.kind not in "iub" else first for x in inputs]
         try:
-            return tuple(
-                x if isinstance(x, Tensor)
-                else Tensor.wrap(own(x, None if isinstance(x, np.ndarray) and x.dtype.kind not in "iub" else first))
-                for x in inputs
-            )
+            pairs = zip(inputs, dtypes, strict=True)
+            return tuple(x if isinstance(x, Tensor) else Tensor.wrap(own(x, dtype)) for x, dtype in pairs)
         except TypeError as exc:
             raise TypeError(self._where(f"{self.name}: {exc}", inputs, {})) from None
 
@@ -116,14 +110,14 @@ class Op:
         facts += [f"{key}={value!r:.40}" for key, value in settings.items()]
         return f"{what} ({'; '.join(facts)}). Use {self.signature}. {self.hint}".rstrip()
 
-    def __repr__(self) -> str:
-        return f"<op {self.signature}>"
-
+    def __repr__(self) -> str: return f"<op {self.signature}>"
 
 def op(label: str, doc: str = "", *, broadcasts: bool = False, hint: str = "") -> Callable[[Callable[..., Any]], Op]:
     """Make an Op of a forward function and enter it in the registry."""
-    return lambda forward: registry.setdefault(forward.__name__, Op(forward, label, doc, broadcasts, hint))
-
+    def enter(forward: Callable[..., Any]) -> Op:
+        registry[forward.__name__] = Op(forward, label, doc, broadcasts, hint)
+        return registry[forward.__name__]
+    return enter
 
 class Piece:
     """The gradient of `x[index]`: values that belong at an index, not a full array of zeros around them."""
@@ -140,12 +134,10 @@ class Piece:
         else:
             np.add.at(total, self.index, self.values)
 
-
 def is_basic(index: Any) -> bool:
     """Whether an index is made of integers, slices, None and … only, so that no entry can occur twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts)
-
 
 def sum_to(x: Any, shape: Shape) -> Any:
     """Undo broadcasting: sum `x` over the axes along which `shape` was stretched."""
@@ -155,12 +147,10 @@ def sum_to(x: Any, shape: Shape) -> Any:
     stretched = [new + k for k, n in enumerate(shape) if n == 1 != x.shape[new + k]]
     return x.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
 
-
 def _frozen(setting: Any) -> Any:
     if isinstance(setting, np.ndarray):
         return setting.copy()
     return type(setting)(map(_frozen, setting)) if type(setting) in (tuple, list) else setting
-
 
 def extent(array: Array) -> str:
     """The range of an array in words, and what in it is not finite."""

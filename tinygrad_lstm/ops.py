@@ -8,8 +8,6 @@ are keywords: `sum(x, axis=0)`. In the formulas dy is dL/dy, what has arrived at
     .wrt(input, formula on the edge, rule)         or .joint(formula, rule) for all inputs at once
 """
 
-from __future__ import annotations
-
 import builtins
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from .op import Piece, op, sum_to
-from .tensor import Array, Axis, Shape
+from .tensor import Array, Axis, Shape, own
+
 
 # — arithmetic ———————————————————————————————————————————————————————————————————————————————————————————
-
 @op("+", "y = a + b. Each input receives the whole gradient: a sum is a junction, not a filter.", broadcasts=True)
 def add(a: Array, b: Array) -> Array: return a + b
 add.wrt("a", "dy", lambda dy, y, a, b: dy)
@@ -67,7 +65,6 @@ def abs(x: Array) -> Array: return np.abs(x)
 abs.wrt("x", "dy · sign x", lambda dy, y, x: where(x > 0, dy, where(x < 0, -dy, 0.0)))
 
 # — choosing —————————————————————————————————————————————————————————————————————————————————————————————
-
 def _chosen(mine: Any, other: Any, y: Any) -> Array:
     """1 where my entry was chosen, ½ where the other's is equal: then they share the gradient."""
     return ((mine == y) / (1 + 1.0 * (other == y))).astype(mine.dtype)
@@ -92,10 +89,8 @@ where.wrt("a", "dy where true", lambda dy, y, condition, a, b: where(condition, 
 where.wrt("b", "dy where false", lambda dy, y, condition, a, b: where(condition, 0.0, dy))
 
 # — activations ——————————————————————————————————————————————————————————————————————————————————————————
-
-@op("σ")
+@op("σ", "y = 1 / (1 + e⁻ˣ), written so that the power never overflows.")
 def sigmoid(x: Array) -> Array:
-    """y = 1 / (1 + e⁻ˣ), written so that the power never overflows."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, e) / (1 + e)
 sigmoid.wrt("x", "dy · y · (1 − y)", lambda dy, y, x: dy * y * (1 - y))
@@ -121,7 +116,6 @@ def hard_sigmoid(x: Array, *, slope: float = 1 / 6) -> Array: return np.clip(slo
 hard_sigmoid.wrt("x", "dy · slope where 0 < y < 1", lambda dy, y, x, slope=1 / 6: dy * slope * ((y > 0) & (y < 1)))
 
 # — matrices —————————————————————————————————————————————————————————————————————————————————————————————
-
 @op("@", "y = a · b, the matrix product; leading axes are a batch, a vector is a row (a) or a column (b).",
     broadcasts=True, hint="The last axis of a must be as long as the second-last of b (or b's only one).")
 def matmul(a: Array, b: Array) -> Array: return a @ b
@@ -145,7 +139,6 @@ matmul.wrt("a", "dy · bᵀ", _matmul_a)
 matmul.wrt("b", "aᵀ · dy", _matmul_b)
 
 # — along axes ———————————————————————————————————————————————————————————————————————————————————————————
-
 def _stretch(reduced: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """A reduced array (or its gradient) in x's shape again."""
     if axis is None:
@@ -156,18 +149,18 @@ def _stretch(reduced: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return broadcast_to(reduced.reshape(kept), shape=x.shape)
 
 @op("sum", "y = Σ x over the axes (all of them by default).")
-def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return x.sum(axis=axis, keepdims=keepdims)
+def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.sum(x, axis, keepdims=keepdims)
 sum.wrt("x", "dy", lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims))
 
 @op("mean", "y = the mean of x over the axes.")
-def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return x.mean(axis=axis, keepdims=keepdims)
+def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
 mean.wrt("x", "dy / n", lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims) * (y.size / x.size))
 
 @op("max", "y = the largest of x along the axes; equal ones share the gradient.")
-def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return x.max(axis=axis, keepdims=keepdims)
+def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.max(x, axis, keepdims=keepdims)
 
 @op("min", "y = the smallest of x along the axes; equal ones share the gradient.")
-def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return x.min(axis=axis, keepdims=keepdims)
+def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.min(x, axis, keepdims=keepdims)
 
 def _extreme(dy: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     chosen = x == _stretch(y, x, axis, keepdims)
@@ -175,31 +168,27 @@ def _extreme(dy: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False)
 max.wrt("x", "dy at the maximum", _extreme)
 min.wrt("x", "dy at the minimum", _extreme)
 
-@op("logsumexp")
+@op("logsumexp", "y = ln Σ eˣ over the axes, with the maximum taken out so that nothing overflows.")
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """y = ln Σ eˣ over the axes, with the maximum taken out so that nothing overflows."""
-    top = x.max(axis=axis, keepdims=True)
+    top = np.max(x, axis, keepdims=True)
     y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else y.squeeze(axis)
 logsumexp.wrt("x", "dy · softmax(x)", lambda dy, y, x, axis=None, keepdims=False:
     _stretch(dy, x, axis, keepdims) * exp(x - _stretch(y, x, axis, keepdims)))
 
-@op("softmax")
+@op("softmax", "y = eˣ / Σ eˣ along one axis.")
 def softmax(x: Array, *, axis: int = -1) -> Array:
-    """y = eˣ / Σ eˣ along one axis."""
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 softmax.wrt("x", "y · (dy − Σ dy·y)", lambda dy, y, x, axis=-1: y * (dy - (dy * y).sum(axis=axis, keepdims=True)))
 
-@op("log softmax")
+@op("log softmax", "y = x − ln Σ eˣ along one axis.")
 def log_softmax(x: Array, *, axis: int = -1) -> Array:
-    """y = x − ln Σ eˣ along one axis."""
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 log_softmax.wrt("x", "dy − eʸ · Σ dy", lambda dy, y, x, axis=-1: dy - exp(y) * dy.sum(axis=axis, keepdims=True))
 
 # — shapes and places: these move numbers and change none —————————————————————————————————————————————————————
-
 @op("reshape", "The same entries in another shape; one length may be −1.")
 def reshape(x: Array, *, shape: Shape) -> Array: return x.reshape(shape)
 reshape.wrt("x", "dy", lambda dy, y, x, shape: dy.reshape(x.shape))
@@ -207,7 +196,7 @@ reshape.wrt("x", "dy", lambda dy, y, x, shape: dy.reshape(x.shape))
 @op("transpose", "The axes in another order; reversed by default.")
 def transpose(x: Array, *, axes: Sequence[int] | None = None) -> Array: return x.transpose(axes)
 transpose.wrt("x", "dyᵀ", lambda dy, y, x, axes=None:
-    dy.transpose(None if axes is None else tuple(int(k) for k in np.argsort(axes))))
+    transpose(dy, axes=None if axes is None else np.argsort([k % x.ndim for k in axes])))
 
 @op("swapaxes", "Two axes exchanged.")
 def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array: return x.swapaxes(axis1, axis2)
@@ -221,17 +210,15 @@ broadcast_to.wrt("x", "Σ dy", lambda dy, y, x, shape: sum_to(dy, x.shape))
 def take(x: Array, *, index: Any) -> Array: return x[index]
 take.wrt("x", "dy at the index", lambda dy, y, x, index: Piece(dy, index, x.shape))
 
-@op("put")
+@op("put", "Zeros of the shape, with x added at the index: the opposite of `take`.")
 def put(x: Array, *, index: Any, shape: Shape) -> Array:
-    """Zeros of the shape, with x added at the index: the opposite of `take`."""
     y = np.zeros(shape, x.dtype)
     Piece(x, index, shape).add_to(y)
     return y
 put.wrt("x", "dy[index]", lambda dy, y, x, index, shape: dy[index])
 
-@op("embed", hint="Indices are integers from 0 to the number of rows − 1.")
+@op("embed", "y = the rows of weight (n, d) at an array of integers from 0 to n − 1, of shape index.shape + (d,).")
 def embed(weight: Array, *, index: Any) -> Array:
-    """y = one row of weight (n, d) for each integer in index, of shape index.shape + (d,)."""
     index = np.asarray(index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"the index must hold integers, not {index.dtype}")
@@ -241,7 +228,7 @@ def embed(weight: Array, *, index: Any) -> Array:
 embed.wrt("weight", "dy at each row", lambda dy, y, weight, index: Piece(dy, index, weight.shape))
 
 @op("cast", "The same numbers as float32 or float64.")
-def cast(x: Array, *, dtype: Any) -> Array: return x.astype(dtype)
+def cast(x: Array, *, dtype: Any) -> Array: return x.astype(own((), dtype).dtype)
 cast.wrt("x", "dy", lambda dy, y, x, dtype: dy.astype(x.dtype))
 
 def _along(axis: int, ndim: int, parts: Sequence[Any]) -> list[Any]:

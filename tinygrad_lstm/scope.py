@@ -16,7 +16,6 @@ recording: ContextVar[bool] = ContextVar("recording", default=True)
 anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 hooks: ContextVar[tuple[Hook, ...]] = ContextVar("hooks", default=())
 
-
 @contextmanager
 def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
     token = variable.set(value)
@@ -25,17 +24,14 @@ def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
     finally:
         variable.reset(token)
 
-
 @contextmanager
 def scope(name: str) -> Iterator[None]:
     """Everything made inside `with scope("encoder"):` carries that name in its path.
-
     Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`.
     """
     outer = scope_path.get()
     with _set(scope_path, f"{outer}/{name}" if outer else name):
         yield
-
 
 @contextmanager
 def no_grad() -> Iterator[None]:
@@ -43,16 +39,13 @@ def no_grad() -> Iterator[None]:
     with _set(recording, False):
         yield
 
-
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
     """Inside `with detect_anomaly():` the first value or gradient that is not finite raises FloatingPointError.
-
-    The error names the op, the scope path and the range of its inputs. Slower: every array is looked at.
+    It names the op, the scope path and the range of its inputs. Slower: every array is looked at.
     """
     with _set(anomaly, True):
         yield
-
 
 class Hook:
     """One change of `what_if`: a pattern for names, and what to put in the place of the tensors that it finds."""
@@ -65,7 +58,6 @@ class Hook:
         *outer, last = self.pattern.split("/")
         on_path = iter(path.split("/"))
         return fnmatchcase(name, last) and all(any(fnmatchcase(s, part) for s in on_path) for part in outer)
-
 
 @contextmanager
 def what_if(changes: Mapping[str, Any] | None = None, /, **by_name: Any) -> Iterator[None]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .scope import hooks, scope_path
-
-if TYPE_CHECKING:
-    from .op import Op
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -20,28 +18,24 @@ Axis = int | tuple[int, ...] | None
 
 births = count(1)  # next() on it is atomic, so threads may share it
 
-
 def own(value: Any, dtype: DTypeLike | None = None) -> Array:
     """A read-only copy of `value` as float32 or float64: nobody else can change it afterwards.
 
     Float arrays keep their dtype, Python numbers and lists become float32, unless `dtype` says otherwise.
-
     Raises TypeError for integer, bool, float16 and complex arrays, and for what is no array at all.
     """
-    if isinstance(value, Tensor):
-        value = value.data
-    known = isinstance(value, np.ndarray | np.generic)
     try:
-        array = np.array(value, dtype=dtype if dtype is not None else None if known else np.float32)
-    except (TypeError, ValueError) as exc:
+        array = np.array(values(value))
+    except ValueError as exc:
         raise TypeError(f"Tensor: cannot make an array of numbers from {value!r:.60} ({exc}).") from None
+    if array.dtype.kind in "fiub" and (dtype is not None or not isinstance(value, np.ndarray | np.generic | Tensor)):
+        array = array.astype(dtype or np.float32)
     if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
         hint = "Integer arrays are for indices; " if array.dtype.kind in "iub" else ""
         raise TypeError(f"Tensor: dtype {array.dtype} cannot carry gradients. {hint}use float32 or float64.")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     array.setflags(write=False)
     return array
-
 
 class Tensor:
     """An array of float32 or float64 that remembers the op and the inputs that made it.
@@ -51,24 +45,16 @@ class Tensor:
         requires_grad: whether gradients are wanted for it, and so recorded for all that is made from it.
         name: what the drawing prints and what `trace(…).flow(name)` finds.
         dtype: np.float32 or np.float64; by default that of a float array, and float32 for Python numbers and lists.
-
     Raises TypeError where the data is of another kind (see `own`).
     """
 
     __slots__ = (
-        "__weakref__",
-        "_data",
-        "_saved",  # the arrays (y, *inputs) as they were when the op ran; None once the history is freed
+        "__weakref__", "_data", "grad", "keeps_grad", "name", "requires_grad",
         "birth",  # counts up: an input is always older than what was made from it
-        "grad",
-        "inputs",  # the tensors it was made from
-        "keeps_grad",
-        "name",
-        "op",  # what made it; None for a leaf
-        "requires_grad",
         "scope",  # where it was made: "lstm/t=3/forget gate"
-        "settings",  # the op's keyword arguments
-    )
+        "op", "inputs", "settings",  # what made it; None, () and None for a leaf
+        "_saved",  # the arrays (y, *inputs) as they were when the op ran; None once the history is freed
+    )  # noqa: RUF023 — in the order of their meaning
     __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor.__rmul__
     __hash__ = object.__hash__
 
@@ -78,7 +64,7 @@ class Tensor:
         self._become(own(data, dtype), requires_grad, name=name)
 
     def _become(
-        self, data: Array, requires_grad: bool, op: Op | None = None, inputs: tuple[Tensor, ...] = (),
+        self, data: Array, requires_grad: bool, op: Any = None, inputs: tuple[Tensor, ...] = (),
         saved: tuple[Array, ...] | None = None, settings: Any = None, name: str | None = None,
     ) -> Tensor:
         self._data, self.requires_grad = data, requires_grad
@@ -98,7 +84,6 @@ class Tensor:
         return cls.__new__(cls)._become(array, False)
 
     # — what it holds ————————————————————————————————————————————————————————————————————————————————————
-
     @property
     def data(self) -> Array:
         """The read-only array. Assigning replaces it (a copy, with the new array's dtype)."""
@@ -124,14 +109,16 @@ class Tensor:
             raise ValueError(f"item: {self.describe()} has {self.size} entries; only one entry can be a number.")
         return float(self._data.item())
 
-    __float__ = item
-
+    def __float__(self) -> float: return self.item()
     def __bool__(self) -> bool: return bool(self.item())
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
             raise TypeError(f"{self.describe()} needs a gradient, which an array would lose. If you mean it: .numpy().")
         return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __reduce__(self) -> Any:  # a copy is a new leaf: it has a birth number of its own, and no history
+        return partial(Tensor, self._data, requires_grad=self.requires_grad, name=self.name), ()
 
     def __len__(self) -> int: return len(self._data)
     def __iter__(self) -> Iterator[Tensor]: return (self[i] for i in range(len(self)))
@@ -150,22 +137,20 @@ class Tensor:
         return f"Tensor({values}, {', '.join(facts)})"
 
     # — names and gradients ——————————————————————————————————————————————————————————————————————————
-
     def named(self, name: str) -> Tensor:
         """Give it a name and return it; inside `what_if`, return what stands in its place.
-
         Raises ValueError where a replacement has another shape.
         """
         tensor = self
         for hook in hooks.get():
             if hook.matches(self.scope, name):
                 hook.used = True
-                new = hook.change(tensor) if callable(hook.change) else np.asarray(hook.change, self.dtype)
-                if np.ndim(new) == 0:
-                    new = np.full(self.shape, new)
+                new = hook.change(tensor) if callable(hook.change) else hook.change
+                if not isinstance(new, Tensor):
+                    new = Tensor(np.full(self.shape, new) if np.ndim(new) == 0 else new, dtype=self.dtype)
                 if new.shape != self.shape:
                     raise ValueError(f"what_if: {name} has shape {self.shape}, its replacement {new.shape}.")
-                tensor = new if isinstance(new, Tensor) else Tensor.wrap(new.copy())
+                tensor = new
         tensor.name = name
         return tensor
 
@@ -183,7 +168,6 @@ class Tensor:
         engine.backward(self, seed, keep_graph=keep_graph, keep_grads=keep_grads)
 
     # — operators: each is an op of the table in ops.py ————————————————————————————————————————————————
-
     def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
     def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
     def __sub__(self, other: Any) -> Tensor: return ops.sub(self, other)
@@ -210,7 +194,6 @@ class Tensor:
     def __ge__(self, other: Any) -> Array: return self._data >= values(other)
 
     # — the same ops as methods, spelled as arrays spell them ————————————————————————————————————————————
-
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return ops.sum(self, axis=axis, keepdims=keepdims)
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -233,20 +216,14 @@ class Tensor:
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
         return ops.clip(self, low=low, high=high)
 
-
 def values(x: Any) -> Any:
     """The array of a Tensor, and anything else as it is."""
     return x._data if isinstance(x, Tensor) else x
-
 
 def unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """`(2, 3)` from either `f(2, 3)` or `f((2, 3))`, as NumPy's methods take their shapes."""
     return tuple(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], tuple | list) else arguments
 
-
-def detach(x: Tensor) -> Tensor:
-    """`x.detach()` as a function: the same values without history, as in `what_if(h=detach)`."""
-    return x.detach()
-
+detach = Tensor.detach  # as a function, for what_if(h=detach)
 
 from . import engine, ops  # noqa: E402 — last, because ops and engine need Tensor, and Tensor's methods need them

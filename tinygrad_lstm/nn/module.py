@@ -47,7 +47,7 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Replace all parameters, or none.
 
-        Raises KeyError for missing or unknown names, ValueError where a shape differs.
+        Raises KeyError for missing or unknown names, ValueError where a shape differs, TypeError for a wrong dtype.
         """
         own = dict(self.named_parameters())
         if missing := sorted(own.keys() - state.keys()):
@@ -57,8 +57,9 @@ class Module:
         for name, p in own.items():
             if np.shape(state[name]) != p.shape:
                 raise ValueError(f"load_state_dict: {name} is {p.shape} here, but {np.shape(state[name])} there.")
+        new = {name: Tensor(state[name]) for name in own}  # refuses wrong dtypes before anything is replaced
         for name, p in own.items():
-            p.data = state[name]
+            p.data = new[name].numpy()
 
     def train(self, mode: bool = True) -> Self:
         """Switch dropout on (or off) in this module and all inside it."""
@@ -92,8 +93,8 @@ class Module:
         return "\n".join([f"{type(self).__name__}", *lines])
 
 
-def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """All Tensors and Modules inside a module, a list or a dict, with their paths."""
+def _walk(value: Any, path: str, above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """All Tensors and Modules inside a module, a list or a dict, with their paths; `above` keeps it out of circles."""
     inside: Mapping[Any, Any] = {}
     if isinstance(value, Module):
         inside = {key: v for key, v in vars(value).items() if not key.startswith("_")}
@@ -105,5 +106,5 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, Tensor | Module):
             yield name, item
-        if not isinstance(item, Tensor):
-            yield from _walk(item, name)
+        if not isinstance(item, Tensor) and not any(item is outer for outer in (value, *above)):
+            yield from _walk(item, name, (value, *above))

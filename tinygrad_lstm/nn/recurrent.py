@@ -139,7 +139,8 @@ class Cell(Module):
         """One step: x (batch, features) and the state before it give the state after it."""
         x = x if isinstance(x, Tensor) else Tensor(x)
         _check(type(self).__name__, x, ("batch", "features"), self.input_size)
-        known = isinstance(state, self.State) and all(isinstance(s, Tensor) for s in state)
+        shape = (len(x), self.hidden_size)
+        known = isinstance(state, self.State) and all(isinstance(s, Tensor) and s.shape == shape for s in state)
         return self.state_of(self.step(x, state if known else self.initial(len(x), x.dtype, state)))
 
 
@@ -284,7 +285,8 @@ def _carry(cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, ba
                 with scope("padding"):  # rows that are over keep their state
                     for field, old in zip(state._fields, state, strict=True):
                         new = where(valid[:, t, None], getattr(step, field), old)
-                        setattr(step, field, new.named(field))
+                        new.name = field  # not .named(), which would apply a what_if a second time
+                        setattr(step, field, new)
         steps[t], state = step, cell.state_of(step)
     return Run(steps, state)
 
