@@ -48,13 +48,13 @@ class Tensor:
     Raises TypeError where the data is of another kind (see `own`).
     """
 
-    __slots__ = (
+    __slots__ = (  # noqa: RUF023 — in the order of their meaning
         "__weakref__", "_data", "grad", "keeps_grad", "name", "requires_grad",
         "birth",  # counts up: an input is always older than what was made from it
         "scope",  # where it was made: "lstm/t=3/forget gate"
         "op", "inputs", "settings",  # what made it; None, () and None for a leaf
         "_saved",  # the arrays (y, *inputs) as they were when the op ran; None once the history is freed
-    )  # noqa: RUF023 — in the order of their meaning
+    )
     __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor.__rmul__
     __hash__ = object.__hash__
 
