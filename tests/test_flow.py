@@ -223,12 +223,13 @@ def test_wrong_questions_get_clear_errors():
 
 
 def test_the_table_prints_the_ledger():
-    _, _, _, trace = run(nn.LSTM)
+    _, out, _, trace = run(nn.LSTM)
     flow = trace.flow("C")
     lines = flow.table(["mary", "lost", "her", "keys", "and", "then"]).splitlines()
-    assert lines[0].split() == ["t", "read", "|∂L/∂C|", "readout", "highway", "f", "i", "C̃", "o"]
-    assert lines[1].split()[:4] == ["6", "then", f"{flow.norm[6]:.2e}", f"{flow.norm[6]:.2e}"]
-    t, word, total, _, highway, *_ = lines[2].split()
+    assert lines[0].split() == ["t", "read", "mean", "f", "|∂L/∂C|", "readout", "highway", "f", "i", "C̃", "o"]
+    assert lines[1].split()[3:5] == [f"{flow.norm[6]:.2e}", f"{flow.norm[6]:.2e}"]
+    t, word, gate, total, _, highway, *_ = lines[2].split()
+    assert float(gate) == pytest.approx(out.steps[4].f.numpy().mean(), abs=6e-4)
     assert (t, word) == ("5", "and")
     assert float(total) == pytest.approx(flow.norm[5], rel=0.01)
     assert float(highway) == pytest.approx(np.linalg.norm(flow.ledger(6)["highway"]), rel=0.01)

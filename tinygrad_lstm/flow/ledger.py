@@ -188,19 +188,26 @@ class Flow:
         return self._along_highway(np.ones(last.shape, last.dtype))
 
     def table(self, labels: Any = None) -> str:
-        """The ledger as text, newest first: the norm of dL/dC_t, and of the terms from which it comes.
+        """The ledger as text, newest first: for each t the word, the norm of dL/dC_t, and of its terms.
+
+        Where the cell has a gate that keeps (f, or a GRU's z), its mean at t comes after the word.
 
         Args:
             labels: T words or characters, what was read at each step.
         """
         names = ["readout", "highway", *self.gates]
-        lines = [f"{'t':>4}  {'read':<12}{'|∂L/∂' + self.name + '|':>10}" + "".join(f"{name:>10}" for name in names)]
+        keeping = next((gate for gate in ("f", "z") if gate in self.gates), None)
+        kept = f"{'mean ' + keeping:>8}" if keeping else ""
+        lines = [f"{'t':>4}  {'read':<10}{kept}{'|∂L/∂' + self.name + '|':>10}" + "".join(f"{n:>10}" for n in names)]
         for t in range(self.T, -1, -1):
             after = self.ledger(t + 1) if t < self.T else {}
             norms = [f"{np.linalg.norm(after[name]):.2e}" if after else "–" for name in names]
             norms[0] = norms[0] if after else f"{self.norm[t]:.2e}"
             word = str(labels[t - 1]) if labels is not None and t else ""
-            lines.append(f"{t:>4}  {word:<12.12}{self.norm[t]:>10.2e}" + "".join(f"{norm:>10}" for norm in norms))
+            if keeping:
+                gate = next((x.numpy().mean() for x in self._steps[t] if x.name == keeping), None) if t else None
+                kept = f"{'' if gate is None else f'{gate:.3f}':>8}"
+            lines.append(f"{t:>4}  {word:<10.10}{kept}{self.norm[t]:>10.2e}" + "".join(f"{n:>10}" for n in norms))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

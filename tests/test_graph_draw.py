@@ -1,0 +1,463 @@
+"""Drawings: what is drawn is what was computed, names are harmless, and the engine's troubles are told clearly."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import Tensor, nn
+from tinygrad_lstm.graph import Drawing, draw, engine_info, render
+from tinygrad_lstm.graph.capture import norm
+from tinygrad_lstm.graph.dot import STOPS, Scale, digits, quoted, spline
+from tinygrad_lstm.graph.layout import corners_of
+from tinygrad_lstm.nn.lstm import CoupledLSTMCell, LSTM1997Cell, NoForgetLSTMCell, PeepholeLSTMCell, TruncatedLSTMCell
+
+GOLDEN = Path(__file__).parent / "golden"
+SVG = "{http://www.w3.org/2000/svg}"
+XLINK = "{http://www.w3.org/1999/xlink}title"
+
+
+def run(kind=nn.LSTM, T=3, **settings):
+    """A layer's output on data and weights that are the same on every machine."""
+    net = kind(3, 2, rng=np.random.default_rng(0), **settings)
+    for k, parameter in enumerate(net.parameters()):
+        parameter.data = np.cos(np.arange(parameter.size) + k).reshape(parameter.shape)
+    x = Tensor(np.sin(np.arange(2.0 * T * 3)).reshape(2, T, 3), requires_grad=True, name="x")
+    return net(x)
+
+
+def last(kind=nn.LSTM, T=3, **settings):
+    return (run(kind, T, **settings).h[:, -1] ** 2).sum()
+
+
+def every(kind=nn.LSTM, T=3, **settings):
+    return (run(kind, T, **settings).h ** 2).mean()
+
+
+def product():
+    a, b, c = (Tensor(v, requires_grad=True, name=n) for v, n in ((2.0, "a"), (-3.0, "b"), (10.0, "c")))
+    return (a * b + c).named("d")
+
+
+def parsed(drawing):
+    return ET.fromstring(drawing.svg().encode())
+
+
+def edges_in(svg):
+    groups = [g for g in svg.iter(f"{SVG}g") if (g.get("class") or "").startswith("edge")]
+    return {g.get("id"): g.find(f"{SVG}title").text for g in groups}
+
+
+def hovers(svg):
+    return [a.get(XLINK) for a in svg.iter(f"{SVG}a")]
+
+
+def texts(svg):
+    return [text.text for text in svg.iter(f"{SVG}text")]
+
+
+PICTURES = {
+    "lstm": lambda: draw(last()),
+    "lstm_every_step_read": lambda: draw(every(T=2)),
+    "lstm_forward": lambda: draw(last(T=2), backward=False),
+    "lstm_follow_C": lambda: draw(last(T=2), follow="C"),
+    "lstm_layers": lambda: draw(last(T=2, num_layers=2)),
+    "peephole": lambda: draw(last(T=2, cell=PeepholeLSTMCell)),
+    "truncated": lambda: draw(last(T=2, cell=TruncatedLSTMCell)),
+    "gru": lambda: draw(last(nn.GRU, T=2)),
+    "gru_reset_before": lambda: draw(last(nn.GRU, T=2, reset_after=False)),
+    "rnn": lambda: draw(last(nn.RNN, T=2)),
+    "ops": lambda: draw(product(), view="ops"),
+    "strip": lambda: draw(last(), view="strip", labels=["mary", "lost", "her"]),
+}
+OTHERS = {
+    "coupled": lambda: draw(last(cell=CoupledLSTMCell)),
+    "no forget": lambda: draw(last(cell=NoForgetLSTMCell)),
+    "1997": lambda: draw(every(cell=LSTM1997Cell)),
+    "bidirectional": lambda: draw(last(bidirectional=True)),
+    "gru layers": lambda: draw(every(nn.GRU, num_layers=2)),
+    "window": lambda: draw(every(T=6), steps=(2, 4)),
+    "relu": lambda: draw(last(activation="relu")),
+    "linear output": lambda: draw(last(output_activation="linear")),
+    "C alone is read": lambda: draw(run().C.sum()),
+    "no loss": lambda: draw(run().h),
+    "ops of a step": lambda: draw(last(T=2), view="ops", steps=(2, 2)),
+    "strip of a GRU": lambda: draw(every(nn.GRU, T=40), view="strip"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_golden(name, request):
+    dot, path = PICTURES[name]().dot, GOLDEN / f"{name}.gv"
+    if request.config.getoption("--overwrite-golden"):
+        path.write_text(dot, encoding="utf-8")
+    assert dot == path.read_text(encoding="utf-8"), f"{path.name} has changed: look at it, then --overwrite-golden"
+
+
+@pytest.mark.parametrize("name", [*PICTURES, *OTHERS])
+def test_the_svg_has_the_edges_of_the_dot_text_and_nothing_overlaps(name):
+    drawing = {**PICTURES, **OTHERS}[name]()
+    svg = parsed(drawing)
+    written = re.findall(r"^(\w+) -> (\w+) \[id=(\w+)", drawing.dot, re.M)
+    assert edges_in(svg) == {me: f"{a}->{b}" for a, b, me in written}
+    assert len({me for _, _, me in written}) == len(written)
+    assert "nan" not in drawing.dot and "None" not in drawing.dot
+    boxes = [box for box in map(_box, svg.iter(f"{SVG}g")) if box]
+    for k, (me, left, low, right, high) in enumerate(boxes):
+        for other, l2, b2, r2, t2 in boxes[k + 1 :]:
+            assert not (left < r2 - 1 and l2 < right - 1 and low < t2 - 1 and b2 < high - 1), f"{me} overlaps {other}"
+
+
+def _box(g):
+    """Id and extent of a node that has an outline."""
+    shape = next((s for s in g.iter() if s.tag in (f"{SVG}ellipse", f"{SVG}path", f"{SVG}polygon")), None)
+    if not (g.get("class") or "").startswith("node") or shape is None:
+        return None
+    if shape.tag.endswith("ellipse"):
+        x, y, r = (float(shape.get(key)) for key in ("cx", "cy", "rx"))
+        return g.get("id"), x - r, y - r, x + r, y + r
+    numbers = [float(n) for n in re.findall(r"-?[\d.]+", shape.get("d") or shape.get("points"))]
+    xs, ys = numbers[::2], numbers[1::2]
+    return g.get("id"), min(xs), min(ys), max(xs), max(ys)
+
+
+def gradient_of(svg, edge):
+    """The number that an edge says on hover."""
+    said = {hover.split(" · gradient ")[1] for hover in hovers(svg) if hover.startswith(f"{edge} · gradient ")}
+    assert len(said) == 1, (edge, said)
+    return said.pop()
+
+
+def test_each_edge_carries_its_own_share():
+    out = run()
+    loss = (out.h**2).mean()
+    trace = tl.trace(loss)
+    svg = parsed(draw(trace))
+
+    def made(op, x):
+        return next(y for y in trace.tensors if y.op is op and any(x is z for z in y.inputs))
+
+    kept, squashed = made(tl.mul, out.steps[1].f), made(tl.tanh, out.steps[0].C)
+    joined = made(tl.concat, out.steps[0].h)
+    assert gradient_of(svg, "C₁ → fC") == digits(norm(trace.share(out.steps[0].C, kept)))
+    assert gradient_of(svg, "C₁ → tanh C") == digits(norm(trace.share(out.steps[0].C, squashed)))
+    assert gradient_of(svg, "f₂ → fC") == digits(norm(trace.share(out.steps[1].f, kept)))
+    assert gradient_of(svg, "h₁ → [h ; x]") == digits(norm(trace.share(out.steps[0].h, joined)))
+    assert f"∂L/∂C₂ {digits(norm(trace.grad(out.steps[1].C)))}" in texts(svg)
+    assert f"∂L/∂h₁ {digits(norm(trace.grad(out.steps[0].h)))}" in texts(svg)
+    assert sum(hover.startswith("h → what reads it") for hover in hovers(svg)) == 4, "3 readouts, the last in two parts"
+
+
+@pytest.mark.parametrize(("kind", "settings", "edges"), [
+    (nn.LSTM, {}, 19), (nn.LSTM, {"cell": PeepholeLSTMCell}, 22), (nn.LSTM, {"cell": CoupledLSTMCell}, 18),
+    (nn.LSTM, {"cell": NoForgetLSTMCell}, 15), (nn.RNN, {}, 4), (nn.GRU, {}, 20), (nn.GRU, {"reset_after": False}, 19),
+])  # fmt: skip
+def test_every_edge_of_a_step_is_drawn(kind, settings, edges):
+    ends = 3 if kind is nn.LSTM else 2  # to C_T, h_T and the loss
+    for steps in (1, 2, 5):
+        drawing = draw(last(kind, T=steps, **settings), backward=False)
+        assert len(edges_in(parsed(drawing))) == edges * steps + ends
+
+
+def test_a_step_whose_h_is_thrown_away_is_not_read():
+    def readouts(loss):
+        said = hovers(parsed(draw(loss)))
+        return sum(hover.startswith("h → what reads it") and not hover.endswith("–") for hover in said)
+
+    assert readouts(last(T=4)) == 2, "the two parts of the way from h_4 to the loss"
+    assert readouts((run(T=4).h[:, 1] ** 2).sum()) == 1 and readouts((run(T=4).h[:, 1:3] ** 2).sum()) == 2
+
+
+def test_C_stays_on_one_line_and_time_runs_to_the_right():
+    dot = draw(last(T=5)).dot
+    ids = re.findall(r'^(n\d+) \[.*label="\+"', dot, re.M)
+    places = [re.search(rf'^{me} \[.*pos="([\d.-]+),([\d.-]+)"', dot, re.M).groups() for me in ids]
+    assert len({y for _, y in places}) == 1
+    assert [float(x) for x, _ in places] == sorted(float(x) for x, _ in places) and len(places) == 5
+
+
+def test_forward_only_says_dash_and_never_zero():
+    drawing = draw(run().h)
+    svg = parsed(drawing)
+    assert all(hover.endswith(" –") for hover in hovers(svg) if "gradient" in hover or "∂L" in hover)
+    assert "class=gradient, dir=back]\nedge" in drawing.dot and "–" in texts(svg)
+
+
+def test_drawing_touches_no_grad():
+    loss = product()
+    draw(loss, view="ops")
+    assert all(leaf.grad is None for leaf in (loss.inputs[1], *loss.inputs[0].inputs))
+
+
+def test_ops_show_names_values_gradients_and_formulas():
+    shown = texts(parsed(draw(product(), view="ops")))
+    for text in ("a", "data 2", "grad -3", "d = +", "data 4", "dy · b", "-3", "dy · a"):
+        assert text in shown
+
+
+def test_ops_of_a_plus_a_has_two_edges():
+    a = Tensor(2.0, requires_grad=True)
+    assert len(edges_in(parsed(draw(a + a, view="ops")))) == 2
+
+
+def test_a_large_graph_is_refused_at_once_with_a_way_out():
+    y = Tensor(1.0, requires_grad=True)
+    for _ in range(50_000):
+        y = -y
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=r"50,001 tensors .* view='time' .* view='strip'.* steps="):
+        draw(y, view="ops")
+    assert time.perf_counter() - start < 2
+
+
+def test_many_steps_do_not_take_long():
+    loss = last(T=300)
+    start = time.perf_counter()
+    svg = draw(loss).svg()
+    assert time.perf_counter() - start < 10 and svg.count('class="cluster') == 300
+
+
+def test_a_loop_of_ones_own_is_drawn_too():
+    cell, x = nn.LSTMCell(3, 2), Tensor(np.ones((1, 3, 3)), requires_grad=True, name="data")
+    state, loss = cell.initial(1, np.float64), 0
+    for t in range(3):
+        with tl.scope(f"t={t + 1}"):
+            state = cell(x[:, t], state)
+            loss = loss + (state.h**2).mean()
+    shown = texts(parsed(draw(loss)))
+    assert "t = 3" in shown and shown.count("loss") == 3 and not any(text.startswith("data") for text in shown)
+
+
+def test_two_layers_are_joined_step_by_step():
+    out = run(T=2, num_layers=2)
+    h = out.layers[0][0].steps[0].h
+    trace = tl.trace((out.h**2).sum())
+    joined = next(y for y in trace.tensors if y.op is tl.concat and len(y.inputs) > 1 and y.inputs[1] is h)
+    assert f"below → [h ; x] · gradient {digits(norm(trace.share(h, joined)))}" in hovers(parsed(draw(trace)))
+
+
+def test_a_window_of_steps_says_so():
+    shown = texts(parsed(draw(every(T=6), steps=(2, 4))))
+    assert [text for text in shown if text.startswith("t = ")] == ["t = 2", "t = 3", "t = 4"]
+    assert any("steps 2 to 4 of 6" in text for text in shown)
+
+
+def test_the_last_of_several_calls_is_drawn_and_said():
+    net = nn.LSTM(1, 2)
+    first = net(np.ones((1, 1, 1), np.float32))
+    second = net(np.full((1, 1, 1), 2, np.float32), first.last)
+    shown = texts(parsed(draw(second.h.sum())))
+    assert "t = 1" in shown and shown.count("t = 1") == 1 and any("called 2 times" in text for text in shown)
+
+
+def test_the_strip_has_a_column_for_each_step_and_a_row_for_each_name():
+    drawing = draw(last(T=7), view="strip")
+    said = hovers(parsed(drawing))
+    assert len(said) == 7 * 7 and sum(text.startswith("∂L/∂C̃") for text in said) == 7
+    with pytest.raises(ValueError, match="2 labels for 3 steps"):
+        draw(last(), view="strip", labels=["a", "b"])
+    with pytest.raises(ValueError, match="strip shows gradients"):
+        draw(run().h, view="strip")
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"view": "cells"}, r"no view 'cells'\. Views: 'time', 'ops', 'strip'"), ({"follow": "z"}, "Paths: C, h"),
+    ({"steps": (3, 2)}, "steps="), ({"steps": (0, 2)}, "steps="), ({"steps": (8, 9)}, "1 to 3"),
+    ({"show": "all"}, "show="),
+])  # fmt: skip
+def test_wrong_use_is_explained(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        draw(last(), **wrong)
+
+
+def test_a_graph_without_time_suggests_ops():
+    with pytest.raises(ValueError, match="view='ops'"):
+        draw(product())
+    with pytest.raises(TypeError, match="ndarray"):
+        draw(np.ones(3))
+
+
+# — colours and routes ————————————————————————————————————————————————————————————————————————————————————
+
+
+def luminance(colour):
+    linear = [(int(colour[k : k + 2], 16) / 255) ** 2.2 for k in (1, 3, 5)]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_luminance_falls_steadily_over_at_most_six_decades():
+    scale = Scale([1e-20, 1.0, None, 0.0, float("inf"), float("nan")])
+    assert scale.low == pytest.approx(1e-6) and scale.high == 1
+    light = [luminance(scale.colour(value)) for value in np.geomspace(1e-6, 1, 50)]
+    assert light == sorted(light, reverse=True) and len(set(light)) == 50
+    assert (scale.colour(1e-9), scale.colour(7)) == (STOPS[0], STOPS[-1])
+    assert scale.below(1e-9) and scale.below(0) and not scale.below(1e-6)
+    assert Scale([]).low < Scale([]).high and Scale([2.0, 2.0]).level(2.0) == 1
+
+
+def test_routes_bend_at_right_angles_and_splines_have_3n_plus_1_points():
+    corners = corners_of((0, 0), (100, 50), "x-20 y-8", (60, 20))
+    assert corners == [(0, 0), (40, 0), (40, 12), (100, 12), (100, 50)]
+    assert corners_of((0, 0), (100, 50), "y30", (0, 0)) == [(0, 0), (0, 30), (100, 30), (100, 50)]
+    assert corners_of((0, 5), (100, 5), "x-20", (50, 0)) == [(0, 5), (100, 5)]
+    points = spline(corners)
+    assert len(points) % 3 == 1 and points[0] == (0, 0) and points[-1] == (100, 50)
+
+
+# — names come from users ——————————————————————————————————————————————————————————————————————————————————
+
+HOSTILE = [
+    "<lambda>", "<b>bold</b>", r"\N", r"\G\l", "a\\", 'say "x"', "&lt;", "&", "a:b:c [x]; evil", "]; n1 -> n2 [", "-->",
+    "]]>", "%s{}", "line\nbreak\ttab", "\u202eright to left", "nul\0\x1b[31m", "lone \ud800", "C̃ 𝔏 🙂", "",
+    "x" * 500, "node", "//", "<!--", "javascript:alert(1)", "strict digraph {",
+]  # fmt: skip
+
+
+def visible(text, cut=40):
+    """What should be read in the SVG."""
+    kept = "".join("�" if not c.isprintable() and c != " " else c for c in text)
+    return kept if len(kept) <= cut else kept[: cut - 1] + "…"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text_and_nothing_else(name):
+    with tl.scope(name.replace("/", " ") or "empty"):
+        x = Tensor([1.0, 2.0], requires_grad=True, name=name)
+        y = (x * 2.0).named(name).sum()
+    svg = parsed(draw(y, view="ops"))
+    assert len(edges_in(svg)) == 3
+    read = [(text or "").replace("\xa0", " ").strip() for text in texts(svg)]
+    assert f"{visible(name + ' = ×')}".strip() in read if name else True
+    assert visible(name.replace("/", " ") or "empty").strip() in read
+    assert not any(tag.tag.endswith(("script", "image")) for tag in svg.iter())
+    assert not any(a.get("{http://www.w3.org/1999/xlink}href") for a in svg.iter(f"{SVG}a"))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_of_layers_and_words(name):
+    net = nn.LSTM(1, 2, name=name.replace("/", " ") or None)
+    loss = net(np.ones((1, 2, 1), np.float32)).h.sum()
+    assert len(edges_in(parsed(draw(loss)))) > 40
+    net.cells[0][0].W_f.name = name
+    loss = net(np.ones((1, 2, 1), np.float32)).h.sum()
+    assert len(edges_in(parsed(draw(loss)))) > 40
+    parsed(draw(loss, view="strip", labels=[name, name]))
+
+
+def test_quoted_keeps_nothing_special():
+    assert quoted("<lambda>") == '"<lambda>"' and quoted(r"\N") == r'"\\N"' and quoted("a", "b") == r'"a\nb"'
+
+
+# — files, notebooks, engines ——————————————————————————————————————————————————————————————————————————————
+
+
+def test_save_writes_what_the_suffix_says(tmp_path):
+    drawing = draw(product(), view="ops")
+    starts = {".svg": b"<?xml", ".png": b"\x89PNG", ".gv": b"digraph"}
+    for suffix, start in starts.items():
+        assert drawing.save(tmp_path / f"x{suffix}").read_bytes().startswith(start)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.gv", "x.png", "x.svg"]
+    with pytest.raises(ValueError, match=r"\.svg, \.png, \.pdf, \.gv"):
+        drawing.save(tmp_path / "x.jpg")
+    with pytest.raises(ValueError, match="does not exist yet"):
+        drawing.save(tmp_path / "x.html")
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "x.gv"
+    path.write_text("old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(render.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        draw(product(), view="ops").save(path)
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["x.gv"]
+
+
+def test_a_png_that_no_viewer_opens_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"pixels.*\.svg.*view='strip'"):
+        draw(last(T=30)).save(tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_notebooks_get_an_svg_that_fits(monkeypatch):
+    bundle = draw(product(), view="ops")._repr_mimebundle_()
+    root = ET.fromstring(bundle["image/svg+xml"].encode())
+    assert root.get("width") == "100%" and root.get("viewBox") and root.get("height") is None
+    monkeypatch.setenv("TINYGRAD_LSTM_DOT", "/no/such/program")
+    assert "TINYGRAD_LSTM_DOT=/no/such/program" in draw(product(), view="ops")._repr_mimebundle_()["text/plain"]
+
+
+def test_engine_info_names_the_program():
+    engine = engine_info()
+    assert os.access(engine.path, os.X_OK) and engine.kind == "graphviz-pure" and "0." in engine.version
+
+
+def script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_variable_names_another_program_and_its_failure_is_told(tmp_path, monkeypatch):
+    other = script(tmp_path / "mydot", 'if [ "$1" = -V ]; then echo "dot - graphviz version 9.9" >&2; exit; fi\n'
+                                       'cat > /dev/null; echo "syntax error near line 7" >&2; exit 1')  # fmt: skip
+    monkeypatch.setenv("TINYGRAD_LSTM_DOT", other)
+    assert engine_info() == (other, "dot - graphviz version 9.9", "graphviz")
+    with pytest.raises(RuntimeError, match="syntax error near line 7"):
+        draw(product(), view="ops").svg()
+
+
+def test_an_engine_that_hangs_is_stopped(tmp_path, monkeypatch):
+    slow = script(tmp_path / "slow", 'if [ "$1" = -V ]; then echo "dot"; exit; fi\nexec sleep 30')
+    monkeypatch.setenv("TINYGRAD_LSTM_DOT", slow)
+    monkeypatch.setattr(render, "TIMEOUT", 0.3)
+    with pytest.raises(RuntimeError, match="steps="):
+        draw(product(), view="ops").svg()
+
+
+def test_without_any_engine_the_dot_text_is_still_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("TINYGRAD_LSTM_DOT", raising=False)
+    monkeypatch.setattr(render, "_graphviz_pure", lambda: None)
+    drawing = draw(last())
+    assert drawing.dot.startswith("digraph") and drawing.save(tmp_path / "x.gv").exists()
+    with pytest.raises(RuntimeError, match="pip install graphviz-pure"):
+        drawing.svg()
+
+
+def test_graphviz_pure_is_found_without_a_path_and_the_setting_is_restored(monkeypatch):
+    from graphviz.backend import dot_command
+
+    monkeypatch.setenv("PATH", "")
+    before = dot_command.DOT_BINARY
+    assert draw(product(), view="ops").svg()
+    assert before == dot_command.DOT_BINARY
+
+
+def test_pdf_needs_a_real_dot(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="apt install graphviz"):
+        draw(product(), view="ops").save(tmp_path / "x.pdf")
+    script(tmp_path / "dot", 'if [ "$1" = -V ]; then echo "dot - graphviz version 12"; exit; fi\necho "%PDF-1.4"')
+    assert draw(product(), view="ops").save(tmp_path / "x.pdf").read_bytes() == b"%PDF-1.4\n"
+
+
+def test_importing_does_not_import_graphviz():
+    code = "import sys, tinygrad_lstm.graph; sys.exit('graphviz' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_repr_says_what_is_drawn():
+    assert "LSTM" in repr(draw(last())) and isinstance(draw(last()), Drawing)

@@ -1,0 +1,143 @@
+"""From tensors, or a trace of them, to a plain graph: what was made from what, where, and with which gradients."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ..flow.trace import Trace
+from ..tensor import Array, Tensor
+
+
+class Edge(NamedTuple):
+    """Input number `k` of `out`."""
+
+    x: Tensor
+    out: Tensor
+    k: int
+
+
+class Place(NamedTuple):
+    """A scope path, taken apart at its time step: "lstm/t=3/forget gate" is ("lstm", 3, "forget gate")."""
+
+    rail: str
+    t: int
+    room: str
+
+
+@lru_cache(maxsize=1 << 16)
+def place_of(scope: str) -> Place | None:
+    """Where in time a scope path stands (its innermost "t=…"); None where it names no step."""
+    parts = scope.split("/")
+    for k in reversed(range(len(parts))):
+        if parts[k].startswith("t=") and parts[k][2:].isdecimal():
+            return Place("/".join(parts[:k]), int(parts[k][2:]), "/".join(parts[k + 1 :]))
+    return None
+
+
+def norm(array: Array | None) -> float | None:
+    """The length of an array as one vector, scaled so that a vanished gradient does not underflow; None stays None."""
+    if array is None:
+        return None
+    top = float(np.abs(array).max(initial=0.0))
+    if not 0 < top < float("inf"):
+        return top
+    scaled = (array / top).ravel()
+    return top * float(np.dot(scaled, scaled)) ** 0.5
+
+
+class Graph:
+    """Tensors and the edges between them, as they lead to the roots.
+
+    Attributes: `tensors`, oldest first; `edges`, one for each input (`a + a` has two).
+
+    Gradients and the edges' shares come from the trace. Without one, gradients are what `.grad` holds, and shares are
+    unknown: None, which is not the same as 0.
+    """
+
+    def __init__(self, roots: Iterable[Tensor], trace: Trace | None = None) -> None:
+        self.roots, self.trace = tuple(roots), trace
+        found = {root.birth: root for root in self.roots}
+        waiting = list(found.values())
+        self._inputs: dict[int, tuple[Tensor, ...]] = {}
+        while waiting:
+            out = waiting.pop()
+            inputs = out.inputs
+            if trace is not None and out.op is not None and not inputs:  # freed since, but the trace still has them
+                inputs = tuple(edge.x for edge in trace.inputs(out))
+            self._inputs[out.birth] = inputs
+            for x in inputs:
+                if x.birth not in found:
+                    found[x.birth] = x
+                    waiting.append(x)
+        self.tensors = [found[birth] for birth in sorted(found)]
+
+    @classmethod
+    def of(cls, *tensors_or_trace: Tensor | Trace) -> Graph:
+        """The graph that leads to the given tensors, or to the root of a trace, with its gradients.
+
+        Raises TypeError for anything else, and for more than one trace.
+        """
+        traces = [item for item in tensors_or_trace if isinstance(item, Trace)]
+        tensors = [item for item in tensors_or_trace if isinstance(item, Tensor)]
+        if not tensors_or_trace or len(traces) > 1 or len(traces) + len(tensors) < len(tensors_or_trace):
+            kinds = ", ".join(type(item).__name__ for item in tensors_or_trace) or "nothing"
+            raise TypeError(f"Graph.of takes tensors, or one trace, not {kinds}.")
+        return cls([*(trace.root for trace in traces), *tensors], traces[0] if traces else None)
+
+    def inputs(self, out: Tensor) -> tuple[Tensor, ...]:
+        """What a tensor of this graph was made from."""
+        return self._inputs[out.birth]
+
+    @cached_property
+    def edges(self) -> list[Edge]:
+        return [Edge(x, out, k) for out in self.tensors for k, x in enumerate(self.inputs(out))]
+
+    @cached_property
+    def _users(self) -> dict[int, list[Edge]]:
+        users: dict[int, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            users[edge.x.birth].append(edge)
+        return users
+
+    def users(self, x: Tensor) -> list[Edge]:
+        """The edges that lead out of a tensor."""
+        return self._users.get(x.birth, [])
+
+    def path(self, name: str, layer: int | None = None) -> list[Tensor]:
+        """The tensors of that name in order of time; where there are several layers, one layer after the other.
+
+        With `layer` (1 is the first) only what was made in the scope "layer …".
+        """
+        named = [tensor for tensor in self.tensors if tensor.name == name]
+        if layer is not None:
+            named = [tensor for tensor in named if f"layer {layer}" in tensor.scope.split("/")]
+        rails: dict[str, int] = {}
+        keys = {}
+        for tensor in named:
+            place = place_of(tensor.scope) or Place(tensor.scope, 0, "")
+            keys[tensor.birth] = (rails.setdefault(place.rail, len(rails)), place.t, tensor.birth)
+        return sorted(named, key=lambda tensor: keys[tensor.birth])
+
+    def grad(self, x: Tensor) -> Array | None:
+        """dL/dx; None where it was never computed, which is not the same as 0."""
+        return x.grad if self.trace is None else self.trace.grad(x)
+
+    def share(self, edges: Iterable[Edge]) -> float | None:
+        """The norm of what flows back along some edges: shares of the same tensor are added first."""
+        if self.trace is None:
+            return None
+        sums: dict[int, Array] = {}
+        for edge in edges:
+            share = self.trace.inputs(edge.out)[edge.k].share
+            if share is not None:
+                sums[edge.x.birth] = sums[edge.x.birth] + share if edge.x.birth in sums else share
+        norms = [norm(total) or 0.0 for total in sums.values()]
+        return norms[0] if len(norms) == 1 else sum(n * n for n in norms) ** 0.5 if norms else None
+
+    def __repr__(self) -> str:
+        return f"Graph({len(self.tensors)} tensors, {len(self.edges)} edges)"

@@ -1,0 +1,169 @@
+"""The drawing, and the program that turns its DOT text into SVG, PNG or PDF."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+import threading
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LARGEST_PNG = 16_000  # pixels; above it most viewers give up
+TIMEOUT = 120.0  # seconds
+_binary = threading.Lock()  # graphviz keeps the program's path in a module variable
+
+
+class Engine(NamedTuple):
+    """The program that renders: where it is, what it calls itself, and "graphviz-pure" or "graphviz"."""
+
+    path: str
+    version: str
+    kind: str
+
+
+def engine_info() -> Engine:
+    """The program that would be used: $TINYGRAD_LSTM_DOT, else graphviz-pure, else `dot` on the PATH.
+
+    Raises RuntimeError where there is none, or it does not run.
+    """
+    chosen = os.environ.get("TINYGRAD_LSTM_DOT")
+    path = chosen and shutil.which(chosen) if chosen else _graphviz_pure() or shutil.which("dot")
+    if not path:
+        raise RuntimeError(
+            f"draw: TINYGRAD_LSTM_DOT={chosen} is no program." if chosen
+            else "draw: no program to render with was found. Install one: pip install graphviz-pure "
+            "(or Graphviz itself), or name one in TINYGRAD_LSTM_DOT. The DOT text needs none: .dot, .save('x.gv')."
+        )  # fmt: skip
+    return _described(path)
+
+
+def _described(path: str) -> Engine:
+    run = _run([path, "-V"], b"", 10.0)  # dot writes its version to stderr, graphviz-pure to stdout
+    version = (run.stdout + run.stderr).decode(errors="replace").strip()
+    return Engine(path, version, "graphviz-pure" if "graphviz-pure" in version else "graphviz")
+
+
+def _graphviz_pure() -> str | None:
+    """The program that the package graphviz-pure installed: where it says, in our scripts folder, or on the PATH."""
+    try:
+        files = metadata.files("graphviz-pure") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    installed = [str(file.locate()) for file in files if file.stem == "graphviz-pure"]
+    for place in [*installed, str(Path(sysconfig.get_path("scripts")) / "graphviz-pure"), "graphviz-pure"]:
+        if found := shutil.which(place):
+            return found
+    return None
+
+
+def _run(command: list[str], data: bytes, timeout: float) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, input=data, capture_output=True, timeout=timeout, check=False)
+    except OSError as exc:
+        raise RuntimeError(f"draw: {command[0]} cannot be run ({exc.strerror or exc}).") from None
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"draw: {command[0]} took over {timeout:.0f} s. Draw fewer steps: steps=(1, 8).") from None
+
+
+def render(dot: str, layout: str, suffix: str) -> bytes:
+    """Run the program on DOT text: layout "neato" takes the positions as they are, "dot" finds them.
+
+    Raises RuntimeError where there is no program, it fails, or (for PDF) it is not Graphviz's own.
+    """
+    from graphviz.backend import dot_command  # type: ignore[import-untyped]
+
+    engine = engine_info()
+    if suffix == "pdf" and engine.kind != "graphviz":
+        own = shutil.which("dot")
+        if not own:
+            raise RuntimeError(
+                "draw: PDF needs Graphviz's own dot: apt install graphviz, brew install graphviz or "
+                "winget install graphviz. SVG and PNG work without it."
+            )
+        engine = _described(own)
+    with _binary:
+        before = dot_command.DOT_BINARY
+        dot_command.DOT_BINARY = Path(engine.path)
+        try:
+            command = dot_command.command(layout, suffix, neato_no_op=2 if layout == "neato" else None)
+        finally:
+            dot_command.DOT_BINARY = before
+    run = _run([os.fspath(part) for part in command], dot.encode(), TIMEOUT)
+    if run.returncode or not run.stdout:
+        complaint = run.stderr.decode(errors="replace").strip()[-500:] or f"exit code {run.returncode}"
+        raise RuntimeError(f"draw: {engine.path} failed: {complaint}")
+    return run.stdout
+
+
+class Drawing:
+    """A picture of a graph: `.dot` is its text, which needs no program; `.svg()` and `.save(path)` render it."""
+
+    def __init__(self, dot: str, layout: str, summary: str) -> None:
+        self.dot, self.summary, self._layout = dot, summary, layout
+
+    @cached_property
+    def _svg(self) -> str:
+        return render(self.dot, self._layout, "svg").decode()
+
+    def svg(self) -> str:
+        """The picture as SVG text. Raises RuntimeError where there is no program to render with."""
+        return self._svg
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture; the suffix says how: .svg, .png, .pdf or .gv. The file appears whole or not at all.
+
+        Raises ValueError for another suffix, or a PNG of more than 16,000 pixels; RuntimeError as `svg` does.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix == ".html":
+            raise ValueError("draw: .html does not exist yet. Save .svg: browsers open it, and show numbers on hover.")
+        if suffix not in (".svg", ".png", ".pdf", ".gv"):
+            raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: .svg, .png, .pdf, .gv.")
+        if suffix == ".gv":
+            data = self.dot.encode()
+        elif suffix == ".svg":
+            data = self._svg.encode()
+        else:
+            if suffix == ".png":
+                self._check_size()
+            data = render(self.dot, self._layout, suffix[1:])
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            umask = os.umask(0)  # mkstemp's files are private; this one is as any other
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return path
+
+    def _check_size(self) -> None:
+        size = re.search(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', self._svg)
+        pixels = max(float(side) * 96 / 72 for side in size.groups()) if size else 0
+        if pixels > LARGEST_PNG:
+            raise ValueError(
+                f"draw: this PNG would be {pixels:,.0f} pixels wide or high, and {LARGEST_PNG:,} is the most. "
+                "Save .svg, draw fewer steps (steps=(1, 12)), or all of them at a glance (view='strip')."
+            )
+
+    def _repr_svg_(self) -> str:
+        return re.sub(r'<svg width="[\d.]+pt" height="[\d.]+pt"', '<svg width="100%"', self._svg, count=1)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        try:
+            return {"image/svg+xml": self._repr_svg_(), "text/plain": repr(self)}
+        except (RuntimeError, ImportError) as exc:  # a notebook should show the remedy, not a traceback
+            return {"text/plain": f"{self!r}\n{exc}"}
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.summary})"
