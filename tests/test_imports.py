@@ -1,0 +1,79 @@
+"""The order of the rooms: each may use only what stands above it; and what an import must not load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_lstm
+
+HOUSE = Path(tinygrad_lstm.__file__).parent
+CORE = ("tensor", "op", "ops", "engine", "scope")
+ORDER = [*CORE, "testing", "nn", "optim", "flow", "graph", "tasks", "exchange", "training", "cli"]
+ORDER += ["__main__", "__init__"]
+ASIDE = {"exchange": {"tasks"}, "tasks": {"nn", "optim", "flow", "graph"}}
+DATA = {"__init__", "base", "characters", "classic", "sentences", "table"}  # the rest of tasks/ trains and looks
+FILES = sorted(HOUSE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(HOUSE).parts[0].removesuffix(".py")
+    return "training" if first == "tasks" and path.stem not in DATA else first
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms of this package that a file imports, at its head or inside a function; not for type checks alone."""
+    tree, package = ast.parse(path.read_text(encoding="utf-8")), ["tinygrad_lstm", *path.relative_to(HOUSE).parts[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found += [f"{module}.{alias.name}" for alias in node.names]
+    inside = (name.split(".")[1] for name in found if name.startswith("tinygrad_lstm."))
+    return {name for name in inside if (HOUSE / name).is_dir() or (HOUSE / f"{name}.py").exists()}
+
+
+def test_every_file_has_its_room():
+    assert {room(path) for path in FILES} <= set(ORDER)
+    assert set(CORE) <= {room(path) for path in FILES}
+    assert imported(HOUSE / "nn" / "lstm.py") == {"ops", "scope", "tensor", "nn"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(HOUSE)) for path in FILES])
+def test_a_room_uses_only_what_stands_above_it(path):
+    mine = room(path)
+    below = set(ORDER[ORDER.index(mine) + 1 :]) if mine not in CORE else set(ORDER[len(CORE) :])
+    forbidden = (below | ASIDE.get(mine, set())) - {mine}
+    assert not imported(path) & forbidden
+
+
+def test_the_core_is_read_in_one_sitting():
+    lines = {name: len((HOUSE / f"{name}.py").read_text(encoding="utf-8").splitlines()) for name in CORE}
+    assert sum(lines.values()) <= 900, lines
+
+
+def test_nothing_heavy_is_loaded_early():
+    code = "import sys, tinygrad_lstm; print(*sorted(m.split('.')[0] for m in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(run.stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & {"graphviz", "graphviz_pure", "typer", "rich", "matplotlib", "torch", "keras", "IPython"}
+
+
+def test_the_public_face_is_there():
+    assert all(hasattr(tinygrad_lstm, name) for name in tinygrad_lstm.__all__)
+    promised = """
+        Tensor grad jacobian no_grad scope what_if detach detect_anomaly trace nn tasks
+        add sub mul div neg power exp log sqrt abs maximum minimum clip where sigmoid tanh relu softplus hard_sigmoid
+        leaky_relu matmul sum mean max min logsumexp softmax log_softmax reshape transpose swapaxes broadcast_to take
+        concat stack split embed dropout
+    """
+    assert set(promised.split()) <= set(tinygrad_lstm.__all__)
