@@ -3,10 +3,12 @@
 # First, because the core is a circle that opens here: a Tensor's methods reach the ops, and the ops make Tensors.
 from .tensor import Tensor, detach  # isort: split
 
-from . import nn, tasks
+from . import exchange, nn, optim, tasks
 from .engine import grad
+from .exchange import load, save
 from .flow.jacobian import jacobian
 from .flow.trace import Trace, trace
+from .graph import Drawing, Graph, draw
 from .nn import dropout
 from .ops import (
     abs,
@@ -50,6 +52,8 @@ from .ops import (
 from .scope import detect_anomaly, no_grad, scope, what_if
 
 __all__ = [
+    "Drawing",
+    "Graph",
     "Tensor",
     "Trace",
     "abs",
@@ -60,13 +64,16 @@ __all__ = [
     "detach",
     "detect_anomaly",
     "div",
+    "draw",
     "dropout",
     "embed",
+    "exchange",
     "exp",
     "grad",
     "hard_sigmoid",
     "jacobian",
     "leaky_relu",
+    "load",
     "log",
     "log_softmax",
     "logsumexp",
@@ -80,9 +87,11 @@ __all__ = [
     "neg",
     "nn",
     "no_grad",
+    "optim",
     "power",
     "relu",
     "reshape",
+    "save",
     "scope",
     "sigmoid",
     "softmax",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from functools import cached_property
-from math import inf, log
+from math import inf, log, nan
 from typing import Any
 
 import numpy as np
@@ -159,9 +159,14 @@ class Flow:
 
     @cached_property
     def half_life(self) -> float:
-        """Steps after which the pure highway has halved the gradient, on average; infinite where it keeps it."""
-        kept = self.highway[0] / self.highway[-1]
-        return log(0.5) * self.T / log(kept) if 0 < kept < 1 else inf if kept >= 1 else 0.0
+        """Steps after which the pure highway has halved a gradient, on average; infinite where it keeps it.
+
+        NaN where no gradient sets out: then there is nothing to halve.
+        """
+        start, end = self.highway[0], self.highway[-1]
+        if not end > 0:
+            return nan
+        return log(0.5) * self.T / log(start / end) if 0 < start < end else inf if start else 0.0
 
     def written(self) -> Array:
         """(T, batch, hidden): what each step wrote, i_t ∘ C̃_t, as far as it is left in C_T after all forget gates.

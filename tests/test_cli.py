@@ -1,0 +1,286 @@
+"""The command line as a user meets it: what it prints, its exit codes, and one clear line for everything that fails."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import tasks
+from tinygrad_lstm.cli import main
+from tinygrad_lstm.exchange import read
+from tinygrad_lstm.tasks.model import load_model
+
+SMALL = ("--hidden", "8", "--batch", "4", "--steps", "3")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in, with a text and a table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "song.txt").write_text("row, row, row your boat, gently down the stream.\n" * 80, encoding="utf-8")
+    waves = "\n".join(f"{k},{np.sin(k / 3):.4f}" for k in range(400))
+    (tmp_path / "waves.csv").write_text(f"time,height\n{waves}\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(capsys, *words):
+    """(exit code, stdout, stderr) of a command."""
+    code = main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def process(*words, **kw):
+    return subprocess.run(
+        [sys.executable, "-m", "tinygrad_lstm", *map(str, words)], capture_output=True, text=True, timeout=60, **kw
+    )
+
+
+# — train ——————————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_train_a_task(here, capsys):
+    code, out, err = run(capsys, "train", "copying", *SMALL, "--global-clipnorm", "0.01", "--set", "delay=4")
+    assert (code, err) == (0, "")
+    assert "lstm with 8 units" in out and "global_clipnorm=0.01: 3 of 3 steps clipped (100%)" in out
+    for word in ("step 3: loss", "training  loss", "held out  loss", "accuracy", "right:", "model:", "saved in model"):
+        assert word in out
+    model, task = load_model("model.safetensors")
+    assert task == tasks.copying(delay=4) and model.config()["hidden"] == 8
+    assert sorted(os.listdir()) == ["model.safetensors", "song.txt", "waves.csv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "said"),
+    [
+        (("song.txt", "--chunk", "16"), "text", "bits a character"),
+        ((".", "--chunk", "16", "--cell", "gru"), "text", "What the model writes"),
+        (("waves.csv", "--column", "height", "--chunk", "12"), "series", "nothing changes has loss"),
+        (("series",), "series", "right:"),
+        (("adding", "--cell", "rnn", "--activation", "relu", "--optimizer", "sgd", "--lr", "0.01"), "adding", "SGD("),
+        (("reber", "--forget-bias", "3", "--recurrent-activation", "hard_sigmoid"), "reber", "held out"),
+        (("temporal_order", "--layers", "2", "--embedding", "5", "--seed", "4"), "temporal_order", "by distance"),
+    ],
+)
+def test_train_other_sources(here, capsys, words, name, said):
+    code, out, err = run(capsys, "train", *words, *SMALL, "--out", "m")
+    assert (code, err) == (0, "") and said in out
+    assert load_model("m")[1].name == name
+
+
+def test_train_stdlib_for_a_time(here, capsys):
+    words = ("--hidden", "8", "--seconds", "0.5", "--set", "max_bytes=40000")
+    code, out, err = run(capsys, "train", "stdlib", *words)
+    assert (code, err) == (0, "") and "characters" in out and "a second" in out
+
+
+@pytest.mark.parametrize("source", ["song.txt", "copying"])
+def test_resume_is_bit_exact(here, capsys, source):
+    words = ("--hidden", "8", "--batch", "4", "--clipnorm", "0.1", "--lr", "0.02")
+    assert run(capsys, "train", source, *words, "--steps", "7", "--out", "whole")[0] == 0
+    assert run(capsys, "train", source, *words, "--steps", "4", "--out", "part")[0] == 0
+    assert run(capsys, "train", source, *words, "--steps", "7", "--resume", "part", "--out", "more")[0] == 0
+    assert run(capsys, "train", "--steps", "7", "--resume", "part")[0] == 0  # all that is needed, saved in its place
+    (whole, _), *others = (read(name) for name in ("whole", "more", "part"))
+    for arrays, _ in others:
+        assert arrays.keys() == whole.keys()
+        assert all(np.array_equal(arrays[name], whole[name], equal_nan=True) for name in whole)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(here, capsys, monkeypatch):
+    draw, drawn = tasks.Copying._batch, []
+
+    def pressed(self, *args):
+        drawn.append(1)
+        if len(drawn) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return draw(self, *args)
+
+    monkeypatch.setattr(tasks.Copying, "_batch", pressed)
+    code, out, err = run(capsys, "train", "copying", "--hidden", "8", "--steps", "50", "--out", "my model")
+    assert code == 130 and "held out" not in out
+    again = "tinygrad-lstm train --resume 'my model' --steps 50"
+    assert err == f"stopped after step 5, saved in my model; go on with: {again}\n"
+    assert len(read("my model")[0]["history/loss"]) == 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent in another way on Windows")
+def test_ctrl_c_in_a_real_process(here):
+    command = [sys.executable, "-m", "tinygrad_lstm", "train", "copying", "--hidden", "8", "--seconds", "50"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "copying" in child.stdout.readline() and "8 units" in child.stdout.readline()
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == 130 and err.startswith("stopped after step ") and err.count("\n") == 1
+    assert load_model("model.safetensors")[1] == tasks.copying()
+
+
+# — what fails —————————————————————————————————————————————————————————————————————————————————————————————
+
+WRONG_USE = [
+    (("train",), "which SOURCE"),
+    (("train", "pronouns", "--nope"), "--nope"),
+    (("train", "pronouns", "--hidden", "many"), "--hidden"),
+    (("train", "pronouns", "--hidden", "0"), "hidden must be at least 1"),
+    (("train", "pronouns", "--cell", "elman"), "cell 'elman' is unknown"),
+    (("train", "pronouns", "--cell", "gru", "--forget-bias", "1"), "has no forget_bias"),
+    (("train", "pronouns", "--clipvalue", "1", "--clipnorm", "1"), "one clip at a time"),
+    (("train", "pronouns", "--global-clipnorm", "-1"), "global_clipnorm must be"),
+    (("train", "pronouns", "--lr", "0"), "lr must be"),
+    (("train", "pronouns", "--optimizer", "lion"), "optimizer 'lion' is unknown"),
+    (("train", "pronouns", "--chunk", "9"), "--chunk is for texts"),
+    (("train", "pronouns", "--column", "x"), "--column is for CSV"),
+    (("train", "pronouns", "--set", "length=3"), "no setting 'length'"),
+    (("train", "pronouns", "--set", "length"), "NAME=VALUE"),
+    (("train", "pronouns", "--steps", "-1"), "steps must be"),
+    (("train", "song.txt", "--chunk", "100000"), "gives no chunk"),
+    (("tasks", "chess"), "no task 'chess'"),
+    (("fly",), "fly"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG_USE, ids=[" ".join(words) for words, _ in WRONG_USE])
+def test_wrong_use(here, capsys, words, message):
+    code, _, err = run(capsys, *words)
+    assert code == 2 and message in err
+    assert err.startswith("tinygrad-lstm: ") and err.count("\n") == 1
+    assert sorted(os.listdir()) == ["song.txt", "waves.csv"]
+
+
+FILES = {
+    "empty.txt": b"",
+    "latin.txt": "caf\xe9 au lait, caf\xe9 noir".encode("latin-1"),
+    "holes.csv": b"a,b\n1,2\n,3\n4,5\n",
+    "thesis.txt": b"do not lose me",
+    "words.csv": b"a\nx\ny\n",
+}
+FAILURES = [
+    (("train", "nothing.txt"), "nothing.txt: there is no such file"),
+    (("train", "empty.txt"), "empty.txt: has no text"),
+    (("train", "latin.txt"), "latin.txt: not UTF-8, byte 0xe9 at offset 3"),
+    (("train", "holes.csv", "--column", "a"), "has no number in row 3"),
+    (("train", "holes.csv"), "which column?"),
+    (("train", "holes.csv", "--column", "z"), "no column 'z'"),
+    (("train", "words.csv"), "has no number"),
+    (("train", "copying", "--out", "no/m"), "there is no such folder"),
+    (("train", "copying", "--out", "."), "is a folder"),
+    (("train", "copying", "--out", "/dev/null"), "no ordinary file"),
+    (("train", "copying", "--out", "thesis.txt"), "would be overwritten"),
+    (("train", "--resume", "thesis.txt"), "thesis.txt: damaged"),
+    (("train", "--resume", "nothing"), "nothing: cannot be read"),
+    (("train", "adding", "--optimizer", "sgd", "--lr", "1e7", "--cell", "rnn", "--activation", "relu"), "loss is nan"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), FAILURES, ids=[" ".join(words) for words, _ in FAILURES])
+def test_failures(here, capsys, words, message):
+    for name, data in FILES.items():
+        (here / name).write_bytes(data)
+    before = sorted(os.listdir())
+    code, _, err = run(capsys, *words)
+    assert code == 1 and message in err
+    assert err.startswith("tinygrad-lstm: ") and err.count("\n") == 1
+    assert sorted(os.listdir()) == before and all((here / name).read_bytes() == data for name, data in FILES.items())
+
+
+def test_full_disk_keeps_the_old_model(here, capsys, monkeypatch):
+    assert run(capsys, "train", "copying", *SMALL, "--out", "m")[0] == 0
+    before = (here / "m").read_bytes()
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = run(capsys, "train", "copying", *SMALL, "--seed", "1", "--out", "m")
+    line = "tinygrad-lstm: m: cannot be written (No space left on device); nothing was saved there\n"
+    assert (code, err) == (1, line)
+    assert (here / "m").read_bytes() == before and sorted(os.listdir()) == ["m", "song.txt", "waves.csv"]
+
+
+def test_resume_with_other_settings(here, capsys):
+    assert run(capsys, "train", "copying", *SMALL, "--out", "m")[0] == 0
+    for words, message in (
+        (("--hidden", "9"), "--hidden 9: the file was trained with 8"),
+        (("--lr", "1"), "--lr 1.0: the file was trained with 0.01"),
+        (("--clipnorm", "1"), "--clipnorm 1.0: the file was trained with None"),
+        (("--batch", "5"), "--batch 5"),
+        (("--optimizer", "sgd"), "trained with adam"),
+        (("reber",), "was trained on copying"),
+    ):
+        code, _, err = run(capsys, "train", *words, "--resume", "m")
+        assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(here):
+    with pytest.raises(ValueError, match="cell 'elman'"):
+        main(["train", "pronouns", "--cell", "elman", "--debug"])
+
+
+def test_what_should_not_happen_is_still_one_line(here, capsys, monkeypatch):
+    monkeypatch.setattr("tinygrad_lstm.tasks.model.SequenceModel.for_task", lambda *a, **k: {}["gone"])
+    code, _, err = run(capsys, "train", "copying")
+    assert code == 1 and "KeyError: 'gone' (this should not happen; --debug shows where" in err and err.count("\n") == 1
+
+
+# — the rest ———————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_help_and_version(here, capsys):
+    code, out, _ = run(capsys, "--help")
+    assert code == 0 and all(name in out for name in ("train", "tasks", "doctor"))
+    code, out, _ = run(capsys, "train", "--help")
+    options = (
+        "cell hidden layers steps seconds batch lr optimizer clipvalue clipnorm global-clipnorm activation "
+        "recurrent-activation forget-bias seed out resume embedding chunk column"
+    )
+    assert code == 0 and all(f"--{name} " in out for name in options.split())
+    assert run(capsys, "doctor", "--help")[0] == run(capsys, "tasks", "--help")[0] == 0
+    code, _, err = run(capsys)
+    assert code == 2 and err.count("\n") == 1
+    code, out, _ = run(capsys, "--version")
+    assert code == 0 and out.startswith("tinygrad-lstm ")
+
+
+def test_tasks(here, capsys):
+    code, out, _ = run(capsys, "tasks")
+    assert code == 0 and all(name in out for name in tasks.TASKS)
+    for name in tasks.TASKS:
+        code, out, err = run(capsys, "tasks", name)
+        assert code == 0 and out.startswith(name) and not err
+    assert "delay = 10" in run(capsys, "tasks", "copying")[1]
+
+
+def test_doctor_tells_good_from_bad(here, capsys, monkeypatch):
+    _, out, _ = run(capsys, "doctor")
+    for word in ("python", "numpy 2", "BLAS", "gradients", "drawing engine", "test picture"):
+        assert word in out
+    assert "ok    gradients" in out and "ok    saving" in out
+    monkeypatch.setenv("TMPDIR", str(here / "nowhere"))
+    monkeypatch.setattr("tinygrad_lstm.testing.gradcheck", lambda *a, **k: 1 / 0)
+    code, out, _ = run(capsys, "doctor")
+    assert code == 1 and "FAIL  gradients       ZeroDivisionError" in out
+
+
+def test_as_a_module_with_a_warning_and_in_a_pipe(here):
+    done = process("train", "copying", *SMALL, "--recurrent-activation", "relu")
+    assert done.returncode == 0 and done.stderr.count("\n") == 1
+    assert "warning: recurrent_activation='relu': a gate says how much" in done.stderr
+    read_end, write_end = os.pipe()
+    os.close(read_end)  # nobody reads: every print fails
+    with os.fdopen(write_end, "w") as nobody:
+        command = [sys.executable, "-m", "tinygrad_lstm", "tasks"]
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.stderr == "" and done.returncode == 1
+
+
+def test_importing_the_package_imports_no_command_line():
+    code = "import sys, tinygrad_lstm; print([m for m in ('typer', 'rich', 'safetensors') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

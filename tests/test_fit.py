@@ -1,0 +1,347 @@
+"""Training: a small LSTM learns; a stopped training goes on bit by bit; errors say what to do and lose nothing."""
+
+import math
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import tasks
+from tinygrad_lstm.exchange import CheckpointError, read_meta, save
+from tinygrad_lstm.tasks.fit import History, Interrupted, TrainingError, evaluate, fit, make_optimizer
+from tinygrad_lstm.tasks.model import CELLS, SequenceModel, load_model, save_model
+
+SONG = "row, row, row your boat, gently down the stream. merrily, merrily, life is but a dream.\n" * 30
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "song.txt"
+    path.write_text(SONG, encoding="utf-8")
+    return tasks.text(path, steps=16)
+
+
+def small(task, seed=0, **settings):
+    return SequenceModel.for_task(task, hidden=8, seed=seed, **settings)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+# — the model ——————————————————————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("task", [tasks.copying(), tasks.adding(length=6), tasks.reber()], ids=lambda t: t.name)
+def test_model_and_its_file(cell, task, tmp_path):
+    model = small(task, cell=cell, layers=2, dropout=0.2)
+    batch = task.batch(4, np.random.default_rng(0))
+    prediction = model(batch.x, lengths=batch.lengths)
+    assert prediction.y.shape == (*batch.mask.shape, task.outputs)
+    model.loss(prediction, batch).backward()
+    untouched = [name for name, p in model.named_parameters() if p.grad is None or not np.isfinite(p.grad).all()]
+    assert untouched == []
+    save_model(tmp_path / "m", model, {"note": "hello"})
+    again, task_again = load_model(tmp_path / "m")
+    assert task_again == task and again.config() == model.config() and same(again.state_dict(), model.state_dict())
+    assert read_meta(tmp_path / "m")["note"] == "hello"
+    assert same(SequenceModel.from_config(model.config()).state_dict(), model.state_dict())  # the seed decides
+    assert not same(small(task, seed=1, cell=cell, layers=2, dropout=0.2).state_dict(), model.state_dict())
+
+
+def test_model_settings_are_checked():
+    task = tasks.copying()
+    for settings, message in (
+        ({"cell": "elman"}, "cell 'elman' is unknown. Known: rnn, lstm"),
+        ({"cell": "rnn", "forget_bias": 1.0}, "cell 'rnn' has no forget_bias"),
+        ({"cell": "gru", "forget_bias": 1.0}, "has no forget_bias"),
+        ({"hidden": 0}, "hidden must be at least 1"),
+        ({"activation": "step"}, "activation 'step' is unknown"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SequenceModel.for_task(task, **settings)
+    model = SequenceModel.for_task(task, hidden=4, forget_bias=3.0)
+    assert (model.rnn.cells[0][0].b_f.data == 3.0).all()
+    with pytest.raises(ValueError, match="cannot be made"):
+        SequenceModel.from_config({**model.config(), "colour": "red"})
+
+
+def test_loss_reads_the_mask_alone():
+    task, rng = tasks.adding(length=6), np.random.default_rng(0)
+    model, batch = small(task), task.batch(5, rng)
+    y = model(batch.x)
+    expected = ((y.y.numpy()[:, -1] - batch.target[:, -1]) ** 2).mean()
+    assert model.loss(y, batch).item() == pytest.approx(expected, rel=1e-6)
+
+    task = tasks.copying(length=2)
+    model, batch = small(task), task.batch(5, rng)
+    y = model(batch.x)
+    p = np.exp(y.y.numpy()[:, -2:])  # the two answers stand at the end
+    right = np.take_along_axis(p / p.sum(axis=-1, keepdims=True), batch.target[:, -2:, None], axis=-1)
+    assert model.loss(y, batch).item() == pytest.approx(-np.log(right).mean(), rel=1e-5)
+
+
+def test_generate(song):
+    model = small(song)
+    start = song.encode("row, ")
+    drawn = model.generate(start, 20, np.random.default_rng(0))
+    assert drawn.shape == (20,) and np.array_equal(drawn, model.generate(start, 20, np.random.default_rng(0)))
+    # With next to no temperature the draw is the largest logit, found here without carrying a state along.
+    for p in model.parameters():
+        p.data = p.data * 8  # so that what came before matters
+    greedy, known = model.generate(start, 30, np.random.default_rng(0), temperature=1e-6), list(start)
+    for token in greedy:
+        assert token == model(np.array([known])).y.numpy()[0, -1].argmax()
+        known.append(token)
+    with pytest.raises(ValueError, match="not of the kind"):
+        small(tasks.adding()).generate(start, 1, np.random.default_rng(0))
+
+
+def test_a_file_that_holds_no_model(tmp_path):
+    save(tmp_path / "m", small(tasks.copying()))
+    with pytest.raises(CheckpointError, match="not the settings of a SequenceModel"):
+        load_model(tmp_path / "m")
+
+
+# — learning ———————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_lstm_learns_pronouns():
+    task = tasks.pronouns(distance=(2, 6))
+    model = SequenceModel.for_task(task, hidden=32)
+    before = evaluate(model, task)
+    history = fit(model, task, steps=150, optimizer=make_optimizer("adam", model, 0.01), progress=False)
+    after = evaluate(model, task)
+    assert before.accuracy < 0.7 and after.accuracy > 0.95 and len(history) == 150
+    assert set(after.by_distance) == {2, 3, 4, 5, 6} and min(after.by_distance.values()) > 0.9
+    assert after.loss < 0.2 < math.log(2) < history.loss[0]
+
+
+def test_lstm_learns_adding():
+    task = tasks.adding(length=10)
+    model = SequenceModel.for_task(task, hidden=32)
+    fit(model, task, steps=300, optimizer=make_optimizer("adam", model, 0.01, global_clipnorm=1.0), progress=False)
+    assert evaluate(model, task).loss < 0.05 < 1 / 6  # 1/6: what answering 1 always gives
+
+
+def test_series_and_text_learn(song):
+    for task, steps in ((tasks.series(), 60), (song, 80)):
+        model = SequenceModel.for_task(task, hidden=16)
+        before = evaluate(model, task).loss
+        history = fit(model, task, steps=steps, batch=8, optimizer=make_optimizer("adam", model, 0.02), progress=False)
+        after = evaluate(model, task)
+        assert after.loss < before / 2
+        assert math.isnan(after.accuracy) == math.isnan(history.accuracy[-1]) == (task.kind == "regress")
+
+
+def test_evaluate_leaves_no_trace():
+    task = tasks.copying()
+    model = small(task, dropout=0.5)
+    first = evaluate(model, task)
+    assert model.training and evaluate(model, task) == first and model.head.W.grad is None
+    assert evaluate(model, task, seed=1) != first
+    assert first.answers == 8 * 64 * task.length
+
+
+# — stop and go on —————————————————————————————————————————————————————————————————————————————————————————
+
+
+def resumable(song):
+    return {
+        "text": (song, {"batch": 4, "chunk": 10}, {"layers": 2, "dropout": 0.3}),
+        "text-rnn": (song, {"batch": 4}, {"cell": "rnn"}),
+        "drawn": (tasks.pronouns(), {"batch": 4}, {"dropout": 0.3}),
+    }
+
+
+@pytest.mark.parametrize("kind", ["text", "text-rnn", "drawn"])
+@pytest.mark.parametrize("rule", ["adam", "sgd"])
+def test_resume_is_bit_exact(song, kind, rule, tmp_path):
+    task, loop, settings = resumable(song)[kind]
+    path, more = tmp_path / "m", {"momentum": 0.9} if rule == "sgd" else {}
+
+    def optimizer(model):
+        return make_optimizer(rule, model, 0.02, global_clipnorm=0.5, **more)
+
+    whole = small(task, **settings)
+    mover = optimizer(whole)
+    steps = 75 if kind == "text" else 20  # 75: more than once through the text, so that the state begins anew
+    straight = fit(whole, task, steps=steps, optimizer=mover, progress=False, **loop)
+
+    part = small(task, **settings)
+    fit(part, task, steps=steps // 3, optimizer=optimizer(part), progress=False, path=path, **loop)
+    for until in (steps // 2, steps):  # twice, and each time in a model that knows nothing
+        part, found = load_model(path)
+        assert found == task
+        again = small(task, seed=9, **settings)
+        last = optimizer(again)
+        resumed = fit(again, task, steps=until, optimizer=last, progress=False, path=path, resume=path, seed=5, **loop)
+    assert same(whole.state_dict(), again.state_dict())
+    assert same(mover.state_dict()["arrays"], last.state_dict()["arrays"])
+    assert mover.clip_report() == last.clip_report()
+    assert (straight.loss, straight.norm, straight.clipped) == (resumed.loss, resumed.norm, resumed.clipped)
+    if kind == "text":
+        assert task.chunk_count(4, 10) < steps
+
+
+def test_carried_state_matters(song, tmp_path):
+    """Without the carried state the second chunk would have another loss: the test above could then not pass."""
+    model = small(song)
+    first, second = list(song.chunks(4, 10))[:2]
+    state = model(first.x).out.last.detach()
+    carried, fresh = model.loss(model(second.x, state), second), model.loss(model(second.x), second)
+    assert carried.item() != fresh.item()
+    still = make_optimizer("sgd", model, 1e-12)
+    history = fit(model, song, steps=2, batch=4, chunk=10, optimizer=still, progress=False)
+    assert history.loss[1] == pytest.approx(carried.item(), rel=1e-6)
+    chunks = song.chunk_count(4, 10)
+    again = fit(model, song, steps=chunks + 1, batch=4, chunk=10, optimizer=still, progress=False)
+    assert again.loss[chunks] == pytest.approx(again.loss[0], rel=1e-6)  # from the beginning: from a state of zeros
+
+
+def test_what_cannot_be_gone_on_with(song, tmp_path):
+    path, task = tmp_path / "m", tasks.copying()
+    model = small(task)
+    fit(model, task, steps=2, batch=4, progress=False, path=path)
+    before = model.state_dict()
+    for other, loop, message in (
+        (model, {"batch": 5}, "batch=4, not 5"),
+        (small(task, cell="gru"), {"batch": 4}, "made for another module"),
+    ):
+        kept = other.state_dict()
+        with pytest.raises(CheckpointError, match=message):
+            fit(other, task, steps=3, progress=False, resume=path, **loop)
+        assert same(kept, other.state_dict())
+    other = small(task, seed=3)
+    kept = other.state_dict()
+    with pytest.raises(CheckpointError, match="is of Adam, this optimizer is SGD"):
+        fit(other, task, steps=3, batch=4, progress=False, resume=path, optimizer=make_optimizer("sgd", other))
+    assert same(kept, other.state_dict())
+    with pytest.raises(CheckpointError, match="trained on 'copying' with other settings"):
+        fit(model, tasks.copying(delay=3), steps=3, batch=4, progress=False, resume=path)
+    assert same(before, model.state_dict())
+    save_model(path, model)
+    with pytest.raises(CheckpointError, match="no training to go on with"):
+        fit(model, task, steps=3, batch=4, progress=False, resume=path)
+
+
+def pressing(task, at, times=1):
+    """The task, with Ctrl-C pressed while its batch number `at` is drawn."""
+    drawn = 0
+
+    class Pressed(type(task)):
+        def _batch(self, *args):
+            nonlocal drawn
+            drawn += 1
+            for _ in range(times * (drawn == at)):
+                signal.raise_signal(signal.SIGINT)
+            return super()._batch(*args)
+
+    return Pressed(**{k: v for k, v in task.config().items() if k != "name"})
+
+
+def test_ctrl_c_finishes_the_step_and_saves(tmp_path):
+    task, path, handler = tasks.copying(), tmp_path / "m", signal.getsignal(signal.SIGINT)
+    model = small(task)
+    line = r"stopped after step 3: saved in .*m; go on with resume='.*m'"
+    with pytest.raises(KeyboardInterrupt, match=line) as caught:
+        fit(model, pressing(task, 3), steps=10, batch=4, progress=False, path=path)
+    assert isinstance(caught.value, Interrupted) and len(caught.value.history) == 3
+    assert signal.getsignal(signal.SIGINT) is handler
+    resumed = fit(model, task, steps=10, batch=4, progress=False, resume=path)
+    whole = small(task)
+    assert fit(whole, task, steps=10, batch=4, progress=False).loss == resumed.loss
+    assert same(whole.state_dict(), model.state_dict())
+
+
+def test_ctrl_c_twice_stops_at_once(tmp_path):
+    task, handler = tasks.copying(), signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(small(task), pressing(task, 3, times=2), steps=10, batch=4, progress=False, path=tmp_path / "m")
+    assert not isinstance(caught.value, Interrupted) and not (tmp_path / "m").exists()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_in_another_thread():
+    task, found = tasks.copying(), []
+    thread = threading.Thread(target=lambda: found.append(fit(small(task), task, steps=2, batch=4, progress=False)))
+    thread.start()
+    thread.join()
+    assert len(found[0]) == 2
+
+
+# — when numbers go wrong ——————————————————————————————————————————————————————————————————————————————————
+
+
+def test_nan_names_step_and_tensor_and_keeps_good_parameters(tmp_path):
+    task = tasks.adding(length=8)
+    model = small(task, cell="rnn", activation="relu")
+    with pytest.raises(TrainingError) as caught:
+        fit(model, task, steps=500, optimizer=make_optimizer("sgd", model, 1e6), progress=False, path=tmp_path / "m")
+    message = str(caught.value)
+    assert message.startswith("step ") and "loss" in message and "First: " in message and "\n" not in message
+    assert "smaller lr than 1e+06" in message and "global_clipnorm=1" in message
+    assert all(np.isfinite(array).all() for array in model.state_dict().values())
+    batch = task.batch(1, np.random.default_rng(0))
+    assert math.isfinite(model.loss(model(batch.x), batch).item())
+    assert not (tmp_path / "m").exists()
+
+
+def test_bad_gradient_is_found_in_its_op(monkeypatch):
+    """A loss that is finite while its gradient is not: √ at 0."""
+    from tinygrad_lstm import sqrt
+
+    task = tasks.adding(length=4)
+    model = small(task)
+    monkeypatch.setattr(SequenceModel, "loss", lambda self, p, batch: sqrt(p.y * 0.0).sum())
+    before = model.state_dict()
+    line = r"step 1: the gradient of \S+ is not finite .*First: backward: .*made by sqrt"
+    with pytest.raises(TrainingError, match=line):
+        fit(model, task, steps=1, progress=False)
+    assert same(before, model.state_dict())
+
+
+# — the loop ———————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_seconds_and_settings(song):
+    task = tasks.copying()
+    model = small(task)
+    history = fit(model, task, seconds=0.2, batch=4, progress=False)
+    assert len(history) >= 1 and 0.2 <= history.seconds < 2
+    for kw, message in (
+        ({}, "give steps="),
+        ({"steps": 1, "batch": 0}, "batch must be at least 1"),
+        ({"steps": 1, "chunk": 4}, "chunk= is for texts"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(model, task, progress=False, **kw)
+    with pytest.raises(ValueError, match="Known: sgd, rmsprop"):
+        make_optimizer("lion", model)
+
+
+def test_progress_in_lines(capsys):
+    task = tasks.copying()
+    model = small(task)
+    fit(model, task, steps=20, batch=4, optimizer=make_optimizer("adam", model, global_clipnorm=0.01))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10 and lines[0].startswith("step 2: loss ")
+    assert all(word in lines[-1] for word in ("step 20", "accuracy", "gradient norm", "clipped 100%"))
+    fit(model, task, steps=2, batch=4, progress=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_as_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    task = tasks.copying()
+    fit(small(task), task, steps=3, batch=4)
+    assert "step 3  loss" in capsys.readouterr().out
+
+
+def test_history():
+    history = History([3.0, 1.0], [math.nan, math.nan], [1.0, 2.0], [0.0, 1.0])
+    assert history.recent("loss", 1) == 1.0 and history.recent("loss") == 2.0 and math.isnan(History().recent("loss"))
+    assert history.line() == "loss 2.0000, gradient norm 1.5, clipped 50%"

@@ -1,0 +1,12 @@
+"""The command line. Only this package uses typer and rich, and only when a command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `tinygrad-lstm` with these arguments, by default those of the process, and return its exit code."""
+    from .app import run
+
+    return run(arguments)

@@ -1,0 +1,93 @@
+"""The commands in one place, and what becomes of errors: one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from .demo import demo
+from .doctor import doctor
+from .draw import draw
+from .tasks import tasks
+from .trace import trace
+from .train import train
+
+PROGRAM = "tinygrad-lstm"
+
+app = typer.Typer(name=PROGRAM, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+# A command is a function in a file of its name in this folder; it is entered here, in the order of the help.
+# It raises ValueError for wrong use (exit code 2), and anything else for a failure (exit code 1).
+for command in (demo, train, trace, draw, tasks, doctor):
+    app.command()(command)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """See how a gradient travels back through an LSTM: train small recurrent networks and look inside."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 for a failure, 2 for wrong use, 130 after Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [word for word in given if word != "--debug"]  # it may stand anywhere
+    if "--version" in given:
+        from importlib.metadata import version
+
+        print(f"{PROGRAM} {version(PROGRAM)}")
+        return 0
+    with warnings.catch_warnings():
+        warnings.showwarning = _warned
+        try:
+            code = app(given, prog_name=PROGRAM, standalone_mode=False)
+            sys.stdout.flush()  # a full disk behind a redirection shows here, while it can still be told
+            return code if isinstance(code, int) else 0
+        except typer.Abort:  # Ctrl-C, as typer tells it
+            return 130
+        except Exception as exc:
+            if debug:
+                raise
+            code, line = explain(exc)
+            if line:
+                print(f"{PROGRAM}: {line}", file=sys.stderr)
+            return code
+
+
+def explain(exc: Exception) -> tuple[int, str]:
+    """The exit code and the one line for an error."""
+    from ..exchange import CheckpointError
+    from ..tasks.fit import TrainingError
+
+    if hasattr(exc, "format_message"):  # typer's own: an unknown option, a missing argument
+        if type(exc).__name__ == "NoArgsIsHelpError":
+            return 2, f"which command? {PROGRAM} --help lists them"
+        return int(getattr(exc, "exit_code", 2)), _one_line(exc.format_message())
+    line = _one_line(exc)
+    if isinstance(exc, CheckpointError | TrainingError | OSError):
+        return 1, line
+    if isinstance(exc, ValueError):
+        return 2, line
+    if isinstance(exc, MemoryError):
+        return 1, "there is not enough memory for this; take a smaller --batch, --hidden or --chunk"
+    if isinstance(exc, RuntimeError):
+        return 1, line
+    return 1, f"{type(exc).__name__}: {line} (this should not happen; --debug shows where it did)"
+
+
+def _one_line(message: Any) -> str:
+    return " ".join(str(message).split())
+
+
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    print(f"{PROGRAM}: warning: {_one_line(message)}", file=sys.stderr)

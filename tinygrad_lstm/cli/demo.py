@@ -1,0 +1,161 @@
+"""`tinygrad-lstm demo`: an LSTM learns which pronoun comes next, and shows how it remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from ..flow.ledger import Flow
+    from ..tasks import Pronouns
+    from ..tasks.erasure import Question
+    from ..tasks.model import SequenceModel
+
+# The first LSTM begins with open forget gates and no recurrent weights, so that only C leads from word to word; the
+# second as Keras begins, with forget bias 1 and orthogonal recurrent weights, so that it may also hand on through h.
+RECIPE: dict[str, Any] = {"hidden": 8, "embedding": 8}
+LR = 0.02
+REACH = (2, 24)  # words between a name and its pronoun
+BANDS = ((2, 5), (6, 10), (11, 15), (16, 20), (21, 24))
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder for the pictures and the model.")] = Path("demo"),
+    steps: Annotated[int, typer.Option(help="Training steps of each net.")] = 400,
+    sentences: Annotated[int, typer.Option(help="Held-out sentences in which words are erased.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of initial values, batches and sentences.")] = 0,
+) -> None:
+    """Train an LSTM and a plain RNN on "which pronoun?", and follow the gradient back through C."""
+    import tinygrad_lstm as tl
+
+    from ..exchange import check_place
+    from ..tasks.erasure import Question, survey, switching
+    from ..tasks.fit import evaluate
+    from ..tasks.model import save_model
+
+    out.mkdir(parents=True, exist_ok=True)
+    check_place(out / "model.safetensors")
+    task = tl.tasks.pronouns(clauses=(1, 2), distance=REACH)
+    print('Which pronoun comes next? "mary opened the box and lost …": the net must remember the name over many words,')
+    print("and forget it when another name comes.\n")
+
+    nets = {
+        "LSTM, forget bias 3": _train(task, steps, seed, cell="lstm", forget_bias=3.0, recurrent_initializer="zeros"),
+        "LSTM, forget bias 1": _train(task, steps, seed, cell="lstm", forget_bias=1.0),
+        "plain RNN": _train(task, steps, seed, cell="rnn"),
+    }
+    lstm = nets["LSTM, forget bias 3"]
+
+    print("\nRight answers in held-out sentences, by the number of words from the name to its pronoun:")
+    print(f"{'':<21}" + "".join(f"{f'{a}–{b}':>9}" for a, b in BANDS) + f"{'all':>9}")
+    for name, model in nets.items():
+        score = evaluate(model, task, batch=100, batches=10, seed=seed)
+        bands = [[share for d, share in score.by_distance.items() if a <= d <= b] for a, b in BANDS]
+        print(f"{name:<21}" + "".join(f"{np.mean(band):>9.1%}" for band in bands) + f"{score.accuracy:>9.1%}")
+
+    question = _chosen([Question.of(task, s) for s in switching(task, np.random.default_rng(seed), 50)], lstm)
+    flow = _follow(lstm, question)
+    _weights(lstm, question)
+
+    print(f"\nThe same over {sentences} held-out sentences whose last name has the other gender than the one before:")
+    print(f"{'':<21}{'name hurts most':>16}{'it flips':>10}{'others flip':>13}{'written: name':>15}{'highway':>9}")
+    for name, model in nets.items():
+        if name.startswith("LSTM"):
+            found = survey(model, task, sentences=sentences, seed=seed)
+            print(
+                f"{name:<21}{found.name_first:>16.0%}{found.name_flips:>10.0%}{found.other_flips:>13.1%}"
+                f"{found.written_first:>15.0%}{found.highway:>9.3g}"
+            )
+    print("name hurts most: of all words, erasing the last name costs most. it flips: that turns the answer round;")
+    print("others flip: erasing any one other word does. written: name: what the name wrote weighs most at the end.")
+    print("highway: the share of a gradient that the forget gates alone bring back from the answer to the name.")
+    print("The second net begins as Keras begins, and answers as well. But where it ranks the name lower, it has not")
+    print("kept its memory in C alone: it writes it anew on the way, through h.")
+
+    window = (max(1, question.name), len(question.words))
+    for name, drawing in {
+        "graph.svg": (picture := tl.draw(flow.trace, view="time", steps=window, labels=question.words)),
+        "graph.png": picture,
+        "strip.svg": tl.draw(flow.trace, view="strip", labels=question.words),
+    }.items():
+        drawing.save(out / name)
+    save_model(out / "model.safetensors", lstm)
+    print(f"\nIn {out}/:")
+    print("  graph.svg, graph.png  the steps from the name to the pronoun. C runs along the top; the wide coloured")
+    print("                        line is the gradient on its way back, redder and wider where it is larger. Follow")
+    print("                        it to the left, and see at each + how much turns off to the gates.")
+    print("  strip.svg             the whole sentence at a glance, one column a word.")
+    print("  model.safetensors     the net. Ask it about a sentence of your own, in the words of the task:")
+    print(f'    tinygrad-lstm trace {out}/model.safetensors --text "mary lost her box and john sold" --out own.svg')
+
+
+def _train(task: Pronouns, steps: int, seed: int, **settings: object) -> SequenceModel:
+    """A net of the demo, trained with a progress bar."""
+    from ..tasks.fit import fit, make_optimizer
+    from ..tasks.model import SequenceModel
+
+    model = SequenceModel.for_task(task, seed=seed, **RECIPE, **settings)
+    bias = f", forget bias {settings['forget_bias']:g}" if "forget_bias" in settings else ""
+    size = sum(p.size for p in model.parameters())
+    print(f"training: {str(settings['cell']).upper()}{bias}, {RECIPE['hidden']} units, {size:,} parameters")
+    fit(model, task, steps=steps, seed=seed, optimizer=make_optimizer("adam", model, LR, global_clipnorm=1.0))
+    return model.eval()
+
+
+def _chosen(questions: list[Question], model: SequenceModel) -> Question:
+    """A sentence to look at: rightly answered, with some words between name and pronoun, and short enough to read."""
+    from ..tasks.erasure import erasures
+
+    def awkward(question: Question) -> tuple[bool, int, int]:
+        before, _ = erasures(model, question)
+        between = len(question.words) - question.name - 1
+        return before <= 0, abs(between - 6), len(question.words)
+
+    return min(questions, key=awkward)
+
+
+def _traced(model: SequenceModel, question: Question) -> Flow:
+    """The flow of C for the loss of the pronoun alone."""
+    from ..flow.trace import trace
+    from ..nn import cross_entropy
+
+    prediction = model(question.tokens[None])
+    return trace(cross_entropy(prediction.y[:, -1], np.array([question.right]))).flow("C")
+
+
+def _follow(model: SequenceModel, question: Question) -> Flow:
+    """Print the ledger of one sentence, word by word."""
+    flow = _traced(model, question)
+    print(f'\nOne held-out sentence: "{" ".join(question.words)} …"')
+    print("Back from the pronoun, word by word: the gradient of its loss at C, and the paths by which it came there.\n")
+    print(flow.table(question.words))
+    t = question.name + 1
+    total, pure = _times(flow.norm[t], flow.norm[-1]), _times(flow.highway[t], flow.highway[-1])
+    print("\nreadout: from the answer. highway: from the C after it, times the forget gate f. f, i, C̃, o: through")
+    print(f"that gate, by h. After {question.words[question.name]!r} (t={t}) the gradient is {total} times that at")
+    print(f"the end; along the pure highway alone, the product of the forget gates, it would be {pure} times.")
+    return flow
+
+
+def _times(part: float, whole: float) -> str:
+    return f"{part / whole:.3g}" if whole else "–"  # a cell that is wholly saturated sends no gradient
+
+
+def _weights(model: SequenceModel, question: Question) -> None:
+    """Print what each word weighs, by three questions that are easily taken for one."""
+    from ..tasks.erasure import weigh
+
+    weights = weigh(model, question)
+    print("\nWhich word decides? Three questions about the margin between the two pronouns (in logits):\n")
+    print(f"{'t':>4}  {'read':<10}{'gradient':>12}{'written':>12}{'erased':>12}")
+    for t, (word, *row) in enumerate(zip(question.words, *weights, strict=True), 1):
+        print(f"{t:>4}  {word:<10}" + "".join(f"{value:>12.3g}" for value in row))
+    tops = [question.words[int(np.argmax(np.abs(column)))] for column in weights]
+    print(f"\ngradient: how much a small change of the word's vector would do. Largest at {tops[0]!r}.")
+    print(f"written:  what the word put into C and the forget gates have left there. Largest at {tops[1]!r}.")
+    print(f"erased:   what is lost when C̃ is set to 0 at that word alone. Largest at {tops[2]!r}.")
+    print("A gate that is all but shut or open has no slope left, so a word can decide everything and show little")
+    print("gradient; and what was written early counts only as far as the forget gates, or h, have carried it.")

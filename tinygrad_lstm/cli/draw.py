@@ -1,0 +1,42 @@
+"""`tinygrad-lstm draw`: a picture of a new cell, to see how it is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+
+def draw(
+    out: Annotated[Path, typer.Option(help="The picture: .svg, .png, .pdf or .gv.")],
+    cell: Annotated[str, typer.Option(help="rnn, lstm, gru, or a variant: lstm-peephole, …")] = "lstm",
+    steps: Annotated[int, typer.Option(help="Time steps.")] = 4,
+    view: Annotated[str, typer.Option(help="time, ops or strip.")] = "time",
+    follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
+    hidden: Annotated[int, typer.Option(help="Hidden units.")] = 4,
+    batch: Annotated[int, typer.Option(help="Rows.")] = 2,
+    layers: Annotated[int, typer.Option(help="Recurrent layers.")] = 1,
+    forward: Annotated[bool, typer.Option("--forward", help="Without the gradient.")] = False,
+    seed: Annotated[int, typer.Option(help="Of weights and inputs.")] = 0,
+) -> None:
+    """Draw an untrained cell over some steps of random input, with the gradient of the mean of h_T."""
+    import tinygrad_lstm as tl
+
+    from ..exchange import check_place
+    from ..tasks.model import CELLS
+
+    if cell not in CELLS:
+        raise ValueError(f"--cell {cell}: there are {', '.join(CELLS)}")
+    for name, number in (("steps", steps), ("hidden", hidden), ("batch", batch), ("layers", layers)):
+        if number < 1:
+            raise ValueError(f"--{name} {number}: at least 1")
+    check_place(out)
+    rng = np.random.default_rng(seed)
+    layer, variant, _ = CELLS[cell]
+    module = layer(3, hidden, num_layers=layers, rng=rng, **variant)
+    loss = module(rng.normal(size=(batch, steps, 3)).astype(np.float32)).last.h.mean()
+    drawing = tl.draw(loss, view=view, follow=follow, backward=not forward)
+    drawing.save(out)
+    print(f"picture: {out}")

@@ -1,0 +1,187 @@
+"""A module's parameters in a safetensors file, which holds arrays and text and can run no code.
+
+A file is there whole or not at all: it is written under another name beside its place, forced to the disk, and renamed.
+The names of parameters hold no "/"; arrays whose name does are kept beside them: the state of a training, for instance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..nn import Module
+from ..tensor import Array
+
+FORMAT = "tinygrad_lstm"
+VERSION = 1
+
+Path = str | os.PathLike[str]
+
+
+class CheckpointError(ValueError):
+    """A file cannot be used: damaged, not ours, or made for another module. One line with what is wrong."""
+
+
+def save(
+    path: Path, module: Module, meta: Mapping[str, Any] | None = None, *, extra: Mapping[str, Array] | None = None
+) -> None:
+    """Write a module's parameters, and `meta`, to a safetensors file; a file that was there is replaced.
+
+    Args:
+        path: the file; its folder must exist.
+        module: whose parameters are written, with the names of `state_dict()`.
+        meta: anything that JSON can hold.
+        extra: further arrays; their names must hold a "/".
+
+    Raises OSError (or its subclass) with one clear line where the file cannot be written: then nothing is left behind
+    and a file that was there is as before. Raises TypeError where JSON cannot hold `meta`, ValueError for a bad name.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    try:
+        text = json.dumps({**(meta or {})}, ensure_ascii=False, sort_keys=True)
+    except (TypeError, ValueError) as exc:
+        raise TypeError(f"save: JSON cannot hold meta ({exc}).") from None
+    own, beside = module.state_dict(), dict(extra or {})
+    if wrong := [name for name in own if "/" in name] + [name for name in beside if "/" not in name]:
+        raise ValueError(f"save: {wrong[0]!r}: a '/' is for the names of extra arrays, and each of those needs one.")
+    arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in {**own, **beside}.items()}
+    header = {"format": FORMAT, "version": str(VERSION), "meta": text, "digest": _digest(arrays, text)}
+    _write(path, to_bytes(arrays, header))
+
+
+def load(path: Path, module: Module | None = None) -> dict[str, Any]:
+    """Replace all parameters of a module by those of a file, and return the file's meta.
+
+    Without a module only the file is checked. Arrays beside the parameters are not looked at (see `read`).
+    Raises CheckpointError where the file is damaged, not ours, or does not fit: then the module is as before;
+    OSError where it cannot be read.
+    """
+    arrays, meta = read(path)
+    if module is not None:
+        try:
+            module.load_state_dict({name: array for name, array in arrays.items() if "/" not in name})
+        except (KeyError, ValueError, TypeError) as exc:
+            raise CheckpointError(f"{path}: was made for another module ({exc.args[0]})") from None
+    return meta
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """The meta of a file. Raises CheckpointError and OSError as `load` does."""
+    return read(path)[1]
+
+
+def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """All arrays of a file by name, and its meta. Raises CheckpointError and OSError as `load` does."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with open(path, "rb"):  # for the system's own words where it cannot be opened
+            pass
+        with safe_open(os.fspath(path), framework="np") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()} if header.get("format") == FORMAT else {}  # noqa: SIM118
+    except OSError as exc:
+        raise _explained(exc, f"{path}: cannot be read ({exc.strerror or exc})") from None
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise CheckpointError(f"{path}: damaged, or no safetensors file ({str(exc).splitlines()[0]})") from None
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: a safetensors file, but not one that tinygrad_lstm has written")
+    if header.get("version") != str(VERSION):
+        raise CheckpointError(
+            f"{path}: written in format version {header.get('version')}, this is version {VERSION} of tinygrad_lstm's; "
+            "use the program that wrote it"
+        )
+    text = header.get("meta", "")
+    if header.get("digest") != _digest(arrays, text):
+        raise CheckpointError(f"{path}: damaged (its contents do not give the digest that was written with them)")
+    return arrays, json.loads(text)
+
+
+def check_place(path: Path) -> None:
+    """Raise now the OSError that `save` would raise later: for the start of a long training.
+
+    A file that is there must be one of ours, lest another kind of file be lost: CheckpointError.
+    """
+    place = os.path.realpath(path)
+    trial = _beside(place)
+    try:
+        _regular(place)
+        with open(trial, "xb"):
+            pass
+        os.unlink(trial)
+    except OSError as exc:
+        raise _explained(exc, _refused(path, exc)) from None
+    if os.path.exists(place):
+        try:
+            read_meta(path)
+        except CheckpointError as exc:
+            raise CheckpointError(f"{exc}; it would be overwritten: choose another name or remove it") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The whole file or none: under another name first, forced to the disk, then renamed."""
+    place = os.path.realpath(path)  # a link stays a link
+    trial = _beside(place)
+    try:
+        _regular(place)
+        try:
+            with open(trial, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(trial, place)
+        except BaseException:  # Ctrl-C too
+            if os.path.exists(trial):
+                os.unlink(trial)
+            raise
+        if hasattr(os, "O_DIRECTORY"):  # the new name is on the disk only when its folder is
+            folder = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as exc:
+        raise _explained(exc, _refused(path, exc)) from None
+
+
+def _beside(place: str) -> str:
+    folder, name = os.path.split(place)
+    return os.path.join(folder, f".{name[:100]}.{secrets.token_hex(4)}.tmp")
+
+
+def _regular(place: str) -> None:
+    """Whether a file may stand there: renaming one onto a device (/dev/null) would replace it."""
+    if not os.path.isdir(os.path.dirname(place)):
+        raise FileNotFoundError("there is no such folder; make it first")
+    if os.path.isdir(place):
+        raise IsADirectoryError("it is a folder; add a file name")
+    if os.path.exists(place) and not os.path.isfile(place):
+        raise OSError("it is no ordinary file")
+
+
+def _refused(path: Path, exc: OSError) -> str:
+    return f"{path}: cannot be written ({exc.strerror or exc}); nothing was saved there"
+
+
+def _explained(exc: OSError, line: str) -> OSError:
+    """The same kind of error with our line as its text."""
+    new = type(exc)(line)
+    new.errno = exc.errno
+    return new
+
+
+def _digest(arrays: Mapping[str, Array], text: str) -> str:
+    """A hash of everything in a file: safetensors itself would not notice a changed number."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

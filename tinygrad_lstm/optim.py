@@ -1,0 +1,397 @@
+"""How parameters move: SGD, RMSprop, Adagrad, Adam and AdamW, with PyTorch's defaults and exact rules, and three clips.
+
+An optimizer holds one memory for each parameter and a rule, `change`, that says what to subtract from it. Arrays are
+never written to: a step replaces them, so that a backward through the old values is noticed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .tensor import Array, Tensor
+
+CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
+
+Memory = dict[str, Array]
+
+
+@dataclass(frozen=True, repr=False)
+class ClipReport:
+    """How often an optimizer has clipped.
+
+    Attributes:
+        kind, threshold: which clip and its threshold; None where there is none.
+        steps, clipped: steps so far, and in how many of them a gradient was changed.
+        last_norm, mean_norm: the norm of all gradients together before clipping: at the last step, and over all steps.
+    """
+
+    kind: str | None
+    threshold: float | None
+    steps: int
+    clipped: int
+    last_norm: float
+    mean_norm: float
+
+    @property
+    def share(self) -> float:
+        """Of all steps, how many were clipped: 0 to 1."""
+        return self.clipped / self.steps if self.steps else 0.0
+
+    def __repr__(self) -> str:
+        clip = f"{self.kind}={self.threshold:g}" if self.kind else "no clip"
+        if not self.steps:
+            return f"{clip}: no step yet"
+        rate = f"{self.clipped} of {self.steps} steps clipped ({self.share:.0%})"
+        norms = f"gradient norm before: last {self.last_norm:.3g}, mean {self.mean_norm:.3g}"
+        return f"{clip}: {rate if self.kind else f'{self.steps} steps'}; {norms}"
+
+
+class Optimizer:
+    """What all optimizers share: which parameters, clipping, counting, saving.
+
+    Args:
+        params: Tensors that need a gradient, or pairs (name, Tensor) as `module.named_parameters()` gives them; the
+            names make errors clearer. A parameter given twice is moved once.
+        lr: the learning rate, above 0; it may be changed between steps.
+        clipvalue: keep each entry of each gradient within ± this. Changes the direction.
+        clipnorm: scale the gradient of each parameter down to this norm.
+        global_clipnorm: scale all gradients together down to this norm. Keeps the direction (Pascanu, Mikolov, Bengio
+            2013, "On the difficulty of training recurrent neural networks", algorithm 1).
+
+    The three clips have the names and the meaning of Keras; at most one of them.
+    Raises ValueError for no parameters, one that is no leaf, and bad settings, TypeError for what is no Tensor.
+    """
+
+    slots: tuple[str, ...] = ()  # what is remembered of each parameter: arrays of its shape
+    numbers: ClassVar[tuple[str, ...]] = ()  # the rule's own settings, beside lr
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[tuple[str, Tensor]],
+        lr: float,
+        *,
+        clipvalue: float | None = None,
+        clipnorm: float | None = None,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        self.names, self.params = _listed(type(self).__name__, params)
+        self._positive("lr", lr)
+        self.lr = float(lr)
+        self.clip: str | None = None
+        self.threshold: float | None = None
+        for kind, threshold in zip(CLIPS, (clipvalue, clipnorm, global_clipnorm), strict=True):
+            if threshold is None:
+                continue
+            if self.clip:
+                raise ValueError(f"{type(self).__name__}: {self.clip} and {kind} were given; take one clip at a time.")
+            self._positive(kind, threshold)
+            self.clip, self.threshold = kind, float(threshold)
+        self.memories: list[Memory] = [
+            {slot: np.full_like(p.data, self.start(slot)) for slot in self.slots} for p in self.params
+        ]
+        self.times = [0] * len(self.params)  # how often each parameter was moved
+        self.steps = self.clipped = 0
+        self._norms = 0.0  # their sum
+        self._last_norm = 0.0
+
+    def start(self, slot: str) -> float:
+        """What a memory is filled with before the first step."""
+        return 0.0
+
+    def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
+        """What to subtract from a parameter p whose (clipped) gradient is g, at its t-th step, counted from 1."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient; one without is passed over and remembers what it did.
+
+        Raises FloatingPointError that names the parameter whose gradient is not finite, and ValueError where a gradient
+        has another shape than its parameter; then nothing was changed.
+        """
+        gradients = self._clipped({k: p.grad for k, p in enumerate(self.params) if p.grad is not None})
+        self.steps += 1
+        for k, g in gradients.items():
+            p = self.params[k]
+            self.times[k] += 1
+            new = p.data - self.change(p.data, g, self.memories[k], self.times[k])
+            new = new.astype(p.dtype, copy=False)  # a memory may be older than an astype of the module
+            new.setflags(write=False)
+            p._data = new  # ours already: `p.data = new` would copy it
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for p in self.params:
+            p.grad = None
+
+    def clip_report(self) -> ClipReport:
+        """How often the gradients were clipped so far, and how long they were before."""
+        mean = self._norms / self.steps if self.steps else 0.0
+        return ClipReport(self.clip, self.threshold, self.steps, self.clipped, self._last_norm, mean)
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments that make an optimizer with the same rule, ready for JSON."""
+        own = {name: getattr(self, name) for name in ("lr", *self.numbers)}
+        settings = {name: list(x) if isinstance(x, tuple) else x for name, x in own.items()}
+        return {**settings, **({self.clip: self.threshold} if self.clip else {})}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on as if nothing had happened.
+
+        `kind`, `settings` and `counts` are ready for JSON; `arrays` holds the memory of parameter k under "slot/k".
+        """
+        counts = {name: getattr(self, name) for name in ("steps", "clipped", "_norms", "_last_norm")}
+        memories = enumerate(self.memories)
+        return {
+            "kind": type(self).__name__,
+            "settings": self.settings(),
+            "counts": {**counts, "times": list(self.times)},
+            "arrays": {f"{slot}/{k}": array for k, memory in memories for slot, array in memory.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a state, with its learning rate and all other settings, or raise ValueError and change nothing."""
+        own = self.state_dict()
+        if state.get("kind") != own["kind"]:
+            raise ValueError(f"load_state_dict: the state is of {state.get('kind')}, this optimizer is {own['kind']}.")
+        settings, counts, arrays = (dict(state.get(part, {})) for part in ("settings", "counts", "arrays"))
+        clip = next((kind for kind in CLIPS if kind in settings), None)
+        known = {"lr", *self.numbers, *([clip] if clip else [])}
+        if settings.keys() != known or counts.keys() != own["counts"].keys() or arrays.keys() != own["arrays"].keys():
+            raise ValueError("load_state_dict: the state does not hold what this optimizer remembers.")
+        for name, array in own["arrays"].items():
+            if np.shape(arrays[name]) != array.shape:
+                raise ValueError(f"load_state_dict: {name} is {array.shape} here, but {np.shape(arrays[name])} there.")
+        self.times = [int(n) for n in counts.pop("times")]
+        vars(self).update(counts)
+        self.clip, self.threshold = clip, settings.pop(clip, None) if clip else None
+        vars(self).update({name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()})
+        self.memories = [
+            {slot: np.array(arrays[f"{slot}/{k}"]) for slot in self.slots} for k in range(len(self.params))
+        ]
+
+    def _clipped(self, gradients: dict[int, Array]) -> dict[int, Array]:
+        """The gradients after the clip, by the number of their parameter; counts, and notes their norm before."""
+        norms = {k: _norm(g) for k, g in gradients.items()}
+        for k, g in gradients.items():
+            if g.shape != self.params[k].shape:
+                raise ValueError(f"step: {self.names[k]} is {self.params[k].shape}, but its gradient {g.shape}.")
+            if not math.isfinite(norms[k]):
+                raise FloatingPointError(
+                    f"step: the gradient of {self.names[k]} is not finite ({(~np.isfinite(g)).sum()} of {g.size} "
+                    "entries). Nothing was changed. detect_anomaly() finds where it began; a smaller lr or a clip may "
+                    "prevent it."
+                )
+        total, limit, changed = math.hypot(*norms.values()), self.threshold or math.inf, False
+        if self.clip == "clipvalue":
+            changed = any(np.abs(g).max(initial=0) > limit for g in gradients.values())
+            gradients = {k: np.clip(g, -limit, limit) for k, g in gradients.items()}
+        elif self.clip == "clipnorm":
+            changed = max(norms.values(), default=0) > limit
+            gradients = {k: g * (limit / norms[k]) if norms[k] > limit else g for k, g in gradients.items()}
+        elif self.clip == "global_clipnorm" and total > limit:
+            changed = True
+            gradients = {k: g * (limit / total) for k, g in gradients.items()}
+        self.clipped += changed
+        self._last_norm = total
+        self._norms += total
+        return gradients
+
+    def _positive(self, name: str, value: Any) -> None:
+        if not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+            raise ValueError(f"{type(self).__name__}: {name} must be a number above 0, not {value!r}.")
+
+    def _share(self, name: str, value: float) -> None:
+        if not 0 <= value < 1:
+            raise ValueError(f"{type(self).__name__}: {name} must be in [0, 1), not {value!r}.")
+
+    def _least(self, name: str, value: float) -> None:
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{type(self).__name__}: {name} must be at least 0, not {value!r}.")
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in self.settings().items())
+        return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
+
+
+class SGD(Optimizer):
+    """p ← p − lr · v, with v ← momentum · v + g (and v = g at the first step, and without momentum).
+
+    Momentum: Polyak 1964, in PyTorch's form, where lr stands outside v. `nesterov` subtracts lr · (g + momentum · v)
+    instead (Sutskever, Martens, Dahl, Hinton 2013, equations 3 and 4, in that form).
+    """
+
+    numbers: ClassVar[tuple[str, ...]] = ("momentum", "nesterov")
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, **clip: Any
+    ) -> None:
+        self.momentum, self.nesterov = momentum, nesterov
+        self.slots = ("v",) if momentum else ()
+        super().__init__(params, lr, **clip)
+        self._least("momentum", momentum)
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov=True needs a momentum above 0.")
+
+    def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
+        if not self.momentum:
+            return self.lr * g
+        v = memory["v"] = self.momentum * memory["v"] + g
+        return self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+class RMSprop(Optimizer):
+    """s ← alpha · s + (1 − alpha) · g²,  p ← p − lr · g / (√s + eps).
+
+    Tieleman, Hinton 2012, "Neural Networks for Machine Learning", lecture 6.5; eps outside the root, as in PyTorch.
+    With momentum, g / (√s + eps) goes through v ← momentum · v + that, and lr · v is subtracted.
+    """
+
+    numbers: ClassVar[tuple[str, ...]] = ("alpha", "eps", "momentum")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0.0,
+        **clip: Any,
+    ) -> None:
+        self.alpha, self.eps, self.momentum = alpha, eps, momentum
+        self.slots = ("s", "v") if momentum else ("s",)
+        super().__init__(params, lr, **clip)
+        self._share("alpha", alpha)
+        self._least("eps", eps)
+        self._least("momentum", momentum)
+
+    def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
+        s = memory["s"] = self.alpha * memory["s"] + (1 - self.alpha) * g * g
+        scaled = g / (np.sqrt(s) + self.eps)
+        if self.momentum:
+            scaled = memory["v"] = self.momentum * memory["v"] + scaled
+        return self.lr * scaled
+
+
+class Adagrad(Optimizer):
+    """s ← s + g²,  p ← p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps).
+
+    Duchi, Hazan, Singer 2011, "Adaptive Subgradient Methods", figure 1 with diagonal matrices.
+    """
+
+    slots = ("s",)
+    numbers: ClassVar[tuple[str, ...]] = ("lr_decay", "initial_accumulator_value", "eps")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        **clip: Any,
+    ) -> None:
+        self.lr_decay, self.initial_accumulator_value, self.eps = lr_decay, initial_accumulator_value, eps
+        super().__init__(params, lr, **clip)
+        for name in self.numbers:
+            self._least(name, getattr(self, name))
+
+    def start(self, slot: str) -> float:
+        return self.initial_accumulator_value
+
+    def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
+        s = memory["s"] = memory["s"] + g * g
+        return self.lr / (1 + (t - 1) * self.lr_decay) * g / (np.sqrt(s) + self.eps)
+
+
+class Adam(Optimizer):
+    """m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  p ← p − lr · m̂ / (√v̂ + eps), m̂ and v̂ freed of their start at 0.
+
+    Kingma, Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1.
+    """
+
+    slots = ("m", "v")
+    numbers: ClassVar[tuple[str, ...]] = ("betas", "eps")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        **clip: Any,
+    ) -> None:
+        self.betas, self.eps = (betas[0], betas[1]), eps
+        super().__init__(params, lr, **clip)
+        self._share("betas[0]", betas[0])
+        self._share("betas[1]", betas[1])
+        self._least("eps", eps)
+
+    def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
+        β1, β2 = self.betas
+        m = memory["m"] = β1 * memory["m"] + (1 - β1) * g
+        v = memory["v"] = β2 * memory["v"] + (1 - β2) * g * g
+        return self.lr / (1 - β1**t) * m / (np.sqrt(v) / math.sqrt(1 - β2**t) + self.eps)
+
+
+class AdamW(Adam):
+    """Adam, and lr · weight_decay · p is subtracted too, beside the gradient and not through it.
+
+    Loshchilov, Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
+    """
+
+    numbers: ClassVar[tuple[str, ...]] = ("betas", "eps", "weight_decay")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        **clip: Any,
+    ) -> None:
+        self.weight_decay = weight_decay
+        super().__init__(params, lr, betas, eps, **clip)
+        self._least("weight_decay", weight_decay)
+
+    def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
+        return self.lr * self.weight_decay * p + super().change(p, g, memory, t)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.__name__.lower(): cls for cls in (SGD, RMSprop, Adagrad, Adam, AdamW)
+}
+
+
+def _norm(g: Array) -> float:
+    """√Σ g²; not finite exactly where an entry is not."""
+    with np.errstate(all="ignore"):
+        flat = g.reshape(-1)
+        norm = math.sqrt(float(np.dot(flat, flat)))
+        if math.isfinite(norm) or not np.isfinite(flat).all():
+            return norm
+        top = float(np.abs(flat).max())  # the squares were too large, the entries are not
+        return top * float(np.linalg.norm(flat / top))
+
+
+def _listed(name: str, params: Iterable[Any]) -> tuple[list[str], list[Tensor]]:
+    """Names (for errors) and Tensors, each Tensor once."""
+    if isinstance(params, Tensor):
+        raise TypeError(f"{name}: params is one Tensor; give a list of them, such as module.parameters().")
+    found: dict[int, tuple[str, Tensor]] = {}
+    for k, item in enumerate(params):
+        named = isinstance(item, tuple) and len(item) == 2
+        label, p = item if named else (f"parameter {k}", item)
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{name}: {label} is no Tensor but {type(p).__name__}.")
+        if p.op is not None:
+            raise ValueError(f"{name}: {label} was computed ({p.describe()}); only leaves can be moved.")
+        found.setdefault(id(p), (str(label) if named else f"{label} ({p.describe()})", p))
+    if not found:
+        raise ValueError(f"{name}: there are no parameters to move.")
+    return [label for label, _ in found.values()], [p for _, p in found.values()]

@@ -1,0 +1,132 @@
+"""The causal question: erase what the cell wrote at one word, and see what becomes of the answer.
+
+Gradients say what a small change would do; what was written says what the memory holds; only an erasure says what the
+answer hangs on. The three differ, and that is the lesson.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..flow.ledger import Flow, step_of
+from ..flow.trace import trace
+from ..scope import no_grad, what_if
+from ..tensor import Array, Tensor
+from .model import Prediction, SequenceModel
+from .sentences import PRONOUNS, Pronouns, Sentence
+
+
+class Question(NamedTuple):
+    """A sentence up to its last pronoun: which one comes next? `name` is the position of the name that decides it."""
+
+    words: tuple[str, ...]
+    tokens: Array
+    name: int
+    right: int
+    wrong: int
+
+    @classmethod
+    def of(cls, task: Pronouns, sentence: Sentence) -> Question:
+        """The question that a sentence ends with; positions count words from 0, answers are tokens."""
+        end = sentence.pronouns[-1]
+        right, wrong = (PRONOUNS[g] for g in (sentence.genders[-1], "fm".replace(sentence.genders[-1], "")))
+        tokens = task.encode(sentence.words)
+        return cls(sentence.words[:end], tokens[:end], sentence.subjects[-1], *map(int, task.encode([right, wrong])))
+
+    def margin(self, prediction: Prediction) -> Tensor:
+        """(batch,): by how much the logit of the right pronoun exceeds that of the wrong one."""
+        last = prediction.y[:, -1]
+        return last[:, self.right] - last[:, self.wrong]
+
+
+def erasures(model: SequenceModel, question: Question) -> tuple[float, Array]:
+    """The margin as it is, and (time,) the margins after C̃ was set to 0 at one step alone.
+
+    All erasures are rows of one batch: row k reads the whole sentence, with what was written at word k erased.
+    """
+    T = len(question.tokens)
+    rows = np.arange(T + 1)[:, None]
+
+    def erased(C_new: Tensor) -> Tensor:
+        place = step_of(C_new.scope)
+        assert place is not None
+        return C_new * (rows != place[1] - 1)
+
+    with no_grad(), what_if({"C̃": erased}):
+        margins = question.margin(model(np.repeat(question.tokens[None], T + 1, axis=0))).numpy()
+    return float(margins[T]), margins[:T]
+
+
+class Erasures(NamedTuple):
+    """Over many sentences: shares from 0 to 1, and how many there were."""
+
+    name_first: float  # the name's erasure hurts most of all words
+    name_flips: float  # the name's erasure turns the answer round
+    other_flips: float  # any other word's does
+    written_first: float  # what the name wrote weighs most at the end, carried by the forget gates alone
+    highway: float  # median share of a gradient that the forget gates alone bring back from the end to the name
+    sentences: int  # how many there were
+
+
+def survey(model: SequenceModel, task: Pronouns, *, sentences: int = 100, seed: int = 0) -> Erasures:
+    """Erase every word of held-out sentences whose last subject has the other gender than the one before.
+
+    Only sentences that the model answers rightly count. Raises ValueError where it answers none of them rightly.
+    """
+    rng = np.random.default_rng(seed)
+    first: list[bool] = []
+    flips: list[bool] = []
+    others: list[bool] = []
+    written: list[bool] = []
+    highway: list[float] = []
+    for sentence in switching(task, rng, sentences):
+        question = Question.of(task, sentence)
+        before, after = erasures(model, question)
+        if before > 0:
+            first.append(after.argmin() == question.name)
+            flips.append(after[question.name] < 0)
+            others.extend(np.delete(after, question.name) < 0)
+            flow, weights = _written(model, question)
+            written.append(np.abs(weights).argmax() == question.name)
+            if flow.highway[-1] > 0:  # a saturated cell sends no gradient at all
+                highway.append(flow.highway[question.name + 1] / flow.highway[-1])
+    if not first:
+        raise ValueError("survey: the model answers none of the sentences rightly, so there is nothing to erase.")
+    shares = [float(np.mean(column)) for column in (first, flips, others, written)]
+    return Erasures(shares[0], shares[1], shares[2], shares[3], float(np.median(highway or [np.nan])), len(first))
+
+
+def switching(task: Pronouns, rng: np.random.Generator, n: int) -> list[Sentence]:
+    """n held-out sentences whose last subject has the other gender than the one before."""
+    found: list[Sentence] = []
+    while len(found) < n:
+        sentence = task.sentence(rng, split="test")
+        if sentence.switch:
+            found.append(sentence)
+    return found
+
+
+class Weights(NamedTuple):
+    """How much each word of one sentence weighs for the answer, (time,) each: three different questions."""
+
+    gradient: Array  # norm of the margin's gradient at the word's vector: what a small change there would do
+    written: Array  # what the word wrote into C_T along the pure highway, times the margin's gradient there
+    erased: Array  # how much margin is lost when what the cell wrote at the word is erased
+
+
+def weigh(model: SequenceModel, question: Question) -> Weights:
+    """Gradient, written weight and erasure for each word of one question."""
+    flow, written = _written(model, question)
+    vectors = next(x for x in flow.trace.tensors if x.op is not None and x.op.name == "embed")
+    gradient = np.linalg.norm(flow.trace.grad(vectors)[0], axis=-1)  # type: ignore[index]
+    before, after = erasures(model, question)
+    return Weights(gradient, written, before - after)
+
+
+def _written(model: SequenceModel, question: Question) -> tuple[Flow, Array]:
+    """The flow of C for the margin, and (time,) what each word wrote into C_T times the margin's gradient there."""
+    prediction = model(question.tokens[None])
+    flow = trace(question.margin(prediction).sum()).flow("C")
+    return flow, (flow.written() * flow.trace.grad(prediction.out.steps[-1].C)).sum(axis=(1, 2))
