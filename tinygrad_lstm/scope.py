@@ -67,10 +67,10 @@ def what_if(changes: Mapping[str, Any] | None = None, /, **by_name: Any) -> Iter
     wildcards within a part). Each value is a number, an array of the tensor's shape, or a function of the tensor.
     Whatever is computed from the tensor afterwards, forward and backward, uses the replacement.
 
-    Raises KeyError at the end of the block where a key was never met: a typing error must not look like "no effect".
+    Raises LookupError at the end of the block where a key was never met: a typing error must not look like "no effect".
     """
     own = tuple(Hook(pattern, change) for pattern, change in {**(changes or {}), **by_name}.items())
     with _set(hooks, hooks.get() + own):
         yield
     if missed := [hook.pattern for hook in own if not hook.used]:
-        raise KeyError(f"what_if: no tensor called {' or '.join(missed)} was made inside the block. See .named(…).")
+        raise LookupError(f"what_if: no tensor called {' or '.join(missed)} was made inside the block. See .named(…).")

@@ -67,7 +67,7 @@ def load(path: Path, module: Module | None = None) -> dict[str, Any]:
     if module is not None:
         try:
             module.load_state_dict({name: array for name, array in arrays.items() if "/" not in name})
-        except (KeyError, ValueError, TypeError) as exc:
+        except (LookupError, ValueError, TypeError) as exc:
             raise CheckpointError(f"{path}: was made for another module ({exc.args[0]})") from None
     return meta
 
@@ -89,7 +89,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()} if header.get("format") == FORMAT else {}  # noqa: SIM118
     except OSError as exc:
         raise _explained(exc, f"{path}: cannot be read ({exc.strerror or exc})") from None
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (SafetensorError, ValueError, TypeError, LookupError, AttributeError) as exc:
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({str(exc).splitlines()[0]})") from None
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: a safetensors file, but not one that tinygrad_lstm has written")

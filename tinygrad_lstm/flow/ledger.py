@@ -39,7 +39,7 @@ class Flow:
         name: "C", or "h".
         layer: where there are several recurrences, the number of the layer (from 1) or a part of its scope path.
 
-    Raises KeyError where there is no such state, or more than one.
+    Raises LookupError where there is no such state, or more than one.
     """
 
     def __init__(self, trace: Trace, name: str, layer: str | int | None = None) -> None:
@@ -52,7 +52,7 @@ class Flow:
         fitting = [p for p in places if not part or part == p or f"/{part}/" in f"/{p}/"]
         if len(fitting) != 1:
             have = f"There are: {', '.join(places)}. Choose one by layer=." if places else "Is there a recurrent layer?"
-            raise KeyError(f"flow: {len(fitting)} recurrences with a state {name!r} (layer={layer!r}). {have}")
+            raise LookupError(f"flow: {len(fitting)} recurrences with a state {name!r} (layer={layer!r}). {have}")
         self.trace, self.name, self.place = trace, name, fitting[0]
         self._steps = steps[self.place]
         self.T = max(self._steps)
@@ -104,7 +104,7 @@ class Flow:
             raise IndexError(f"flow: step {t} does not exist; t runs from 1 to {self.T}.")
         target = self.states[t - 1]
         if target is None:
-            raise KeyError(f"flow: no gradient was computed for {self.name} before step {t}.")
+            raise LookupError(f"flow: no gradient was computed for {self.name} before step {t}.")
         return target
 
     def _through(self, t: int, sources: list[Tensor], target: Tensor) -> Array:
@@ -171,10 +171,10 @@ class Flow:
     def written(self) -> Array:
         """(T, batch, hidden): what each step wrote, i_t ∘ C̃_t, as far as it is left in C_T after all forget gates.
 
-        Together with `carried()` the parts sum to C_T. Raises KeyError for a state that is not written through i and C̃.
+        Together with `carried()` the parts sum to C_T. Raises LookupError for a state that is not written through i and C̃.
         """
         if self.name != "C" or not {"i", "C̃"} <= set(self.gates):
-            raise KeyError(f"written: {self.name!r} of {self.place} is not written as i ∘ C̃; ask for the flow of 'C'.")
+            raise LookupError(f"written: {self.name!r} of {self.place} is not written as i ∘ C̃; ask for the flow of 'C'.")
         parts = []
         for t in range(1, self.T + 1):
             named = {x.name: x.numpy() for x in reversed(self._steps[t])}  # the first of each name: what the cell made

@@ -88,11 +88,11 @@ class Trace:
     def share(self, x: Tensor, out: Tensor) -> Array:
         """What flows into x along the edge (or edges) from `out`, of x's shape.
 
-        Raises KeyError where `out` was not made from x, or no gradient flows there.
+        Raises LookupError where `out` was not made from x, or no gradient flows there.
         """
         shares = [share for edge in self.inputs(out) if edge.x is x and (share := edge.share) is not None]
         if not shares:
-            raise KeyError(f"share: no gradient flows from {out.describe()} into {x.describe()} along an edge.")
+            raise LookupError(f"share: no gradient flows from {out.describe()} into {x.describe()} along an edge.")
         return sum(shares[1:], shares[0])
 
     def flow(self, name: str, layer: str | int | None = None) -> Flow:

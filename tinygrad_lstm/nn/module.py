@@ -47,13 +47,13 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Replace all parameters, or none.
 
-        Raises KeyError for missing or unknown names, ValueError where a shape differs, TypeError for a wrong dtype.
+        Raises LookupError for missing or unknown names, ValueError where a shape differs, TypeError for a wrong dtype.
         """
         own = dict(self.named_parameters())
         if missing := sorted(own.keys() - state.keys()):
-            raise KeyError(f"load_state_dict: missing {', '.join(missing)}.")
+            raise LookupError(f"load_state_dict: missing {', '.join(missing)}.")
         if unknown := sorted(state.keys() - own.keys()):
-            raise KeyError(f"load_state_dict: this module has no {', '.join(unknown)}.")
+            raise LookupError(f"load_state_dict: this module has no {', '.join(unknown)}.")
         for name, p in own.items():
             if np.shape(state[name]) != p.shape:
                 raise ValueError(f"load_state_dict: {name} is {p.shape} here, but {np.shape(state[name])} there.")

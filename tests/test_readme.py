@@ -1,0 +1,31 @@
+"""What the README prints is what its lines print."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_lines_print_what_stands_below_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = doctest.DocTestParser()
+    code = README.split("```python\n")[1].split("```")[0]
+    runner = doctest.DocTestRunner()
+    runner.run(parser.get_doctest(code, {}, "README.md", None, 0))
+    assert runner.tries > 10 and runner.failures == 0
+    assert (tmp_path / "lstm.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("path", [word for word in README.replace("(", "`").replace(")", "`").split("`") if "/" in word])
+def test_files_that_it_names_are_there(path):
+    if path.startswith(("tinygrad_lstm/", "tutorials/")):
+        assert (ROOT / path).exists()
+
+
+def test_it_says_first_that_it_is_independent():
+    assert "independent" in "\n".join(README.splitlines()[:6])
