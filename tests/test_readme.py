@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,9 @@ def test_the_lines_print_what_stands_below_them(tmp_path, monkeypatch):
     assert (tmp_path / "lstm.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("path", [word for word in README.replace("(", "`").replace(")", "`").split("`") if "/" in word])
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"[`(]((?:tinygrad_lstm|tutorials)/[^`)]*)", README))))
 def test_files_that_it_names_are_there(path):
-    if path.startswith(("tinygrad_lstm/", "tutorials/")):
-        assert (ROOT / path).exists()
+    assert (ROOT / path).exists()
 
 
 def test_it_says_first_that_it_is_independent():

@@ -88,7 +88,8 @@ def test_patterns_never_met(lstm, pattern):
 
 
 def test_every_missed_pattern_is_named(lstm):
-    with pytest.raises(LookupError, match="no tensor called g or t=9/f was made"), what_if({"g": 1, "f": 1, "t=9/f": 1}):
+    changes = {"g": 1, "f": 1, "t=9/f": 1}
+    with pytest.raises(LookupError, match="no tensor called g or t=9/f was made"), what_if(changes):
         lstm(X)
 
 

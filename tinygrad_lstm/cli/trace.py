@@ -62,7 +62,10 @@ def trace(
     states = {x.name for x in measured.tensors}
     flow = measured.flow("C" if "C" in states and follow != "h" else "h", layer=layer or _last(net))
     print(flow.table(labels))
-    print(f"\nhalf-life of the pure highway: {flow.half_life:.3g} steps")
+    print("\nreadout: from the answer. highway: from the state after it, gates held fixed. Then: through each gate.")
+    if flow.name == "C":
+        print("written: what the step put into C and is there at the end, times ∂L/∂C; below 0 it lowers the loss.")
+    print(f"half-life of the pure highway: {flow.half_life:.3g} steps")
     tl.draw(measured, view=view, follow=follow, labels=None if view == "ops" else labels).save(out)
     print(f"picture: {out}")
 
@@ -83,7 +86,9 @@ def _read(task: Task, text: str | None, csv: Path | None, column: str | None) ->
     tokens = task.encode(text)
     if len(tokens) == 0:
         raise ValueError("--text is empty; there is nothing to read")
-    return tokens, [task.vocabulary[int(token)] for token in tokens]
+    shown = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+    words = [task.vocabulary[int(token)] for token in tokens]
+    return tokens, [shown.get(word, word) for word in words]
 
 
 def _token(names: tuple[str, ...], target: str) -> int:

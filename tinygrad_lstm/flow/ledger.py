@@ -168,18 +168,30 @@ class Flow:
             return nan
         return log(0.5) * self.T / log(start / end) if 0 < start < end else inf if start else 0.0
 
+    @property
+    def _is_written(self) -> bool:
+        return self.name == "C" and {"i", "C̃"} <= set(self.gates)
+
     def written(self) -> Array:
         """(T, batch, hidden): what each step wrote, i_t ∘ C̃_t, as far as it is left in C_T after all forget gates.
 
-        Together with `carried()` the parts sum to C_T. Raises LookupError for a state that is not written through i and C̃.
+        Together with `carried()` the parts sum to C_T. Raises LookupError for a state that is not written by i ∘ C̃.
         """
-        if self.name != "C" or not {"i", "C̃"} <= set(self.gates):
-            raise LookupError(f"written: {self.name!r} of {self.place} is not written as i ∘ C̃; ask for the flow of 'C'.")
+        if not self._is_written:
+            raise LookupError(f"written: {self.name!r} is not written as i ∘ C̃; ask an LSTM for the flow of 'C'.")
         parts = []
         for t in range(1, self.T + 1):
             named = {x.name: x.numpy() for x in reversed(self._steps[t])}  # the first of each name: what the cell made
             parts.append(self._kept[t] * self._valid(t) * (named["i"] * named["C̃"]))
         return np.array(parts)
+
+    def weights(self) -> Array:
+        """(T,): what each step wrote, as it is left in C_T, times dL/dC_T: to first order its part in L.
+
+        Below 0 it lowers L. Raises LookupError as `written` does.
+        """
+        end = self.trace.grad(self._carried_on(self.T))
+        return np.zeros(self.T) if end is None else np.asarray((self.written() * end).sum(axis=(1, 2)))
 
     def carried(self) -> Array:
         """(batch, hidden): what is left in C_T of the initial state."""
@@ -195,7 +207,8 @@ class Flow:
     def table(self, labels: Any = None) -> str:
         """The ledger as text, newest first: for each t the word, the norm of dL/dC_t, and of its terms.
 
-        Where the cell has a gate that keeps (f, or a GRU's z), its mean at t comes after the word.
+        Where the cell has a gate that keeps (f, or a GRU's z), its mean at t comes after the word; where it has been
+        written as i ∘ C̃, its `weights()` come last.
 
         Args:
             labels: T words or characters, what was read at each step.
@@ -203,7 +216,9 @@ class Flow:
         names = ["readout", "highway", *self.gates]
         keeping = next((gate for gate in ("f", "z") if gate in self.gates), None)
         kept = f"{'mean ' + keeping:>8}" if keeping else ""
-        lines = [f"{'t':>4}  {'read':<10}{kept}{'|∂L/∂' + self.name + '|':>10}" + "".join(f"{n:>10}" for n in names)]
+        weights = self.weights() if self._is_written else None
+        heads = [f"|∂L/∂{self.name}|", *names, *(["written"] if self._is_written else [])]
+        lines = [f"{'t':>4}  {'read':<10}{kept}" + "".join(f"{head:>10}" for head in heads)]
         for t in range(self.T, -1, -1):
             after = self.ledger(t + 1) if t < self.T else {}
             norms = [f"{np.linalg.norm(after[name]):.2e}" if after else "–" for name in names]
@@ -212,6 +227,7 @@ class Flow:
             if keeping:
                 gate = next((x.numpy().mean() for x in self._steps[t] if x.name == keeping), None) if t else None
                 kept = f"{'' if gate is None else f'{gate:.3f}':>8}"
+            norms += [f"{weights[t - 1]:.2e}" if t else ""] if weights is not None else []
             lines.append(f"{t:>4}  {word:<10.10}{kept}{self.norm[t]:>10.2e}" + "".join(f"{n:>10}" for n in norms))
         return "\n".join(lines)
 

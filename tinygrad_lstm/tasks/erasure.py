@@ -127,6 +127,5 @@ def weigh(model: SequenceModel, question: Question) -> Weights:
 
 def _written(model: SequenceModel, question: Question) -> tuple[Flow, Array]:
     """The flow of C for the margin, and (time,) what each word wrote into C_T times the margin's gradient there."""
-    prediction = model(question.tokens[None])
-    flow = trace(question.margin(prediction).sum()).flow("C")
-    return flow, (flow.written() * flow.trace.grad(prediction.out.steps[-1].C)).sum(axis=(1, 2))
+    flow = trace(question.margin(model(question.tokens[None])).sum()).flow("C")
+    return flow, flow.weights()
