@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..ops import concat
 from ..scope import scope
-from .init import Initializer
 from .recurrent import Activation, Cell, Recurrent, RNNState, Step, activation_of
 
 
@@ -59,46 +56,10 @@ class GRUCell(Cell):
 
 
 class GRU(Recurrent):
-    """A GRU over sequences (batch, time, features).
+    """A GRU over sequences (batch, time, features). See `Recurrent` for its settings, and `GRUCell` for more:
 
-    Args:
-        input_size, hidden_size: numbers of features and of hidden units.
-        num_layers, bidirectional: as in PyTorch.
-        activation: of the candidate; "tanh", "relu", … or a function.
-        recurrent_activation: of the gates; one that leaves [0, 1] warns.
-        reset_after: True as in PyTorch and Keras, False as in Cho et al. 2014.
-        dropout: probability, on the outputs of every layer but the last, while training.
-        initializer, recurrent_initializer: of the rows of each W for x and for h, by their Keras names.
-        rng: source of all random numbers; give one for a result that can be repeated.
-        name: the scope under which its tensors are found; "gru" by default.
+    `activation` ("tanh") of the candidate, `recurrent_activation` ("sigmoid") of the gates, `reset_after` (True as in
+    PyTorch and Keras, False as in Cho et al. 2014), `initializer` and `recurrent_initializer` of the rows of each W.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        activation: str | Activation = "tanh",
-        recurrent_activation: str | Activation = "sigmoid",
-        reset_after: bool = True,
-        dropout: float = 0.0,
-        initializer: str | Initializer = "glorot_uniform",
-        recurrent_initializer: str | Initializer = "orthogonal",
-        rng: np.random.Generator | None = None,
-        name: str | None = None,
-    ) -> None:
-        rng = rng or np.random.default_rng()
-        settings: dict[str, Any] = {
-            "activation": activation,
-            "recurrent_activation": recurrent_activation,
-            "reset_after": reset_after,
-            "initializer": initializer,
-            "recurrent_initializer": recurrent_initializer,
-            "rng": rng,
-        }
-        super().__init__(
-            lambda size: GRUCell(size, hidden_size, **settings),
-            input_size, hidden_size, num_layers, bidirectional, dropout, rng, name,
-        )  # fmt: skip
+    cell_type = GRUCell

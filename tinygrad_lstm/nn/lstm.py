@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..ops import concat
 from ..scope import scope
 from ..tensor import Tensor, detach
-from .init import Initializer
 from .recurrent import Activation, Cell, Recurrent, Step, activation_of
 
 
@@ -141,51 +138,11 @@ class LSTM1997Cell(TruncatedLSTMCell, NoForgetLSTMCell):
 
 
 class LSTM(Recurrent):
-    """An LSTM over sequences (batch, time, features).
+    """An LSTM over sequences (batch, time, features). See `Recurrent` for its settings, and `LSTMCell` for more:
 
-    Args:
-        input_size, hidden_size: numbers of features and of hidden units.
-        num_layers, bidirectional: as in PyTorch.
-        activation: of the candidate and the output, as in Keras; "tanh", "relu", … or a function.
-        recurrent_activation: of the gates; one that leaves [0, 1] warns.
-        output_activation: overrides `activation` at the output alone.
-        forget_bias: where b_f starts. The pure path along C keeps σ(forget_bias) a step: 0.73 at 1, 0.95 at 3.
-        dropout: probability, on the outputs of every layer but the last, while training.
-        initializer, recurrent_initializer: of the rows of each W for x and for h, by their Keras names.
-        rng: source of all random numbers; give one for a result that can be repeated.
-        name: the scope under which its tensors are found; "lstm" by default.
-        cell: LSTMCell or one of its variants.
+    `activation` ("tanh") of the candidate and the output, `output_activation` (None) for the output alone,
+    `recurrent_activation` ("sigmoid") of the gates, `forget_bias` (1.0): the pure path along C keeps σ(forget_bias) a
+    step, 0.73 at 1 and 0.95 at 3; `initializer` and `recurrent_initializer` of the rows of each W for x and for h.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        activation: str | Activation = "tanh",
-        recurrent_activation: str | Activation = "sigmoid",
-        output_activation: str | Activation | None = None,
-        forget_bias: float = 1.0,
-        dropout: float = 0.0,
-        initializer: str | Initializer = "glorot_uniform",
-        recurrent_initializer: str | Initializer = "orthogonal",
-        rng: np.random.Generator | None = None,
-        name: str | None = None,
-        cell: type[LSTMCell] = LSTMCell,
-    ) -> None:
-        rng = rng or np.random.default_rng()
-        settings: dict[str, Any] = {
-            "activation": activation,
-            "recurrent_activation": recurrent_activation,
-            "output_activation": output_activation,
-            "forget_bias": forget_bias,
-            "initializer": initializer,
-            "recurrent_initializer": recurrent_initializer,
-            "rng": rng,
-        }
-        super().__init__(
-            lambda size: cell(size, hidden_size, **settings),
-            input_size, hidden_size, num_layers, bidirectional, dropout, rng, name,
-        )  # fmt: skip
+    cell_type = LSTMCell

@@ -204,28 +204,48 @@ class Output:
 
 
 class Recurrent(Module):
-    """A cell carried along a sequence, in any number of layers and one or both directions."""
+    """A cell carried along a sequence, in any number of layers and one or both directions.
+
+    Args:
+        input_size, hidden_size: numbers of features and of hidden units.
+        num_layers, bidirectional: as in PyTorch.
+        dropout: probability, on the outputs of every layer but the last, while training.
+        fused: one op for the whole sequence; not there yet, so True is refused.
+        rng: source of all random numbers; give one for a result that can be repeated.
+        name: the scope under which its tensors are found; that of the class, in lower case, by default.
+        cell: a variant of the layer's own cell.
+        settings: those of the cell, such as `activation=`.
+    """
+
+    cell_type: ClassVar[type[Cell]]
 
     def __init__(
         self,
-        make_cell: Callable[[int], Cell],
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bidirectional: bool,
-        dropout: float,
-        rng: np.random.Generator,
-        name: str | None,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        fused: bool = False,
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+        cell: type[Cell] | None = None,
+        **settings: Any,
     ) -> None:
         if num_layers < 1:
             raise ValueError(f"{type(self).__name__}: num_layers must be at least 1, not {num_layers}.")
         if not 0 <= dropout < 1:
             raise ValueError(f"{type(self).__name__}: dropout must be in [0, 1), not {dropout}.")
+        if fused:
+            raise ValueError(f"{type(self).__name__}: fused=True is not there yet; leave it out.")
         self.name = name or type(self).__name__.lower()
-        self.input_size, self.hidden_size, self.dropout, self._rng = input_size, hidden_size, dropout, rng
+        self.input_size, self.hidden_size, self.dropout = input_size, hidden_size, dropout
+        self._rng = rng or np.random.default_rng()
         self.directions = ("forward", "backward") if bidirectional else ("forward",)
         sizes = [input_size, *[hidden_size * len(self.directions)] * (num_layers - 1)]
-        self.cells = [[make_cell(size) for _ in self.directions] for size in sizes]
+        make = cell or self.cell_type
+        self.cells = [[make(n, hidden_size, rng=self._rng, **settings) for _ in self.directions] for n in sizes]
 
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> Output:
         """Carry x (batch, time, features) through all layers.
