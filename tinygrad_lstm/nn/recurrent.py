@@ -202,6 +202,10 @@ class Output:
         output = self.h if return_sequences else h_last
         return [output, *(tensor for state in states for tensor in state)] if return_state else output
 
+    def __repr__(self) -> str:
+        runs = len(self.layers) * len(self.layers[0])
+        return f"Output({len(self.steps)} steps of {self.steps[0]!r}{f' in {runs} layers and directions' * (runs > 1)})"
+
 
 class Recurrent(Module):
     """A cell carried along a sequence, in any number of layers and one or both directions.
