@@ -6,8 +6,8 @@ Every mode lives in a context variable, so two threads (or two coroutines) may e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import ContextDecorator, contextmanager
+from contextvars import ContextVar, Token
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -24,14 +24,15 @@ def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
     finally:
         variable.reset(token)
 
-@contextmanager
-def scope(name: str) -> Iterator[None]:
+class scope(ContextDecorator):  # a class: a cell enters six at each step, and a generator takes three times as long
     """Everything made inside `with scope("encoder"):` carries that name in its path.
     Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`.
     """
-    outer = scope_path.get()
-    with _set(scope_path, f"{outer}/{name}" if outer else name):
-        yield
+    def __init__(self, name: str) -> None: self.name, self._tokens = name, list[Token[str]]()
+    def __enter__(self) -> None:
+        outer = scope_path.get()
+        self._tokens.append(scope_path.set(f"{outer}/{self.name}" if outer else self.name))
+    def __exit__(self, *exc: object) -> None: scope_path.reset(self._tokens.pop())
 
 @contextmanager
 def no_grad() -> Iterator[None]:
@@ -50,8 +51,7 @@ def detect_anomaly() -> Iterator[None]:
 class Hook:
     """One change of `what_if`: a pattern for names, and what to put in the place of the tensors that it finds."""
 
-    def __init__(self, pattern: str, change: Any) -> None:
-        self.pattern, self.change, self.used = pattern, change, False
+    def __init__(self, pattern: str, change: Any) -> None: self.pattern, self.change, self.used = pattern, change, False
 
     def matches(self, path: str, name: str) -> bool:
         """The pattern's last part must fit the name; the others must stand on its path, in this order."""
