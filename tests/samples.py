@@ -124,6 +124,10 @@ ROWS: dict[str, list[Row]] = {
         *(Row((signed(2, 3), signed(2, 3), signed(2, 3)), {"axis": axis}) for axis in (0, 1, -2)),
     ],
     "stack": [Row((signed(2, 3), signed(2, 3)), {"axis": axis}) for axis in (0, 1, 2, -1, -3)] + [Row((signed(),) * 3)],
+    "lstm_sequence": [
+        Row((signed(2, 2, 1), signed(2, 2), signed(2, 2), *(signed(3, 2), signed(2)) * 4), {"valid": valid})
+        for valid in (None, np.array([[True, False], [True, True]]))
+    ],
 }  # fmt: skip
 
 SAMPLES = [(registry[name], row) for name, rows in ROWS.items() for row in rows]

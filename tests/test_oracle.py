@@ -39,6 +39,19 @@ def put(t, x, *, index, shape):
     return torch.zeros(shape, dtype=x.dtype).reshape(-1).index_add(0, places, x.reshape(-1)).reshape(shape)
 
 
+def lstm_sequence(t, x, h, C, W_f, b_f, W_i, b_i, W_C, b_C, W_o, b_o, *, valid=None):
+    hs, Cs = [], []
+    for step in range(x.shape[1]):
+        hx = t.cat([h, x[:, step]], 1)
+        f, i, o = (t.sigmoid(hx @ W + b) for W, b in ((W_f, b_f), (W_i, b_i), (W_o, b_o)))
+        new_C = f * C + i * t.tanh(hx @ W_C + b_C)
+        counts = t.ones(len(x), 1, dtype=t.bool) if valid is None else t.as_tensor(valid[:, step, None])
+        h, C = t.where(counts, o * t.tanh(new_C), h), t.where(counts, new_C, C)
+        hs.append(h)
+        Cs.append(C)
+    return t.cat([t.stack(hs, 1), t.stack(Cs, 1)], -1)
+
+
 THEIRS = {
     "add": lambda t, a, b: a + b,
     "sub": lambda t, a, b: a - b,
@@ -78,6 +91,7 @@ THEIRS = {
     "cast": lambda t, x, *, dtype: x.to(t.float64),
     "concat": lambda t, *xs, axis=-1: t.cat(xs, axis),
     "stack": lambda t, *xs, axis=0: t.stack(xs, axis),
+    "lstm_sequence": lstm_sequence,
 }
 
 

@@ -82,6 +82,7 @@ def train(
         chunk = chunk if hasattr(task, "chunks") else None
     if steps is None and seconds is None:
         steps = 500
+    model.rnn.fused = model.rnn.fusable  # nobody looks inside while it trains
     out = out or resume or Path("model.safetensors")
     check_place(out)
 

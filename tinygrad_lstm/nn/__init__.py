@@ -1,6 +1,7 @@
 """Modules composed from the ops: one cell, one file, equations first."""
 
 from .embedding import Embedding
+from .fused import lstm_sequence
 from .gru import GRU, GRUCell
 from .linear import Dropout, LayerNorm, Linear, Sequential, dropout
 from .loss import binary_cross_entropy_with_logits, cross_entropy, mse_loss
@@ -15,7 +16,7 @@ from .lstm import (
     TruncatedLSTMCell,
 )
 from .module import Module
-from .recurrent import Cell, Output, RNNState, Step
+from .recurrent import Cell, Output, RNNState, Step, unfused
 from .rnn import RNN, RNNCell
 
 __all__ = [
@@ -44,5 +45,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
+    "lstm_sequence",
     "mse_loss",
+    "unfused",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -145,10 +146,18 @@ class Cell(Module):
 
 
 class Run(NamedTuple):
-    """One cell's way through time: its step at every t (in the order of the sequence) and its state at the end."""
+    """One cell's way through time: its step at every t (in the order of the sequence) and its state at the end.
+
+    A fused run has no steps, but `whole` sequences (batch, time, hidden) of its states by name.
+    """
 
     steps: list[Step]
     last: Any
+    whole: dict[str, Tensor] | None = None
+
+    def sequence(self, field: str) -> Tensor:
+        """(batch, time, hidden): one state at every step."""
+        return self.whole[field] if self.whole else stack([getattr(step, field) for step in self.steps], axis=1)
 
 
 class Output:
@@ -166,11 +175,15 @@ class Output:
 
     def __init__(self, layers: list[list[Run]]) -> None:
         self.layers = layers
-        self.steps = layers[-1][0].steps
+
+    @property
+    def steps(self) -> list[Step]:
+        if not self.layers[-1][0].steps:
+            raise AttributeError("a fused layer records no steps. To look inside, set layer.fused = False.")
+        return self.layers[-1][0].steps
 
     def _sequence(self, field: str) -> Tensor:
-        runs = self.layers[-1]
-        ways = [stack([getattr(step, field) for step in run.steps], axis=1) for run in runs]
+        ways = [run.sequence(field) for run in self.layers[-1]]
         return ways[0] if len(ways) == 1 else concat(ways, axis=-1)
 
     @cached_property
@@ -204,7 +217,9 @@ class Output:
 
     def __repr__(self) -> str:
         runs = len(self.layers) * len(self.layers[0])
-        return f"Output({len(self.steps)} steps of {self.steps[0]!r}{f' in {runs} layers and directions' * (runs > 1)})"
+        steps = self.layers[-1][0].steps
+        what = f"{len(steps)} steps of {steps[0]!r}" if steps else "fused, without steps"
+        return f"Output({what}{f' in {runs} layers and directions' * (runs > 1)})"
 
 
 class Recurrent(Module):
@@ -214,7 +229,7 @@ class Recurrent(Module):
         input_size, hidden_size: numbers of features and of hidden units.
         num_layers, bidirectional: as in PyTorch.
         dropout: probability, on the outputs of every layer but the last, while training.
-        fused: one op for the whole sequence; not there yet, so True is refused.
+        fused: run the whole sequence as one op: faster, but without steps to look into. See `fusable`.
         rng: source of all random numbers; give one for a result that can be repeated.
         name: the scope under which its tensors are found; that of the class, in lower case, by default.
         cell: a variant of the layer's own cell.
@@ -241,8 +256,6 @@ class Recurrent(Module):
             raise ValueError(f"{type(self).__name__}: num_layers must be at least 1, not {num_layers}.")
         if not 0 <= dropout < 1:
             raise ValueError(f"{type(self).__name__}: dropout must be in [0, 1), not {dropout}.")
-        if fused:
-            raise ValueError(f"{type(self).__name__}: fused=True is not there yet; leave it out.")
         self.name = name or type(self).__name__.lower()
         self.input_size, self.hidden_size, self.dropout = input_size, hidden_size, dropout
         self._rng = rng or np.random.default_rng()
@@ -250,6 +263,20 @@ class Recurrent(Module):
         sizes = [input_size, *[hidden_size * len(self.directions)] * (num_layers - 1)]
         make = cell or self.cell_type
         self.cells = [[make(n, hidden_size, rng=self._rng, **settings) for _ in self.directions] for n in sizes]
+        self.fused = fused
+        if fused and not self.fusable:
+            raise ValueError(
+                f"{type(self).__name__}: there is no fused op for this cell; an LSTM with usual activations has one."
+            )
+
+    @property
+    def fusable(self) -> bool:
+        """Whether there is a fused op for this layer."""
+        return False
+
+    def run_fused(self, cell: Cell, x: Tensor, state: Any, valid: Array | None, backward: bool) -> Run:
+        """One cell's way through x (batch, time, features) as one op."""
+        raise TypeError(f"{type(self).__name__} has no fused op.")
 
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> Output:
         """Carry x (batch, time, features) through all layers.
@@ -266,23 +293,32 @@ class Recurrent(Module):
         valid = None if lengths is None else _valid(lengths, *x.shape[:2])
         given = self._split(state)
         layers: list[list[Run]] = []
-        with scope(self.name):
-            inputs = [x[:, t] for t in range(x.shape[1])]
+        inputs: Any = x  # a fused layer reads it whole, any other step by step
+        if not self.fused:
+            with scope(self.name):
+                inputs = [x[:, t] for t in range(x.shape[1])]
         for k, cells in enumerate(self.cells):
             place = f"{self.name}/layer {k + 1}" if len(self.cells) > 1 else self.name
             runs: list[Run] = []
             for cell, way in zip(cells, self.directions, strict=True):
                 with scope(f"{place}/{way}" if len(cells) > 1 else place):
                     start = cell.initial(len(x), x.dtype, given[len(layers) * len(cells) + len(runs)])
-                    runs.append(_carry(cell, inputs, start, valid, backward=way == "backward"))
+                    run = self.run_fused if self.fused else carry
+                    runs.append(run(cell, inputs, start, valid, way == "backward"))
             layers.append(runs)
             if k + 1 < len(self.cells):
                 with scope(place):
-                    both = [[run.steps[t].h for run in runs] for t in range(x.shape[1])]
-                    inputs = [hs[0] if len(hs) == 1 else concat(hs) for hs in both]
-                    if self.training and self.dropout:
-                        inputs = [dropped(h, self.dropout, rng=self._rng) for h in inputs]
+                    inputs = self._handed_on(runs)
         return Output(layers)
+
+    def _handed_on(self, runs: list[Run]) -> Any:
+        """What the next layer reads of this one: h of all directions, with dropout while training."""
+        rate = self.dropout if self.training else 0.0
+        if self.fused:
+            return dropped(Output([runs]).h, rate, rng=self._rng)
+        both = zip(*(run.steps for run in runs), strict=True)
+        joined = [concat([step.h for step in hs]) if len(hs) > 1 else hs[0].h for hs in both]
+        return [dropped(h, rate, rng=self._rng) for h in joined]
 
     def _split(self, state: Any) -> Sequence[Any]:
         """The state of each layer and direction, from one stacked state."""
@@ -299,7 +335,20 @@ class Recurrent(Module):
         return [tuple(field[k] for field in fields) for k in range(n)]
 
 
-def _carry(cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, backward: bool) -> Run:
+@contextmanager
+def unfused(module: Module) -> Iterator[None]:
+    """Inside the block all layers of a module run step by step, so that there are steps to look into."""
+    layers = [(layer, layer.fused) for layer in module.modules() if isinstance(layer, Recurrent)]
+    for layer, _ in layers:
+        layer.fused = False
+    try:
+        yield
+    finally:
+        for layer, fused in layers:
+            layer.fused = fused
+
+
+def carry(cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, backward: bool) -> Run:
     """All steps of one cell, from the first to the last or the other way round."""
     steps: list[Any] = [None] * len(inputs)
     for t in reversed(range(len(inputs))) if backward else range(len(inputs)):
