@@ -1,7 +1,7 @@
 """Modules composed from the ops: one cell, one file, equations first."""
 
 from .embedding import Embedding
-from .fused import lstm_sequence
+from .fused import gru_sequence, lstm_sequence, rnn_sequence
 from .gru import GRU, GRUCell
 from .linear import Dropout, LayerNorm, Linear, Sequential, dropout
 from .loss import binary_cross_entropy_with_logits, cross_entropy, mse_loss
@@ -45,7 +45,9 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
+    "gru_sequence",
     "lstm_sequence",
     "mse_loss",
+    "rnn_sequence",
     "unfused",
 ]

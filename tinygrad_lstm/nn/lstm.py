@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..ops import concat, sigmoid, tanh
+from ..ops import concat
 from ..scope import scope
-from ..tensor import Array, Tensor, detach
-from .recurrent import Activation, Cell, Recurrent, Run, Step, activation_of
+from ..tensor import Tensor, detach
+from .recurrent import Activation, Cell, Recurrent, Step, activation_of
 
 
 class LSTMState(NamedTuple):
@@ -146,22 +146,3 @@ class LSTM(Recurrent):
     """
 
     cell_type = LSTMCell
-
-    @property
-    def fusable(self) -> bool:
-        cells = [cell for layer in self.cells for cell in layer]
-        usual = (sigmoid, tanh, tanh)
-        return all(
-            type(c) is LSTMCell and (c.recurrent_activation, c.activation, c.output_activation) == usual for c in cells
-        )
-
-    def run_fused(self, cell: Cell, x: Tensor, state: LSTMState, valid: Array | None, backward: bool) -> Run:
-        from .fused import WEIGHTS, lstm_sequence
-
-        H, way = cell.hidden_size, slice(None, None, -1 if backward else None)
-        weights = [getattr(cell, name) for name in WEIGHTS]
-        valid = valid if valid is None else valid[:, way]
-        y = lstm_sequence(x[:, way] if backward else x, *state, *weights, valid=valid, kept={})
-        last = LSTMState(y[:, -1, :H], y[:, -1, H:])
-        y = y[:, way] if backward else y
-        return Run([], last, {"h": y[..., :H], "C": y[..., H:]})

@@ -266,17 +266,33 @@ class Recurrent(Module):
         self.fused = fused
         if fused and not self.fusable:
             raise ValueError(
-                f"{type(self).__name__}: there is no fused op for this cell; an LSTM with usual activations has one."
+                f"{type(self).__name__}: there is no fused op for this cell or these activations."
             )
 
     @property
     def fusable(self) -> bool:
-        """Whether there is a fused op for this layer."""
-        return False
+        """Whether there is a fused op for this layer: for the three usual cells with their usual activations."""
+        from .fused import OPS
 
-    def run_fused(self, cell: Cell, x: Tensor, state: Any, valid: Array | None, backward: bool) -> Run:
+        usual = {"activation": ops.tanh, "output_activation": ops.tanh, "recurrent_activation": ops.sigmoid}
+        return all(
+            type(cell) in OPS and all(vars(cell).get(name, usual[name]) is usual[name] for name in usual)
+            and vars(cell).get("reset_after", True)
+            for layer in self.cells for cell in layer
+        )  # fmt: skip
+
+    def _run_fused(self, cell: Cell, x: Tensor, state: Any, valid: Array | None, backward: bool) -> Run:
         """One cell's way through x (batch, time, features) as one op."""
-        raise TypeError(f"{type(self).__name__} has no fused op.")
+        from .fused import OPS, parameters
+
+        fused, way = OPS[type(cell)], (slice(None), slice(None, None, -1 if backward else None))
+        settings: dict[str, Any] = {"kept": {}} if "kept" in fused.signature else {}
+        settings["valid"] = None if valid is None else valid[way]
+        y = fused(x[way] if backward else x, *state, *parameters(cell), **settings)
+        H, whole = cell.hidden_size, y[way] if backward else y
+        parts = {field: slice(k * H, (k + 1) * H) for k, field in enumerate(cell.State._fields)}
+        last = cell.State(*(y[:, -1, part] for part in parts.values()))
+        return Run([], last, {field: whole[..., part] for field, part in parts.items()})
 
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> Output:
         """Carry x (batch, time, features) through all layers.
@@ -303,7 +319,7 @@ class Recurrent(Module):
             for cell, way in zip(cells, self.directions, strict=True):
                 with scope(f"{place}/{way}" if len(cells) > 1 else place):
                     start = cell.initial(len(x), x.dtype, given[len(layers) * len(cells) + len(runs)])
-                    run = self.run_fused if self.fused else carry
+                    run = self._run_fused if self.fused else carry
                     runs.append(run(cell, inputs, start, valid, way == "backward"))
             layers.append(runs)
             if k + 1 < len(self.cells):
