@@ -147,5 +147,6 @@ def test_draw(cell, tmp_path, capsys):
     out = tmp_path / "x.svg"
     assert main(["draw", "--cell", cell, "--steps", "3", "--view", "time", "--out", str(out)]) == 0
     assert ET.parse(out).getroot().tag.endswith("svg")
+    assert main(["draw", "--cell", cell, "--steps", "2", "--out", str(out)]) == 0, "a picture may be drawn again"
     assert main(["draw", "--cell", "lstn", "--out", str(out)]) == 2
     assert "there are rnn" in capsys.readouterr().err

@@ -77,3 +77,12 @@ def test_the_public_face_is_there():
         concat stack split embed dropout
     """
     assert set(promised.split()) <= set(tinygrad_lstm.__all__)
+
+
+def test_every_promised_name_is_found():
+    import tinygrad_lstm as tl
+
+    assert all(getattr(tl, name) is not None for name in tl.__all__)
+    assert set(tl.__all__) <= set(dir(tl))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = tl.nothing

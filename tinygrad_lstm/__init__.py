@@ -3,12 +3,13 @@
 # First, because the core is a circle that opens here: a Tensor's methods reach the ops, and the ops make Tensors.
 from .tensor import Tensor, detach  # isort: split
 
-from . import exchange, nn, optim, tasks
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import nn, optim
 from .engine import grad
-from .exchange import load, save
 from .flow.jacobian import jacobian
 from .flow.trace import Trace, trace
-from .graph import Drawing, Graph, draw
 from .nn import dropout
 from .ops import (
     abs,
@@ -51,24 +52,70 @@ from .ops import (
 )
 from .scope import detect_anomaly, no_grad, scope, what_if
 
+if TYPE_CHECKING:
+    from . import exchange, tasks
+    from .exchange import load, save
+    from .flow.backward_only import backward_only
+    from .flow.clips import clip_effect
+    from .flow.diagnose import diagnose, forget_bias_for
+    from .graph import Drawing, Graph, draw
+    from .tasks.compare import Comparison, compare
+
+# Where the rest is found: it is imported when it is first asked for, so that the import costs little.
+_LATER = {
+    "Comparison": "tasks.compare",
+    "Drawing": "graph",
+    "Graph": "graph",
+    "backward_only": "flow.backward_only",
+    "clip_effect": "flow.clips",
+    "compare": "tasks.compare",
+    "diagnose": "flow.diagnose",
+    "draw": "graph",
+    "exchange": "",
+    "forget_bias_for": "flow.diagnose",
+    "load": "exchange",
+    "save": "exchange",
+    "tasks": "",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = _LATER[name]
+    found = getattr(import_module(f".{place}", __name__), name) if place else import_module(f".{name}", __name__)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
 __all__ = [
+    "Comparison",
     "Drawing",
     "Graph",
     "Tensor",
     "Trace",
     "abs",
     "add",
+    "backward_only",
     "broadcast_to",
     "clip",
+    "clip_effect",
+    "compare",
     "concat",
     "detach",
     "detect_anomaly",
+    "diagnose",
     "div",
     "draw",
     "dropout",
     "embed",
     "exchange",
     "exp",
+    "forget_bias_for",
     "grad",
     "hard_sigmoid",
     "jacobian",

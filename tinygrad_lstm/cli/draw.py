@@ -32,7 +32,7 @@ def draw(
     for name, number in (("steps", steps), ("hidden", hidden), ("batch", batch), ("layers", layers)):
         if number < 1:
             raise ValueError(f"--{name} {number}: at least 1")
-    check_place(out)
+    check_place(out, model=False)
     rng = np.random.default_rng(seed)
     layer, variant, _ = CELLS[cell]
     module = layer(3, hidden, num_layers=layers, rng=rng, **variant)

@@ -34,7 +34,7 @@ def trace(
 
     if follow not in (None, "C", "h"):
         raise ValueError(f"--follow {follow}: it is C or h")
-    check_place(out)
+    check_place(out, model=False)
     net, task = load_model(model)
     if task is None:
         raise ValueError(f"{model}: was trained on no task, so there is no way to read a text or a table for it")

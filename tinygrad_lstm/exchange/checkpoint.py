@@ -104,10 +104,10 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, json.loads(text)
 
 
-def check_place(path: Path) -> None:
-    """Raise now the OSError that `save` would raise later: for the start of a long training.
+def check_place(path: Path, *, model: bool = True) -> None:
+    """Raise now the OSError that writing would raise later: for the start of what takes long.
 
-    A file that is there must be one of ours, lest another kind of file be lost: CheckpointError.
+    Where a model is to be saved, a file that is there must be one, lest another kind be lost: else CheckpointError.
     """
     place = os.path.realpath(path)
     trial = _beside(place)
@@ -118,7 +118,7 @@ def check_place(path: Path) -> None:
         os.unlink(trial)
     except OSError as exc:
         raise _explained(exc, _refused(path, exc)) from None
-    if os.path.exists(place):
+    if model and os.path.exists(place):
         try:
             read_meta(path)
         except CheckpointError as exc:

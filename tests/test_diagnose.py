@@ -1,0 +1,233 @@
+"""Diagnosis in sentences: each ailment made on purpose, and silence where nothing ails."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import Tensor, nn, optim, tasks
+from tinygrad_lstm.flow.diagnose import _exploding, diagnose, forget_bias_for
+from tinygrad_lstm.tasks.fit import fit
+from tinygrad_lstm.tasks.model import SequenceModel
+
+
+class Net(nn.Module):
+    def __init__(self, cell=nn.LSTM, seed=0, **settings):
+        rng = np.random.default_rng(seed)
+        self.rnn, self.head = cell(4, 16, rng=rng, **settings), nn.Linear(16, 3, rng=rng)
+
+    def loss(self, T=20, batch=8, seed=0, scale=1.0, state=None):
+        rng = np.random.default_rng(seed)
+        self.out = self.rnn(rng.normal(size=(batch, T, 4)).astype(np.float32) * scale, state)
+        return nn.cross_entropy(self.head(self.out.h), rng.integers(0, 3, (batch, T)))
+
+
+def only(found, *words):
+    """The one sentence in which all words occur."""
+    fitting = [text for text in found if all(word in text for word in words)]
+    assert len(fitting) == 1, found
+    return fitting[0]
+
+
+# — healthy nets —————————————————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("T", [1, 2, 20])
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_new_net_is_told_how_long_it_remembers_and_nothing_else(cell, T, seed):
+    net = Net(cell, seed)
+    found = diagnose(net.loss(T, seed=seed), net if T > 1 else None, optim.Adam(net.parameters()))
+    if T == 20:
+        assert len(found) == 1 and "halves" in found[0]
+    elif T == 1:
+        assert found == [] == diagnose(Net(seed=seed, forget_bias=-3.0).loss(1))
+
+
+@pytest.mark.parametrize("settings", [{"num_layers": 2}, {"bidirectional": True}, {"cell": nn.PeepholeLSTMCell}])
+def test_variants_are_healthy_too(settings):
+    rng = np.random.default_rng(0)
+    net = nn.LSTM(4, 8, rng=rng, forget_bias=4.0, **settings)
+    out = net(rng.normal(size=(3, 10, 4)).astype(np.float32), lengths=[10, 4, 7])
+    assert diagnose((out.h * out.h).sum(), net) == []
+
+
+@pytest.mark.parametrize("forget_bias", [1.0, 5.0])
+def test_a_trained_net_is_healthy(forget_bias):
+    task = tasks.pronouns()
+    model = SequenceModel.for_task(task, hidden=24, seed=1, forget_bias=forget_bias)
+    optimizer = optim.Adam(model.parameters(), lr=0.02, global_clipnorm=1.0)
+    history = fit(model, task, steps=150, optimizer=optimizer, progress=False)
+    assert history.recent("accuracy") > 0.95
+    batch = task.batch(16, np.random.default_rng(9))
+    found = diagnose(model.loss(model(batch.x, lengths=batch.lengths), batch), model, optimizer)
+    assert [text for text in found if "halves a gradient" not in text] == []
+    if forget_bias == 5:
+        assert found == []
+
+
+def test_a_few_looks_say_nothing_about_a_relu():
+    layer = nn.Linear(4, 20, rng=np.random.default_rng(0))
+    hidden = layer(np.ones((1, 4), np.float32)).relu()
+    assert (hidden.numpy() == 0).sum() >= 5
+    assert diagnose(hidden.sum()) == []
+
+
+def test_relu_nets_are_not_called_dead():
+    for seed in range(4):
+        net = Net(nn.RNN, seed, activation="relu", recurrent_initializer="identity")
+        assert not [text for text in diagnose(net.loss(seed=seed)) if "relu units" in text]
+
+
+def test_an_encoder_and_a_decoder_of_one_name_carry_no_state_over():
+    rng = np.random.default_rng(0)
+    encoder, decoder = (nn.LSTM(4, 8, forget_bias=4.0, rng=rng) for _ in range(2))
+    x = rng.normal(size=(3, 6, 4)).astype(np.float32)
+    loss = (decoder(x, encoder(x).last).h ** 2).sum()
+    assert not [text for text in diagnose(loss) if "carried over" in text]
+
+
+# — memory ———————————————————————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.mark.parametrize("n", [1, 5, 50, 1000])
+def test_the_forget_bias_for_a_memory(n):
+    assert (1 / (1 + np.exp(-forget_bias_for(n)))) ** n == pytest.approx(0.5, rel=1e-9)
+    with pytest.raises(ValueError, match="above 0"):
+        forget_bias_for(0)
+
+
+def test_half_life_and_the_bias_that_cures_it():
+    net = Net()
+    text = only(diagnose(net.loss(20), memory=30), "halves a gradient")
+    mean = np.mean([step.f.numpy() for step in net.out.steps])
+    assert f"f is {mean:.3f} on average" in text
+    patterns = (r"every ([\d.]+) steps", r"forget_bias = ([\d.]+)")
+    life, bias = (float(re.search(pattern, text)[1]) for pattern in patterns)
+    assert life == pytest.approx(np.log(0.5) / np.log(mean), abs=0.06)
+    assert bias == pytest.approx(forget_bias_for(30), abs=0.006)
+    assert diagnose(Net(forget_bias=bias + 1).loss(20), memory=30) == []
+    assert only(tl.trace(net.loss(20)).flow("C").diagnose(memory=30), "halves a gradient") == text
+
+
+def test_a_plain_rnn_has_no_path_that_keeps():
+    net = Net(nn.RNN)
+    text = only(diagnose(net.loss(20)), "take an LSTM")
+    factor = float(re.search(r"multiplied by ([\d.]+)", text)[1])
+    assert 0.4 < factor < 0.9
+
+
+# — ailments —————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_saturated_gates():
+    net = Net()
+    found = diagnose(net.loss(scale=1e3))
+    text = only(found, "of the values of o are saturated")
+    o = np.array([step.o.numpy() for step in net.out.steps])
+    assert f"{(4 * o * (1 - o) < 0.01).mean():.0%}" in text and "scale the inputs" in text
+
+
+def test_a_forget_gate_that_cannot_close():
+    only(diagnose(Net(forget_bias=12.0).loss()), "100% of the values of f", "a smaller one lets it learn to forget")
+
+
+def test_dead_relus():
+    rng = np.random.default_rng(0)
+    layer, head = nn.Linear(4, 20, rng=rng), nn.Linear(20, 1, rng=rng)
+    x = rng.normal(size=(40, 4)).astype(np.float32)
+    assert diagnose(head(layer(x).relu()).sum()) == []
+    bias = next(p for p in layer.parameters() if p.shape == (20,))
+    bias.data = np.where(np.arange(20) < 7, -100, 0).astype(np.float32)
+    only(diagnose(head(layer(x).relu()).sum()), "7 of 20 relu units are 0 for all 40 inputs")
+
+
+def test_a_growing_cell_state():
+    net = Net(activation="relu", forget_bias=6.0)
+    found = diagnose(net.loss(60))
+    text = only(found, "mean |C| grows from", "C̃ is never below 0")
+    end = np.abs(net.out.steps[-1].C.numpy()).mean()
+    assert f"to {end:.3g} at the end" in text
+
+
+def test_an_exploding_step():
+    net = Net(nn.RNN, activation="linear")
+    cell = net.rnn.cells[0][0]
+    cell.W_h.data = np.concatenate([1.5 * np.eye(16), np.zeros((4, 16))]).astype(np.float32)
+    text = only(diagnose(net.loss(30)), "step: the recurrent weights stretch it", "1.50 times a step")
+    growth = float(re.search(r"grows ([\d.e+]+)-fold on (\d+)", text)[1])
+    assert growth == pytest.approx(1.5**30, rel=0.06) or growth == pytest.approx(1.5**29, rel=0.06)
+
+
+def test_the_stretch_that_explodes_is_found_between_others():
+    growth = np.log([0.5, 0.5, *[2.0] * 12, 0.1, 1.0])
+    only([*_exploding(growth)], "grows 4.1e+03-fold on 12 steps", "2.00 times a step")
+    assert [*_exploding(np.log([1.1] * 100))] == []  # a gradient that gathers slowly over a long way
+    assert [*_exploding(np.array([]))] == []
+
+
+def test_a_gate_above_one():
+    with pytest.warns(UserWarning, match="a gate says how much"):
+        net = Net(recurrent_activation="softplus", forget_bias=2.0)
+    found = diagnose(net.loss(12))
+    only(found, "f reaches", "stays within [0, 1]")
+    assert not [text for text in found if "halves a gradient" in text]
+
+
+def test_a_state_that_is_not_finite():
+    net = Net(nn.RNN, activation="linear")
+    net.rnn.cells[0][0].W_h.data = np.full((20, 16), 1e15, np.float32)
+    with np.errstate(all="ignore"):
+        only(diagnose(net.loss(8)), "h is not finite from t=")
+
+
+def test_a_clip_that_acts_at_every_step():
+    net = Net(forget_bias=5.0)
+    optimizer = optim.SGD(net.parameters(), lr=0.01, global_clipnorm=1e-3)
+    for k in range(12):
+        assert not [text for text in diagnose(net.loss(5), net, optimizer) if "clipped" in text] or k >= 10
+        optimizer.zero_grad()
+        net.loss(5).backward()
+        optimizer.step()
+    only(diagnose(net.loss(5), net, optimizer), "12 of 12 steps were clipped (100%) by global_clipnorm=0.001")
+
+
+def test_parameters_that_do_not_move():
+    net = Net(forget_bias=5.0)
+    assert diagnose(net.loss(5), net) == []
+    net.head.parameters()[0].requires_grad = False
+    frozen = next(name for name, p in net.named_parameters() if not p.requires_grad)
+    only(diagnose(net.loss(5), net), f"{frozen} is frozen")
+    net.extra = Tensor(np.ones(2), requires_grad=True)
+    only(diagnose(net.loss(5), net), "extra is reached by no gradient")
+    with tl.what_if(C=tl.detach, h=tl.detach):
+        loss = net.loss(5)
+    only(diagnose(loss, net), "rnn.cells.0.0.W_f", "more are reached by no gradient")
+    optimizer = optim.SGD(net.head.parameters(), lr=0.1)
+    only(diagnose(net.loss(5), net, optimizer), "not held by the optimizer", "rnn.cells.0.0.W_f")
+
+
+@pytest.mark.parametrize("settings", [{}, {"num_layers": 2}], ids=["one layer", "two"])
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU])
+def test_a_state_carried_over_without_detach(cell, settings):
+    net = Net(cell, **settings)
+    net.loss(4)
+    found = diagnose(net.loss(4, state=net.out.last))
+    texts = [text for text in found if "carried over without detach, so this backward goes through 2 runs" in text]
+    assert len(texts) == (2 if settings else 1)
+    net.loss(4, state=net.out.last)
+    assert "goes through 4 runs" in next(t for t in diagnose(net.loss(4, state=net.out.last)) if "carried" in t)
+    net.loss(4)
+    last = net.out.last.detach()
+    assert not [text for text in diagnose(net.loss(4, state=last)) if "carried over" in text]
+
+
+def test_a_freed_history_is_the_diagnosis():
+    net = Net()
+    net.loss(4).backward()
+    loss = net.loss(4, state=net.out.last)
+    assert "detach it: state.detach()" in diagnose(loss)[0]
+    assert "needs no gradient" in diagnose(Tensor(1.0))[0]

@@ -1,0 +1,216 @@
+"""What a net looks like inside while it learns: snapshots of its gradients and gates, their difference, and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..flow.ledger import STATES, step_of
+from ..flow.trace import Trace
+from ..graph.dot import STOPS
+from ..tensor import Array
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One trace in a few numbers.
+
+    Attributes:
+        norm: for each state ("C", "h") the norms of ∂L/∂C_0 … ∂L/∂C_T, (T+1,); NaN where none was computed.
+        gates: for each gate ("f", "i", "o"; of a GRU "z", "r") its mean at t = 1 … T, (T,), over units and over the
+            rows that are not yet over. "f∘∂C" (LSTM) is ‖f_t ∘ ∂L/∂C_t‖ / ‖∂L/∂C_t‖: how open f is where the gradient
+            runs, which may be in a few units only, while the mean over all of them falls.
+    """
+
+    norm: dict[str, Array]
+    gates: dict[str, Array]
+
+    @classmethod
+    def of(cls, trace: Trace, *, layer: str | int | None = None, lengths: Array | None = None) -> Snapshot:
+        """The numbers of a trace; `layer` as in `Trace.flow`, `lengths` as the net was given them.
+
+        Raises LookupError where the trace holds no recurrent layer, or several and none is chosen.
+        """
+        names = {x.name for x in trace.tensors if step_of(x.scope)}
+        flows = [trace.flow(name, layer) for name in STATES if name in names] or [trace.flow("h", layer)]
+        norm = {}
+        for flow in flows:
+            grads = [None if x is None else trace.grad(x) for x in flow.states]
+            norm[flow.name] = np.array([np.nan if g is None else np.linalg.norm(g.astype(np.float64)) for g in grads])
+        gates: dict[str, Array] = {}
+        states, T = flows[0].states, flows[0].T
+        for x in trace.tensors:
+            place = step_of(x.scope)
+            if x.name not in ("f", "i", "o", "z", "r") or not place or place[0] != flows[0].place:
+                continue
+            t = place[1]
+            rows = slice(None) if lengths is None else np.asarray(lengths) >= t
+            gate, made = x.numpy()[rows], states[t]
+            gates.setdefault(x.name, np.full(T, np.nan))[t - 1] = gate.mean()
+            gradient = None if made is None else trace.grad(made)
+            if x.name == "f" and gradient is not None and gradient[rows].any():
+                g = gradient[rows].astype(np.float64)
+                gates.setdefault("f∘∂C", np.full(T, np.nan))[t - 1] = np.linalg.norm(gate * g) / np.linalg.norm(g)
+        return cls(norm, gates)
+
+    @property
+    def parts(self) -> dict[str, Array]:
+        """All arrays by name: "C", "h", "f", …"""
+        return {**self.norm, **self.gates}
+
+
+@dataclass(repr=False)
+class Record:
+    """Snapshots of a training: `steps`, the number of training steps done at each of them, and `snapshots`.
+
+    `record["f"]` is an array (snapshots, T), `record["C"]` (snapshots, T+1).
+    """
+
+    steps: list[int] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def add(self, step: int, snapshot: Snapshot) -> None:
+        self.steps.append(step)
+        self.snapshots.append(snapshot)
+
+    @property
+    def names(self) -> list[str]:
+        """What is recorded: states, then gates."""
+        return list(self.snapshots[0].parts) if self.snapshots else []
+
+    def __getitem__(self, name: str) -> Array:
+        """One name at all training steps. Raises LookupError where it was not recorded."""
+        if name not in self.names:
+            have = f"There are: {', '.join(self.names)}." if self.names else "Train with fit(record=10), for instance."
+            raise LookupError(f"record: nothing of {name!r} is there. {have}")
+        return np.array([snapshot.parts[name] for snapshot in self.snapshots])
+
+    def diff(self) -> Difference:
+        """From the first snapshot to the last. Raises LookupError where there are less than two."""
+        if len(self) < 2:
+            raise LookupError(f"record: two snapshots are needed, and there are {len(self)}; see fit(record=…).")
+        return Difference(self.snapshots[0], self.snapshots[-1], f"after {self.steps[0]} and {self.steps[-1]} steps")
+
+    def plot(self, name: str = "C", ax: Any = None) -> Any:
+        """A heat map, training step × time step, of a gradient (logarithmic) or of a gate (0 to 1).
+
+        Returns the matplotlib axes, `ax` or new ones. Raises ImportError where matplotlib is missing.
+        """
+        values = self[name]
+        try:
+            from matplotlib import colors, pyplot  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            raise ImportError("plot: needs matplotlib. Install it: pip install 'tinygrad-lstm[plot]'") from None
+        ax = ax or pyplot.figure(figsize=(8, 4), layout="constrained").add_subplot()
+        gate = name in self.snapshots[0].gates
+        first, last = (1 if gate else 0), values.shape[1] - (0 if gate else 1)
+        if gate:
+            scale, label = colors.Normalize(0, 1), f"{name}ₜ" if "∘" in name else f"mean of {name}ₜ"
+        else:
+            values = np.ma.masked_invalid(np.ma.masked_less_equal(values, 0))
+            high = float(values.max()) if values.count() else 1.0
+            low = max(float(values.min()) if values.count() else high, high * 1e-6)
+            scale, label = colors.LogNorm(min(low, high / 10), high), f"‖∂L/∂{name}ₜ‖"
+        shade = colors.LinearSegmentedColormap.from_list("flow", STOPS)
+        edges = np.append(self.steps, 2 * self.steps[-1] - self.steps[-2] if len(self) > 1 else self.steps[-1] + 1)
+        image = ax.pcolormesh(np.arange(first, last + 2) - 0.5, edges, values, norm=scale, cmap=shade)
+        ax.figure.colorbar(image, ax=ax, label=label, extend="neither" if gate else "min")
+        ax.set(xlabel="time step t", ylabel="training step", title=f"{label} while the net learns")
+        return ax
+
+    def arrays(self) -> dict[str, Array]:
+        """All of it as arrays, for a file; `Record.of` makes the record again."""
+        if not self.steps:
+            return {}
+        kinds = {**dict.fromkeys(self.snapshots[0].norm, "norm"), **dict.fromkeys(self.snapshots[0].gates, "gate")}
+        return {"steps": np.array(self.steps), **{f"{kind}/{name}": self[name] for name, kind in kinds.items()}}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Array]) -> Record:
+        """The record that `arrays()` describes; an empty one of nothing."""
+        record = cls()
+        for k, step in enumerate(arrays.get("steps", ())):
+            parts: dict[str, dict[str, Array]] = {"norm": {}, "gate": {}}
+            for key, array in arrays.items():
+                kind, _, name = key.partition("/")
+                if name:
+                    parts[kind][name] = array[k]
+            record.add(int(step), Snapshot(parts["norm"], parts["gate"]))
+        return record
+
+    def __repr__(self) -> str:
+        when = f" after {self.steps[0]} to {self.steps[-1]} steps" if self.steps else ""
+        return f"Record({len(self)} snapshots{when}, of {', '.join(self.names) or 'nothing'})"
+
+
+@dataclass(frozen=True, repr=False)
+class Difference:
+    """Two snapshots of nets that read the same number of steps: `before`, `after`, and which ones (`about`)."""
+
+    before: Snapshot
+    after: Snapshot
+    about: str = "before and after"
+
+    @property
+    def names(self) -> list[str]:
+        """What both of them have."""
+        return [name for name in self.before.parts if name in self.after.parts]
+
+    def change(self, name: str) -> Array:
+        """What was added to a gate's mean, or by what a gradient's norm was multiplied, at each step."""
+        if name not in self.names:
+            raise LookupError(f"diff: there is no {name!r} in both; there are {', '.join(self.names)}.")
+        old, new = self.before.parts[name], self.after.parts[name]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return new - old if name in self.before.gates else new / old
+
+    def table(self, labels: Sequence[Any] | None = None) -> str:
+        """Newest first: for each t, each gradient's norm and each gate's mean, before → after.
+
+        Args:
+            labels: T words or characters, what was read at each step.
+        """
+        T = len(self.before.parts[self.names[0]]) - 1
+        heads = [f"|∂L/∂{n}|" if n in self.before.norm else n if "∘" in n else f"mean {n}" for n in self.names]
+        lines = [f"{'t':>4}  {'read':<10}" + "".join(f"{head:>20}" for head in heads)]
+        for t in range(T, -1, -1):
+            cells = []
+            for name in self.names:
+                gate = name in self.before.gates
+                pair = (side.parts[name] for side in (self.before, self.after))
+                if gate and not t:
+                    cells.append("")
+                else:
+                    cells.append(" → ".join(f"{p[t - 1]:.3f}" if gate else f"{p[t]:.2e}" for p in pair))
+            word = str(labels[t - 1]) if labels is not None and t else ""
+            lines.append(f"{t:>4}  {word:<10.10}" + "".join(f"{cell:>20}" for cell in cells).rstrip())
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        parts = []
+        for name in self.names:
+            old, new = (float(np.nanmean(side.parts[name])) for side in (self.before, self.after))
+            if name in self.before.gates:
+                way = "opens" if new > old + 0.005 else "closes" if new < old - 0.005 else "stays"
+                parts.append(f"{name} {way}, {old:.3f} → {new:.3f}")
+            else:
+                parts.append(f"|∂L/∂{name}| {old:.2e} → {new:.2e}")
+        return f"Difference({self.about}; means over t: {'; '.join(parts)})"
+
+
+def diff(before: Trace | Snapshot, after: Trace | Snapshot) -> Difference:
+    """What has changed between two traces (or snapshots), step by step: has the forget gate learned to open?
+
+    Raises ValueError where they have no state in common, or another number of steps.
+    """
+    old, new = (Snapshot.of(side) if isinstance(side, Trace) else side for side in (before, after))
+    was, now = ({name: len(norm) - 1 for name, norm in side.norm.items()} for side in (old, new))
+    if not was.keys() & now.keys() or any(was[name] != now[name] for name in was.keys() & now.keys()):
+        raise ValueError(f"diff: the states and their steps are {was} and {now}; they must be the same.")
+    return Difference(old, new)
