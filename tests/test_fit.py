@@ -242,6 +242,15 @@ def pressing(task, at, times=1):
     return Pressed(**{k: v for k, v in task.config().items() if k != "name"})
 
 
+@pytest.fixture
+def usual_ctrl_c():
+    """Ctrl-C as in a terminal: a job in the background of a shell ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_ctrl_c")
 def test_ctrl_c_finishes_the_step_and_saves(tmp_path):
     task, path, handler = tasks.copying(), tmp_path / "m", signal.getsignal(signal.SIGINT)
     model = small(task)
@@ -256,6 +265,7 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path):
     assert same(whole.state_dict(), model.state_dict())
 
 
+@pytest.mark.usefixtures("usual_ctrl_c")
 def test_ctrl_c_twice_stops_at_once(tmp_path):
     task, handler = tasks.copying(), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def trace(
     model: Annotated[Path, typer.Argument(help="A model that 'train' or 'demo' has saved.")],
-    out: Annotated[Path, typer.Option(help="The picture: .svg, .png, .pdf or .gv.")],
+    out: Annotated[Path, typer.Option(help="The picture: .html (the page to step through), .svg, .png, .pdf or .gv.")],
     text: Annotated[str | None, typer.Option(help="What is read: a text, or the words of the task.")] = None,
     csv: Annotated[Path | None, typer.Option(help="What is read: the model's column of this table.")] = None,
     column: Annotated[str | None, typer.Option(help="Of --csv: header or number; by default as in training.")] = None,
     at: Annotated[int, typer.Option(help="The step whose answer is asked for, from 0; −1 is the last one.")] = -1,
     target: Annotated[str | None, typer.Option(help="The answer to go back from; the likeliest by default.")] = None,
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
-    view: Annotated[str, typer.Option(help="time, strip or ops.")] = "time",
+    view: Annotated[str, typer.Option(help="time, strip, cells, rolled or ops.")] = "time",
     layer: Annotated[int | None, typer.Option(help="Of several layers, the one whose ledger is printed.")] = None,
 ) -> None:
     """Draw and print where the gradient of one answer goes."""

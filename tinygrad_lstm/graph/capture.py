@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from ..engine import vjp
 from ..flow.trace import Trace
-from ..tensor import Array, Tensor
+from ..tensor import Array, Tensor, values
+
+MOVES = {"take", "reshape", "transpose", "swapaxes", "broadcast_to", "cast"}  # ops that compute nothing
 
 
 class Edge(NamedTuple):
@@ -139,5 +143,56 @@ class Graph:
         norms = [norm(total) or 0.0 for total in sums.values()]
         return norms[0] if len(norms) == 1 else sum(n * n for n in norms) ** 0.5 if norms else None
 
+    @cached_property
+    def gradients(self) -> set[int]:
+        """Births of what is itself part of a gradient: made in a scope "gradient", or after the last time step, reading
+        the steps from the last to the first, as only a backward pass does.
+        """
+        said = {x.birth for x in self.tensors if "gradient" in x.scope.split("/")}
+        placed = {x.birth: place.t for x in self.tensors if (place := place_of(x.scope))}
+        if said or not placed:
+            return said
+        after = [x for x in self.tensors if x.birth > max(placed)]
+        seeds = [x.birth for x in after if x.op is None and not x.requires_grad and bool((x.numpy() == 1).all())]
+        for seed in seeds:
+            mine = [x for x in after if x.birth >= seed]
+            times = [[placed[y.birth] for y in self.inputs(x) if y.birth in placed] for x in mine]
+            read = [max(found) for found in times if found]
+            falls = all(b <= a + 1 for a, b in pairwise(read))  # a rule may read the step before, too
+            if len(set(read)) > 1 and falls and read[0] > read[-1]:
+                return {x.birth for x in mine}
+        return set()
+
+    def through(self, out: Tensor, xs: Collection[Tensor]) -> dict[int, float]:
+        """The norms of what `out` sends back to each x, along all ways between them on which there is no other x."""
+        gradient = self.grad(out)
+        if self.trace is None or gradient is None:
+            return {}
+        xs = [x for x in xs if x.requires_grad]
+        try:
+            found = vjp(out, xs, gradient, stop=xs)
+        except RuntimeError:  # the history was freed since
+            return {}
+        return {x.birth: norm(values(dx)) or 0.0 for x, dx in zip(xs, found, strict=True) if dx is not None}
+
     def __repr__(self) -> str:
         return f"Graph({len(self.tensors)} tensors, {len(self.edges)} edges)"
+
+
+def moved_from(graph: Graph, tensor: Tensor) -> Tensor:
+    """What a tensor is (a part of): that which was computed, or is a leaf."""
+    while tensor.op is not None and tensor.op.name in MOVES:
+        tensor = graph.inputs(tensor)[0]
+    return tensor
+
+
+def leaf_behind(graph: Graph, tensor: Tensor) -> Tensor | None:
+    """The leaf behind a tensor that is nothing else than (a part of) it."""
+    tensor = moved_from(graph, tensor)
+    return tensor if tensor.op is None else None
+
+
+def parameter_behind(graph: Graph, tensor: Tensor) -> Tensor | None:
+    """The same, where the leaf needs a gradient."""
+    leaf = leaf_behind(graph, tensor)
+    return leaf if leaf is not None and leaf.requires_grad else None

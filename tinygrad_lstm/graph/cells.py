@@ -5,7 +5,8 @@ state before the step. Units are points, y goes up; the step's box has its lower
 
 A *route* says how an edge bends: "" goes straight; "x" horizontally and then vertically; "y62" vertically to y = 62,
 then horizontally, then vertically; "x-20 y-8" horizontally to x = -20, vertically to y = -8, and on. The numbers count
-from the corner of the step (and layer) in which the edge ends: x = -20 is the lane between two steps.
+from the corner of the step (and layer) in which the edge ends: x = -20 is the lane between two steps. "@30,90" goes
+straight to a point, and "@" straight to the end.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class Cell(NamedTuple):
     follow: dict[str, frozenset[str]]
     states: dict[str, Point]  # the initial states, left of the first step
     readout: float  # y of the box that reads h: above or below the step
+    sizes: dict[str, Point] = {}  # noqa: RUF012 — never changed; of a cell that was placed by `tiles`
+    lines: tuple[str, ...] = ("C",)  # states that run straight through the picture
+    named_only: bool = False
 
 
 LSTM = Cell(

@@ -36,7 +36,7 @@ def quoted(*lines: str, cut: int = 40, left: bool = False) -> str:
     from graphviz import escape, nohtml  # type: ignore[import-untyped]
     from graphviz.quoting import quote  # type: ignore[import-untyped]
 
-    text = "\\n".join(escape(_clean(line, cut).replace("&", "&amp;")) for line in lines)
+    text = "\\n".join(escape(cleaned(line, cut).replace("&", "&amp;")) for line in lines)
     return str(quote(nohtml(text + "\\l" if left else text)))
 
 
@@ -46,7 +46,7 @@ def tooltip(text: str) -> str:
     return quoted(text.replace("\\", "∖"), cut=400)
 
 
-def _clean(text: str, cut: int) -> str:
+def cleaned(text: str, cut: int) -> str:
     """Without control, bidi, surrogate and other characters that no XML or no reader can bear, and not too long."""
     bad = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
     kept = text if text.isprintable() else "".join("�" if unicodedata.category(c) in bad else c for c in text)
@@ -161,12 +161,13 @@ class Picture:
         self.nodes[look].append(f'{me} [id={me}{tags}, pos="{at[0]:.1f},{at[1]:.1f}", label={label}{hover}]')
         return me
 
-    def text(self, at: Point, label: str, size: float = 8, colour: str = GREY) -> None:
-        """Bare text, centred; `label` is `quoted` text."""
+    def text(self, at: Point, label: str, size: float = 8, colour: str = GREY) -> str:
+        """Bare text, centred; `label` is `quoted` text. Returns its id."""
         me = self._id("t")
         self.texts.append(
             f'{me} [pos="{at[0]:.1f},{at[1]:.1f}", fontsize={size:g}, fontcolor="{colour}", label={label}]'
         )
+        return me
 
     def line(self, left: Point, text: str, size: float = 9, colour: str = INK) -> None:
         """Text that begins at a point."""
@@ -196,10 +197,10 @@ class Picture:
     def edge(
         self, a: str, b: str, corners: Sequence[Point], *, share: float | None, scale: Scale | None,
         hover: str = "", faint: bool = False, single: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> str:  # fmt: skip
         """An edge: thin and dark as it ran forward and, with a scale, the gradient's way back as a wide underlay.
 
-        `single`: where there is a gradient, that line alone.
+        `single`: where there is a gradient, that line alone. Returns the id "e…"; the gradient's is "g…".
         """
         me = self._id("e")
         colour, thin = (FAINT, 1.0) if faint else (INK, 1.1)
@@ -208,7 +209,7 @@ class Picture:
             points = spline([*corners[:-1], _towards(corners[-1], corners[-2], 0.6 * SHORTEN)])
             pos = f"e,{_pos([corners[-1]])} {_pos(points)}"
             self.edges.append(f'{a} -> {b} [id={me}, pos="{pos}", color="{colour}", penwidth={thin}{hover}]')
-            return
+            return me
         size = 0.45 + 0.22 * scale.level(share)
         points = spline([_towards(corners[0], corners[1], size * SHORTEN + 1), *corners[1:]])
         tint = "#e9ecef" if faint else scale.colour(share)
@@ -220,6 +221,7 @@ class Picture:
         if not single:
             pos = _pos(spline(corners))
             self.edges.append(f'{a} -> {b} [id={me}, dir=none, pos="{pos}", color="{colour}", penwidth={thin}]')
+        return me
 
     def legend(self, at: Point, scale: Scale, title: str, pitch: float = 48) -> None:
         """Swatches of the colour scale with their numbers, from the left end on."""

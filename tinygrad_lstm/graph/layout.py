@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..tensor import Tensor
-from .capture import Edge, Graph, norm
+from .capture import Edge, Graph, norm, place_of
 from .cells import Cell
-from .dot import GREY, LOOKS, NUMBER, Picture, Point, Scale, digits, quoted, small
+from .dot import GREY, INK, LOOKS, NUMBER, Picture, Point, Scale, digits, quoted, small
 from .steps import Rail, Step, edges_of
 
 GAP = 44  # between two steps; the lane for h is in its middle
@@ -18,30 +19,50 @@ LONG = 100  # above so many steps small print and hover texts would only make th
 
 
 class Line(NamedTuple):
-    """An edge to draw: between two ids, along corners, for some edges of the graph."""
+    """An edge to draw: between two ids, along corners, with what flows back along it in one step, or in all."""
 
     a: str
     b: str
     corners: list[Point]
     edges: list[Edge]
+    shares: list[float | None]
     hover: str
     on_path: bool
     number: Point | None = None
     prefix: str = ""
 
+    @property
+    def share(self) -> float | None:
+        return max((share for share in self.shares if share is not None), default=None)
 
-def corners_of(a: Point, b: Point, route: str, corner: Point) -> list[Point]:
+
+class Frame(NamedTuple):
+    """Where a step stands; where time runs backward, its picture is mirrored."""
+
+    left: float
+    low: float
+    width: float
+    mirrored: bool = False
+
+    def at(self, x: float, y: float) -> Point:
+        return self.left + (self.width - x if self.mirrored else x), self.low + y
+
+
+def corners_of(a: Point, b: Point, route: str, frame: Frame) -> list[Point]:
     """The corners of a route from a to b. See `cells`."""
     points, axis = [a], "y"
     for token in route.split():
         axis, (x, y) = token[0], points[-1]
-        goal = float(token[1:]) if token[1:] else None
-        if axis == "x":
-            points.append((b[0] if goal is None else corner[0] + goal, y))
+        if axis == "@":
+            if token[1:]:
+                u, v = token[1:].split(",")
+                points.append(frame.at(float(u), float(v)))
+        elif axis == "x":
+            points.append((frame.at(float(token[1:]), 0)[0] if token[1:] else b[0], y))
         else:
-            points.append((x, b[1] if goal is None else corner[1] + goal))
+            points.append((x, frame.at(0, float(token[1:]))[1] if token[1:] else b[1]))
     x, y = points[-1]
-    points += [(x, b[1]), b] if axis == "x" else [(b[0], y), b]
+    points += [b] if axis == "@" else [(x, b[1]), b] if axis == "x" else [(b[0], y), b]
     kept: list[Point] = []
     for point in points:  # leave out what is passed twice or lies on a straight line
         if kept and point == kept[-1]:
@@ -53,102 +74,146 @@ def corners_of(a: Point, b: Point, route: str, corner: Point) -> list[Point]:
 
 
 def trimmed(corners: list[Point], a_size: Point, b_size: Point) -> list[Point]:
-    """The same route from border to border, not from centre to centre."""
+    """The same route from border to border, not from centre to centre. What is as wide as high is a circle."""
     ends = []
-    for point, towards, (wide, high) in ((corners[0], corners[1], a_size), (corners[-1], corners[-2], b_size)):
-        dx, dy = towards[0] - point[0], towards[1] - point[1]
-        if abs(dx) >= abs(dy):
-            ends.append((point[0] + (wide / 2 if dx > 0 else -wide / 2), point[1]))
-        else:
-            ends.append((point[0], point[1] + (high / 2 if dy > 0 else -high / 2)))
+    for (x, y), (u, v), (wide, high) in ((corners[0], corners[1], a_size), (corners[-1], corners[-2], b_size)):
+        far = math.dist((x, y), (u, v)) or 1.0
+        dx, dy = (u - x) / far, (v - y) / far
+        reach = wide / 2 if wide == high else min(wide / 2 / (abs(dx) or 1e-9), high / 2 / (abs(dy) or 1e-9))
+        ends.append((x + dx * reach, y + dy * reach))
     return [ends[0], *corners[1:-1], ends[1]]
 
 
 class Unrolled:
-    """Draws some steps of some layers, which stand one above the other. `picture` holds the result."""
+    """Draws some steps of some layers, which stand one above the other. `picture` holds the result.
+
+    `rolled`: one step stands for all; its states go back to its own beginning, and numbers are ranges over time.
+    """
 
     def __init__(
         self, graph: Graph, rails: list[Rail], *, first: int, last: int, follow: str | None, show: Iterable[str],
-        notes: Iterable[str] = (), labels: Sequence[str] | None = None,
+        notes: Iterable[str] = (), labels: Sequence[str] | None = None, rolled: bool = False,
     ) -> None:  # fmt: skip
-        self.graph, self.rails, self.first, self.last = graph, rails, first, last
+        self.graph, self.rails, self.rolled = graph, rails, rolled
         self.follow, self.show, self.notes = follow, tuple(show), tuple(notes)
         self.labels = labels
         self.cell: Cell = rails[-1].cell
         self.picture = Picture()
         self.lines: list[Line] = []
         self.totals: list[tuple[Point, str, Tensor]] = []
+        self.again: dict[int, list[Tensor | None]] = {}  # in a rolled picture: what a tensor stands for
         self.places: dict[str, tuple[Point, Point]] = {}  # id: centre and size
         self.backward = graph.trace is not None
-        self.main = next(iter(self.cell.follow.values()))  # in a long picture its edges alone have hover texts
         self.lit = self.cell.follow.get(follow or "")
-        padded = any(role.endswith(" pad") for rail in rails for step in rail.steps for role in step.tensors)
-        self.width = self.cell.width + PADDED * padded
-        self.pitch = self.width + GAP
-        times = sorted({step.t for rail in rails for step in rail.steps if first <= step.t <= last})
-        self.column = {t: k for k, t in enumerate(times)}
-        self.long = len(times) > LONG
+        self.windows = [[step for step in rail.steps if first <= step.t <= last] for rail in rails]
+        padded = any(role.endswith(" pad") for steps in self.windows for step in steps for role in step.tensors)
+        self.widths = [rail.cell.width + PADDED * (padded and not rail.cell.sizes) for rail in rails]
+        self.pitch = max(self.widths) + GAP
+        self.lows = [0.0]
+        for rail in rails:
+            self.lows.append(self.lows[-1] + rail.cell.height + (LIFT if rail.way == rails[-1].way else LIFT + 50))
+        self.every = {
+            (k, step.t): list(edges_of(graph, step)) for k, steps in enumerate(self.windows) for step in steps
+        }
+        if rolled:  # the step with most in it, and with one before it, stands for all
+            pick = [max(s, key=lambda step: (len(step.tensors), rail.before(step) is not None))
+                    for rail, s in zip(rails, self.windows, strict=True)]  # fmt: skip
+            drawn_steps = [[step] for step in pick]
+            self.column = {step.t: 0 for step in pick}
+        else:
+            drawn_steps = self.windows
+            times = sorted({step.t for steps in self.windows for step in steps})
+            self.column = {t: k for k, t in enumerate(times)}
+        self.long = len(self.column) > LONG
         drawn: dict[tuple[int, int], dict[str, str]] = {}  # (layer, t): ids of the roles
-        for layer, rail in enumerate(rails):
-            for step in rail.steps:
-                if step.t in self.column:
-                    drawn[layer, step.t] = self._step(layer, step, drawn)
+        for layer, steps in enumerate(drawn_steps):
+            self.cell = rails[layer].cell
+            self.main = next(iter(self.cell.follow.values()), frozenset())  # in a long picture these have hover texts
+            for step in steps[:: rails[layer].way]:
+                drawn[layer, step.t] = self._step(layer, step, drawn)
+        self.cell = rails[-1].cell
         self._finish()
 
     # — one step —————————————————————————————————————————————————————————————————————————————————————————
 
-    def _corner(self, layer: int, t: int) -> Point:
-        return self.column[t] * self.pitch, layer * (self.cell.height + LIFT)
+    def _frame(self, layer: int, t: int) -> Frame:
+        return Frame(self.column[t] * self.pitch, self.lows[layer], self.widths[layer], self.rails[layer].way < 0)
+
+    def _sub(self, t: int) -> str:
+        return "ₜ" if self.rolled else small(t)
 
     def _step(self, layer: int, step: Step, drawn: dict[tuple[int, int], dict[str, str]]) -> dict[str, str]:
-        x0, y0 = corner = self._corner(layer, step.t)
-        before, below = drawn.get((layer, step.t - 1), {}), drawn.get((layer - 1, step.t), {})
+        frame, cell = self._frame(layer, step.t), self.cell
+        before = drawn.get((layer, step.t - self.rails[layer].way), {})
+        below = drawn.get((layer - 1, step.t), {})
         ids: dict[str, str] = {}
-        inside = []
+        inside, entries = [], []
         for role, tensor in step.tensors.items():
-            if role in ("h-", "C-"):
-                ids[role] = self._entry(role, tensor, layer, step, before)
-            elif role == "x" and "h" in below and self._comes_from(tensor, layer - 1, step.t):
+            outside = role == "x" or role.startswith("→")
+            if self.rolled:
+                self.again[tensor.birth] = [other.tensors.get(role) for other in self.windows[layer]]
+            if role.endswith("-"):
+                if self.rolled:
+                    entries.append((role, tensor))
+                else:
+                    ids[role] = self._entry(role, tensor, layer, step, before, ids)
+            elif outside and "h" in below and self._comes_from(tensor, layer - 1, step.t):
                 ids["below"] = below.get("h pad") or below["h"]
-            elif role in self.cell.nodes:
-                x, y, kind = self.cell.nodes[role]
-                label = f"x{small(step.t)}" if role == "x" else self._label(role, tensor, step)
-                ids[role] = self._node((x0 + x, y0 + y), kind, label, role, tensor, f" t{step.t}")
+                if role != "x":  # the place of x, without a node
+                    ids["below role"] = role
+            elif role in cell.nodes:
+                x, y, kind = cell.nodes[role]
+                label = self._input(tensor, step) if outside else self._label(role, tensor, step)
+                ids[role] = self._node(frame.at(x, y), kind, label, role, tensor, f" t{step.t}")
                 if role != "x":
                     inside.append(ids[role])
                 elif "shape" in self.show and not self.long:
-                    self.picture.text((x0 + x, y0 + y - 27), quoted(str(tensor.shape)))
-                if role in self.cell.captions and not self.long:
-                    cx, cy, caption = self.cell.captions[role]
-                    self.picture.text((x0 + cx, y0 + cy), quoted(caption))
-        for role, to, edges in edges_of(self.graph, step):
-            role = "below" if role == "x" and "x" not in ids else role
-            if role in ids and to in ids and ids[role] != ids[to]:
-                self._connect(ids, role, to, edges, corner, self._name(role, step.t))
+                    self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
+                if role in cell.captions and not self.long:
+                    cx, cy, caption = cell.captions[role]
+                    self.picture.text(frame.at(cx, cy), quoted(caption))
+        for role, tensor in entries:
+            ids[role] = self._entry(role, tensor, layer, step, before, ids)
+        for role, to, edges, share in self.every[layer, step.t]:
+            if role not in ids and (role == "x" or role == ids.get("below role")):
+                role = "below"
+            if role in ids and to in ids and (ids[role] != ids[to] or self.rolled):
+                self._connect(ids, role, to, edges, share, layer, step)
         word = f" · {self.labels[step.t - 1]}" if self.labels else ""
-        title = quoted(f"t = {step.t}{word}")
-        self.picture.box((x0, y0), (x0 + self.width, y0 + self.cell.height), title, inside)
-        for name, (x, y) in self.cell.totals.items():
-            if (state := step.state(name)) is not None:
-                self.totals.append(((x0 + x, y0 + y), f"∂L/∂{name}{small(step.t)}", state))
+        times = [other.t for other in self.windows[layer]]
+        title = f"t = {times[0]} … {times[-1]}" if self.rolled else f"t = {step.t}{word}"
+        high = frame.left + frame.width, frame.low + cell.height
+        self.picture.box((frame.left, frame.low), high, quoted(title), inside)
+        for name, (x, y) in cell.totals.items():
+            if (state := step.state(name)) is not None and (name in ids or f"{name} pad" in ids):
+                what = f"∂L/∂{state.name or 's'}{self._sub(step.t)}"
+                if self.rolled:
+                    self.again[state.birth] = [other.state(name) for other in self.windows[layer]]
+                if self.lit is None or name == self.follow:
+                    self.totals.append((frame.at(x, y), what, state))
                 self._readout(layer, step, name, state, ids)
         return ids
 
-    def _entry(self, role: str, tensor: Tensor, layer: int, step: Step, before: dict[str, str]) -> str:
+    def _entry(
+        self, role: str, tensor: Tensor, layer: int, step: Step, before: dict[str, str], ids: dict[str, str]
+    ) -> str:
         """The node that a state comes from: in the step before, an initial state, or a value cut off from its past."""
-        name = role[0]
-        previous = self.rails[layer].at.get(step.t - 1)
+        name, cell, frame = role[:-1], self.cell, self._frame(layer, step.t)
+        if self.rolled:
+            return ids.get(f"{name} pad") or ids[name]
+        previous = self.rails[layer].before(step)
         handed = previous.state(name) if previous else None
         if handed is not None and handed.birth == tensor.birth and before:
             return before.get(f"{name} pad") or before[name]
-        x, y = self.cell.states[name]
-        x0, y0 = self._corner(layer, step.t)
-        if self.column[step.t] == 0:
+        x, y = cell.states[name]
+        label = f"{name if len(name) < 4 else 's'}{small(step.t - self.rails[layer].way)}"
+        if not before:
             if "shape" in self.show:
-                self.picture.text((x0 + x, y0 + y - 27), quoted(str(tensor.shape)))
-            return self._node((x0 + x, y0 + y), "state", f"{name}{small(step.t - 1)}", role, tensor)
-        to = self.cell.nodes["[h ; x]" if name == "h" else "fC"]  # in a later step: a copy without history
-        return self._node((x0 + 28, y0 + to[1]), "cut", f"{name}{small(step.t - 1)} cut", role, tensor)
+                self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
+            return self._node(frame.at(x, y), "state", label, role, tensor)
+        if not cell.sizes:  # in a later step: a copy without history
+            y = cell.nodes["[h ; x]" if name == "h" else "fC"][1]
+        return self._node(frame.at(28, y), "cut", f"{label} cut", role, tensor)
 
     def _comes_from(self, x: Tensor, layer: int, t: int) -> bool:
         """Whether x is the h of the layer below, or made from it by what stands between layers (dropout)."""
@@ -161,31 +226,57 @@ class Unrolled:
             near, age = [y for tensor in near for y in self.graph.inputs(tensor)], age + 1
         return False
 
+    def _input(self, tensor: Tensor, step: Step) -> str:
+        """What an input is called: by the name of what it was taken from."""
+        name, place = tensor.name, place_of(tensor.scope)
+        while not name and tensor.op is not None and len(self.graph.inputs(tensor)) == 1:
+            tensor = self.graph.inputs(tensor)[0]
+            name = tensor.name
+        name = name if name and len(name) < 4 and self.cell.sizes else "x"
+        return name if name.endswith("₀") else name + self._sub(place.t if place and self.cell.sizes else step.t)
+
     def _label(self, role: str, tensor: Tensor, step: Step) -> str:
+        op, names = tensor.op, [p.name or "?" for p in step.parameters[role].values()]
+        if self.cell.sizes:
+            if self.cell.named_only:
+                return (tensor.name or role) + (self._sub(step.t) if self.cell.nodes[role][2] == "state" else "")
+            made = "given" if op is None else "1 −" if op.name == "sub" and _from_one(self.graph, tensor) else op.label
+            if op is not None and op.name == "add" and len(names) > 1:
+                made = f"{' '.join(names[:-1])}· + {names[-1]}"
+            elif op is not None and op.name == "matmul":
+                made = f"{' '.join(names) or '@'} ·" if names else "@"
+            elif names:
+                made = f"{made} {' '.join(names)}"
+            named = tensor.name and self.cell.nodes[role][2] != "point"
+            return f"{made} {tensor.name}" if named else made
         if role.endswith(" ←"):
             operand = {"nh ←": "h", "n ←": "x" if "n +" in step.tensors else ""}.get(role, "")
-            names = [p.name or "?" for p in step.parameters[role].values()]
             return " + ".join(f"{n}·{operand}" if n[0] == "W" else f"{n}·C" if n[0] == "p" else n for n in names)
         if role.startswith("["):
             return role
         if role.endswith(" pad"):
             return "pad"
-        if tensor.op is None:
-            return "given"
-        return "1 −" if tensor.op.name == "sub" else tensor.op.label
+        return "given" if op is None else "1 −" if op.name == "sub" else op.label
 
-    def _node(self, at: Point, kind: str, label: str, role: str, tensor: Tensor, tags: str = "") -> str:
+    def _node(
+        self, at: Point, kind: str, label: str, role: str, tensor: Tensor, tags: str = ""
+    ) -> str:  # fmt: skip
         lit = self.lit is None or role in self.lit
         lines, fontsize = [label], 11.0
-        if kind in ("linear", "join"):
+        look, size = ("table", (40.0, 22.0)) if kind == "cut" else (kind, LOOKS[kind][:2])
+        norms = self._norms(tensor if tags else None) or [norm(self.graph.grad(tensor))]
+        if self.cell.sizes and kind not in ("point", "state", "cut"):
+            size, fontsize = self.cell.sizes[role], 9 if len(label) < 11 else 8
+            if tensor.name and self.backward and "grad" in self.show and not self.long and not self.rolled:
+                lines, fontsize = [label[:13], digits(norms[0])], 8
+        elif kind in ("linear", "join"):
             fontsize = 9
             if len(label) > 14:
                 head, _, rest = label.partition(" + ")
                 lines, fontsize = [head, f"+ {rest}"], 8
         elif len(label) > 4 or (kind == "point" and len(label) > 1):
             fontsize = 8
-        look, size = ("table", (40.0, 22.0)) if kind == "cut" else (kind, LOOKS[kind][:2])
-        hover = "" if self.long else f"{tensor.describe()} · ‖∂L/∂·‖ = {digits(norm(self.graph.grad(tensor)))}"
+        hover = "" if self.long else f"{tensor.describe()} · ‖∂L/∂·‖ = {between(norms)}"
         me = self.picture.node(
             at, look, quoted(*lines), hover, size=size, faint=not lit,
             fontsize=fontsize if kind != "cut" else 9, tags="" if self.long else tags,
@@ -194,53 +285,152 @@ class Unrolled:
         return me
 
     def _name(self, role: str, t: int) -> str:
-        if role in ("h-", "C-"):
-            return f"{role[0]}{small(t - 1)}"
-        return f"{role}{small(t)}" if role in (*self.cell.named, "x") else role
+        if role.endswith("-"):
+            return f"{role[:-1]}{'ₜ₋₁' if self.rolled else small(t)}"
+        return f"{role}{self._sub(t)}" if role in (*self.cell.named, "x") else role
 
     # — between them —————————————————————————————————————————————————————————————————————————————————————
 
     def _connect(
-        self, ids: dict[str, str], role: str, to: str, edges: list[Edge], corner: Point, name: str
+        self, ids: dict[str, str], role: str, to: str, edges: list[Edge], share: float | None, layer: int, step: Step
     ) -> None:  # fmt: skip
+        cell, frame, rail = self.cell, self._frame(layer, step.t), self.rails[layer]
         (a, a_size), (b, b_size) = self.places[ids[role]], self.places[ids[to]]
-        route = "" if a[1] == b[1] and a[0] > corner[0] else self.cell.routes.get((role, to), "x")
-        corners = trimmed(corners_of(a, b, route, corner), a_size, b_size)
-        at = self.cell.numbers.get((role, to))
-        lit = self.lit is None or (role in self.lit and to in self.lit)
+        route = cell.routes.get((role, to), "x")
+        if role == "below" and "below role" in ids:
+            up = ids["below role"]
+            x, y, _ = cell.nodes[up]
+            route = f"{cell.routes['below', up]} @{x:g},{y:g} {cell.routes.get((up, to), '@')}"
+        elif role.endswith("-") and self.places[ids[role]][1] == (40.0, 22.0):  # a cut state stands within the step
+            route = "@" if cell.sizes else ""
+        elif a[1] == b[1] and (a[0] - frame.left) * rail.way > 0 and not cell.sizes and not self.rolled:
+            route = ""
+        shares, lit = [share], self.lit is None or (role in self.lit and to in self.lit)
+        number = None if self.rolled and role == "x" else cell.numbers.get((role, to))
+        if self.rolled:
+            known = [(other.t, found) for other in self.windows[layer]
+                     for r, o, _, found in self.every[layer, other.t]
+                     if o == to and (r == role or (role == "below" and r not in ids))]  # fmt: skip
+            shares = [found for _, found in known]
+            if role.endswith("-"):
+                self._loop(ids, role, to, edges, known, route, layer, lit)
+                return
+        corners = trimmed(corners_of(a, b, route, frame), a_size, b_size)
         main = role in self.main and to in self.main
-        prefix = f"{role} " if role in self.cell.named and role not in ("C", "h") else ""
+        name = self._name(role, step.t - rail.way if role.endswith("-") else step.t)
+        prefix = f"{role} " if role in cell.named and role not in ("C", "h") and not cell.sizes else ""
         self.lines.append(Line(
-            ids[role], ids[to], corners, edges, f"{name} → {to}" if not self.long or main else "", lit,
-            number=at and (corner[0] + at[0], corner[1] + at[1]), prefix=prefix,
+            ids[role], ids[to], corners, edges, shares, f"{name} → {to}" if not self.long or main else "", lit,
+            number=number and frame.at(*number), prefix=prefix,
         ))  # fmt: skip
+
+    def _loop(
+        self, ids: dict[str, str], role: str, to: str, edges: list[Edge], known: list[tuple[int, float | None]],
+        route: str, layer: int, lit: bool,
+    ) -> None:  # fmt: skip
+        """In a rolled picture: a state's way from the end of the step to its beginning, and from the initial state."""
+        rail, cell, t = self.rails[layer], self.cell, next(iter(self.column))
+        frame, state = self._frame(layer, t), role[:-1]
+        order = self.windows[layer][:: rail.way]
+        x, y = cell.states[state]
+        if f"{state} begins" not in ids:
+            tensor = order[0].tensors[role] if role in order[0].tensors else order[-1].tensors[role]
+            label = f"{state if len(state) < 4 else 's'}{small(order[0].t - rail.way)}"
+            ids[f"{state} begins"] = self._node(frame.at(x, y), "state", label, role, tensor)
+            if "shape" in self.show:
+                self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
+        start = ids[f"{state} begins"]
+        (a, a_size), (b, b_size) = self.places[ids[role]], self.places[ids[to]]
+        corners = trimmed(corners_of(self.places[start][0], b, route, frame), LOOKS["state"][:2], b_size)
+        first = [share for t, share in known if t == order[0].t]
+        hover = f"{state}{small(order[0].t - rail.way)} → {to}"
+        self.lines.append(Line(start, ids[to], corners, edges, first, hover, lit))
+        again = [share for t, share in known if t != order[0].t]
+        if not again:
+            return
+        top = state in cell.lines or y > cell.height / 2
+        k = list(cell.states).index(state)
+        lane = -30 + 8 * k
+        over = cell.height + 18 + 22 * k if top else -14 - 18 * k
+        way = f"x{frame.width + 22:g} y{over:g} x{lane} y{y:g} " + (route if route.startswith(("x", "@")) else "x")
+        corners = trimmed(corners_of(a, b, way, frame), a_size, b_size)
+        self.lines.append(Line(ids[role], ids[to], corners, edges, again, f"{state}ₜ₋₁ → {to}", lit))
+        if f"{state} loop" not in ids:
+            ids[f"{state} loop"] = ""
+            both = [share for other in self.windows[layer] if other.t != order[0].t
+                    for r, _, _, share in self.every[layer, other.t] if r == role]
+            what = f" · {between(both)}" if self.backward and "grad" in self.show and len(cell.follow) > 0 else ""
+            beside = cell.nodes["x"][0] + 80 if "x" in cell.nodes else 0.65 * frame.width  # of the arrow from x
+            where = frame.at(frame.width / 2 if top else beside, over + (9 if top else -9))
+            self.places[f"{state} loop"] = where, (10.0, 30.0)
+            self.picture.text(where, quoted(f"{state}: × {len(order) - 1}{what}", cut=60), 9, INK)
+
+    def _outside(self, layer: int, step: Step, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
+        """The edges from a state to what reads it outside of the layer, and those to the next step."""
+        following = self.rails[layer].after(step)
+        upper = self.rails[layer + 1].at.get(step.t) if layer + 1 < len(self.rails) else None
+        users = self.graph.users(tensor)
+        later = [e for e in users if following is not None and self._within(e.out, following)]
+        outside = [
+            edge for edge in users
+            if edge.out.birth not in step.roles and not self._inner(edge.out, step)
+            and not (following is not None and self._within(edge.out, following))
+            and self._kept(edge) and (upper is None or not self._feeds(edge.out, upper))
+        ]  # fmt: skip
+        return outside, later
+
+    def _within(self, out: Tensor, step: Step) -> bool:
+        return out.birth in step.roles or (bool(self.cell.sizes) and self._inner(out, step))
+
+    def _inner(self, out: Tensor, step: Step) -> bool:
+        """Whether a tensor without a role leads to one with a role, within the step (or from the step before)."""
+        near, far = [out], 0
+        while near and far < 6 and self.cell.sizes:
+            if any(link in step.roles for link in (x.birth for x in near)):
+                return True
+            near = [e.out for x in near if place_of(x.scope) for e in self.graph.users(x)][:40]
+            far += 1
+        return False
 
     def _readout(self, layer: int, step: Step, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
         """An arrow to what reads a state outside of the layer: the head and the loss, folded into one box."""
-        following = self.rails[layer].at.get(step.t + 1)
-        upper = self.rails[layer + 1].at.get(step.t) if layer + 1 < len(self.rails) else None
-        outside = [
-            edge for edge in self.graph.users(tensor)
-            if self._kept(edge) and edge.out.birth not in step.roles
-            and (following is None or edge.out.birth not in following.roles)
-            and (upper is None or not self._feeds(edge.out, upper))
-        ]  # fmt: skip
-        later = [e for e in self.graph.users(tensor) if following is not None and e.out.birth in following.roles]
+        rail, cell, frame = self.rails[layer], self.cell, self._frame(layer, step.t)
+        outside, later = self._outside(layer, step, tensor)
+        shares = [self.graph.share(outside)]
         node = ids.get(f"{name} pad") or ids[name]
         at, _ = self.places[node]
-        x0, y0 = self._corner(layer, step.t)
         lit = f"end {name}"
-        if self.column[step.t] == len(self.column) - 1:  # the last step drawn: its states stand at the right
-            end = self._node((x0 + self.width + 62, at[1]), "state", f"{name}{small(step.t)}", lit, tensor)
+        carried = name in cell.states and cell.nodes[name][2] != "state"
+        final = self.windows[layer][:: rail.way][-1]
+        if self.rolled:
+            others = [(other, other.state(name)) for other in self.windows[layer]]
+            read = {other.t: self._outside(layer, other, x)[0] for other, x in others if x is not None}
+            shares = [self.graph.share(edges) for edges in read.values() if edges]
+            newest = final.state(name)
+            tensor, later = tensor if newest is None else newest, []
+            if all(not (edges and self.graph.share(edges) != 0) for t, edges in read.items() if t != final.t):
+                outside, shares = read.get(final.t, []), [self.graph.share(read.get(final.t, []))]
+            else:
+                outside, carried = [edge for edges in read.values() for edge in edges], False
+        if (step is final or self.rolled) and carried:  # the last step drawn: its states stand at the right
+            place = frame.at(frame.width + 62, at[1] - frame.low)
+            end = self._node(place, "state", f"{name if len(name) < 4 else 's'}{small(final.t)}", lit, tensor)
             if "shape" in self.show:
-                self.picture.text((x0 + self.width + 62, at[1] - 27), quoted(str(tensor.shape)))
-            self._arrow(node, end, name, later or outside, lit)
+                self.picture.text((place[0], place[1] - 27), quoted(str(tensor.shape)))
+            self._arrow(node, end, name, later or outside, [self.graph.share(later)] if later else shares, lit)
             if outside and not later:  # one way to the loss: the same share flows on both parts of it
-                self._arrow(end, self._loss((x0 + self.width + 167, at[1])), name, outside, lit, number=True)
+                loss = self._loss(frame.at(frame.width + 167, at[1] - frame.low))
+                self._arrow(end, loss, name, outside, shares, lit, number=True)
                 return
-        if outside and self.graph.share(outside) != 0:  # 0: the loss reads other steps alone
-            y = self.cell.readout if name == "h" else self.cell.height + 42
-            self._arrow(node, self._loss((at[0], y0 + y)), name, outside, lit, number=True)
+        if outside and any(share != 0 for share in shares):  # 0: the loss reads other steps alone
+            if not cell.sizes:
+                place = (at[0], frame.low + (cell.readout if name == "h" else cell.height + 42))
+            elif name in cell.lines:
+                place = frame.at(frame.width - 24, cell.height + 30)
+            else:
+                place = frame.at(frame.width - 24, cell.readout)
+            loss = ids[f"loss {place}"] = ids.get(f"loss {place}") or self._loss(place)
+            self._arrow(node, loss, name, outside, shares, lit, number=True)
 
     def _kept(self, edge: Edge) -> bool:
         """Whether the entry that an edge adds to a stack (as in `out.h`) is among those that are taken from it."""
@@ -275,32 +465,46 @@ class Unrolled:
         return me
 
     def _arrow(
-        self, a: str, b: str, name: str, edges: list[Edge], role: str, *, number: bool = False
-    ) -> None:
+        self, a: str, b: str, name: str, edges: list[Edge], shares: list[float | None], role: str, *,
+        number: bool = False,
+    ) -> None:  # fmt: skip
         (p, p_size), (q, q_size) = self.places[a], self.places[b]
-        corners = trimmed(corners_of(p, q, "", (0, 0)), p_size, q_size)
+        corners = trimmed(corners_of(p, q, "", Frame(0, 0, 0)), p_size, q_size)
         where = None
         if number:
             (x, y), (u, v) = corners[-2:]
             where = ((x + u) / 2, y + 13) if y == v else (u - 20, v + 45) if y > v else (u + 20, v - 45)
+            if self.cell.sizes and y != v:
+                where = (u - 22, v + (-9 if v > y else 9))
         lit = self.lit is None or role in self.lit
-        self.lines.append(Line(a, b, corners, edges, f"{name} → what reads it", lit, number=where))
+        self.lines.append(Line(a, b, corners, edges, shares, f"{name} → what reads it", lit, number=where))
 
     # — numbers, tables, legend ——————————————————————————————————————————————————————————————————————————
 
+    def _norms(self, tensor: Tensor | None) -> list[float | None]:
+        """The norm of a tensor's gradient; in a rolled picture, those of all steps."""
+        if tensor is None:
+            return []
+        return [norm(self.graph.grad(x)) for x in self.again.get(tensor.birth, [tensor]) if x is not None]
+
+    def _number(self, prefix: str, norms: list[float | None]) -> str:
+        """One number, or for many steps the smallest above the largest."""
+        low, _, high = between(norms).partition(" … ")
+        return quoted(f"{prefix}{low} …", high) if high else quoted(f"{prefix}{low}")
+
     def _finish(self) -> None:
-        shares = [self.graph.share(line.edges) for line in self.lines]
-        scale = Scale(shares) if self.backward else None
-        for line, share in zip(self.lines, shares, strict=True):
+        scale = Scale(share for line in self.lines for share in line.shares) if self.backward else None
+        for line in self.lines:
             self.picture.edge(
-                line.a, line.b, line.corners, share=share, scale=scale, faint=not line.on_path, single=self.long,
-                hover=line.hover and f"{line.hover} · gradient {digits(share)}",
+                line.a, line.b, line.corners, share=line.share, scale=scale, faint=not line.on_path, single=self.long,
+                hover=line.hover and f"{line.hover} · gradient {between(line.shares)}",
             )  # fmt: skip
             if line.number and not self.long and self.backward and "grad" in self.show and line.on_path:
-                self.picture.text(line.number, quoted(f"{line.prefix}{digits(share)}"), 8, NUMBER)
+                at = line.number[0], line.number[1] + 5 * (len(line.shares) > 1)
+                self.picture.text(at, self._number(line.prefix, line.shares), 8, NUMBER)
         for at, what, tensor in self.totals if self.backward and "grad" in self.show else ():
-            if self.lit is None or what[4] == self.follow:
-                self.picture.text(at, quoted(f"{what} {digits(norm(self.graph.grad(tensor)))}"), 8, NUMBER)
+            number = self._number(f"{what} ", self._norms(tensor))
+            self.picture.text((at[0], at[1] + 5 * self.rolled), number, 8, NUMBER)
         y = min(at[1] - size[1] / 2 for at, size in self.places.values()) - 62
         y = self._table(y)
         if scale is not None:
@@ -319,6 +523,8 @@ class Unrolled:
             if not found:
                 continue
             layer = f" of layer {k}" if len(self.rails) > 1 else ""
+            if self.rails[0].way != self.rails[-1].way:
+                layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
             self.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and ‖∂L/∂·‖", 9, GREY)
             y -= 14
             for place, birth in enumerate(sorted(found)):
@@ -329,3 +535,15 @@ class Unrolled:
                 self.picture.node(at, "table", quoted(top, total), parameter.describe(), size=(wide, high), fontsize=8)
             y -= (-(-len(found) // across)) * (high + 6) + 10
         return y
+
+
+def between(norms: Iterable[float | None]) -> str:
+    """The only number, or the smallest and the largest."""
+    known = [n for n in norms if n is not None]
+    low, high = digits(min(known, default=None)), digits(max(known, default=None))
+    return low if low == high else f"{low} … {high}"
+
+
+def _from_one(graph: Graph, tensor: Tensor) -> bool:
+    first = graph.inputs(tensor)[0]
+    return first.op is None and first.size == 1

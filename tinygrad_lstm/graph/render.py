@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sysconfig
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -101,8 +103,24 @@ def render(dot: str, layout: str, suffix: str) -> bytes:
     return run.stdout
 
 
+def framed(page: str, height: int = 720) -> str:
+    """A page inside a notebook: an iframe that may run its own script and do nothing else."""
+    return (
+        f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(page)}" width="100%" height="{height}" '
+        'style="border: 1px solid #8888; border-radius: 6px" title="the backward pass, step by step"></iframe>'
+    )
+
+
 class Drawing:
-    """A picture of a graph: `.dot` is its text, which needs no program; `.svg()` and `.save(path)` render it."""
+    """A picture of a graph: `.dot` is its text, which needs no program; `.svg()` and `.save(path)` render it.
+
+    Where the graph has time steps and gradients, `.html()` is the page that walks the backward pass, which a notebook
+    shows too. Set `Drawing.interactive = False` to have notebooks hold the plain picture alone: it is smaller, and
+    code hosts show it.
+    """
+
+    interactive = True
+    page: Callable[[], str] | None = None  # makes the page
 
     def __init__(self, dot: str, layout: str, summary: str) -> None:
         self.dot, self.summary, self._layout = dot, summary, layout
@@ -115,19 +133,36 @@ class Drawing:
         """The picture as SVG text. Raises RuntimeError where there is no program to render with."""
         return self._svg
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture; the suffix says how: .svg, .png, .pdf or .gv. The file appears whole or not at all.
+    @cached_property
+    def _page(self) -> str:
+        if self.page is None:
+            raise ValueError(
+                "draw: the .html page walks a backward pass step by step: draw a loss (or a trace) that an RNN, LSTM "
+                "or GRU leads to, with view='time' or 'strip'. Anything else can be saved as .svg."
+            )
+        return self.page()
 
-        Raises ValueError for another suffix, or a PNG of more than 16,000 pixels; RuntimeError as `svg` does.
+    def html(self) -> str:
+        """The page that walks the backward pass, as one self-contained HTML text.
+
+        Raises ValueError where there are no time steps or no gradients; RuntimeError as `svg` does.
+        """
+        return self._page
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture; the suffix says how: .svg, .html, .png, .pdf or .gv. The file appears whole or not at all.
+
+        Raises ValueError for another suffix, a PNG of more than 16,000 pixels, or as `html` does; RuntimeError as
+        `svg` does.
         """
         path = Path(path)
         suffix = path.suffix.lower()
-        if suffix == ".html":
-            raise ValueError("draw: .html does not exist yet. Save .svg: browsers open it, and show numbers on hover.")
-        if suffix not in (".svg", ".png", ".pdf", ".gv"):
-            raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: .svg, .png, .pdf, .gv.")
+        if suffix not in (".svg", ".html", ".png", ".pdf", ".gv"):
+            raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: .svg, .html, .png, .pdf, .gv.")
         if suffix == ".gv":
             data = self.dot.encode()
+        elif suffix == ".html":
+            data = self._page.encode()
         elif suffix == ".svg":
             data = self._svg.encode()
         else:
@@ -161,7 +196,10 @@ class Drawing:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         try:
-            return {"image/svg+xml": self._repr_svg_(), "text/plain": repr(self)}
+            bundle = {"image/svg+xml": self._repr_svg_(), "text/plain": repr(self)}
+            if self.interactive and self.page is not None:
+                bundle["text/html"] = framed(self._page)
+            return bundle
         except (RuntimeError, ImportError) as exc:  # a notebook should show the remedy, not a traceback
             return {"text/plain": f"{self!r}\n{exc}"}
 

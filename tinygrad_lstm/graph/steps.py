@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ..tensor import Tensor
-from .capture import Edge, Graph, place_of
+from .capture import MOVES, Edge, Graph, leaf_behind, moved_from, parameter_behind, place_of
 from .cells import CELLS, Cell
+from .tiles import Part, tiled
 
 ENTRIES = ("h-", "x", "C-")  # the roles of what enters a step, in the order of [h ; x]
-MOVES = {"take", "reshape", "transpose", "swapaxes", "broadcast_to", "cast"}
+POINTWISE = {"add", "sub", "mul", "div", "neg", "power", "where", "maximum", "minimum"}
+SQUASHING = {"sigmoid", "tanh", "relu", "hard_sigmoid", "leaky_relu", "softplus"}
+
+
+class Link(NamedTuple):
+    """A tensor that plays `to` was made from x, which plays `role`; perhaps through others, which play none."""
+
+    role: str
+    to: str
+    x: Tensor
+    out: Tensor
+    edge: Edge  # by which `out` was made
+    plain: bool  # whether only sums, products and the like are on the way
 
 
 class Step:
@@ -23,6 +37,11 @@ class Step:
         self.roles: dict[int, str] = {}
         self.tensors: dict[str, Tensor] = {}  # the newest of each role
         self.parameters: dict[str, dict[int, Tensor]] = defaultdict(dict)  # used by each role
+        self.links: list[Link] = []
+
+    def forget(self) -> None:
+        for found in (self.roles, self.tensors, self.parameters, self.links):
+            found.clear()
 
     def play(self, role: str, tensor: Tensor) -> None:
         self.roles[tensor.birth] = role
@@ -39,6 +58,7 @@ class Rail:
     def __init__(self, name: str, steps: list[Step], cell: Cell, calls: int) -> None:
         self.name, self.steps, self.cell, self.calls = name, steps, cell, calls
         self.at = {step.t: step for step in steps}
+        self.way = way_of(steps)
 
     @property
     def root(self) -> str:
@@ -48,9 +68,24 @@ class Rail:
             parts.pop()
         return "/".join(parts)
 
+    def before(self, step: Step) -> Step | None:
+        """The step that ran before this one: in the backward direction, the next in time."""
+        return self.at.get(step.t - self.way)
 
-def rails_of(graph: Graph) -> list[Rail]:
-    """All recurrent layers, oldest first. Of a layer that was called several times, the last call."""
+    def after(self, step: Step) -> Step | None:
+        return self.at.get(step.t + self.way)
+
+
+def way_of(steps: list[Step]) -> int:
+    """1 where the steps ran in order of time, -1 where they ran backward."""
+    return 1 if steps[0].made[0].birth <= steps[-1].made[0].birth else -1
+
+
+def rails_of(graph: Graph, *, named: bool = False) -> list[Rail]:
+    """All recurrent layers, oldest first. Of a layer that was called several times, the last call.
+
+    Their cells are those of `cells` where one fits, else placed by `tiles`; `named`: all are, of named tensors alone.
+    """
     calls: dict[str, list[dict[int, Step]]] = {}
     entered: dict[str, int] = {}
     for tensor in graph.tensors:
@@ -65,13 +100,15 @@ def rails_of(graph: Graph) -> list[Rail]:
             step.done = step.done or tensor.name == "h"
     rails = []
     for name, found in calls.items():
-        in_time = [step for _, step in sorted(found[-1].items())]
-        names = {tensor.name for step in in_time for tensor in step.made}
-        if cell := next((cell for cell in CELLS if cell.typical <= names), None):
-            for step in in_time:
-                _assign(graph, step, cell)
-            rails.append(Rail(name, in_time, cell, len(found)))
-    return rails
+        for call in reversed(found):  # the last call may be no layer, but a head that reads each step
+            in_time = [step for _, step in sorted(call.items())]
+            cell = _by_hand(graph, in_time)
+            if cell is None or named:
+                cell = _by_rows(graph, in_time, named, cell.title if cell else "cell")
+            if cell is not None:
+                rails.append(Rail(name, in_time, cell, len(found)))
+                break
+    return [rail for rail in rails if rail.cell.states] or rails  # a head at a single step hands nothing on
 
 
 def _begins(tensor: Tensor) -> bool:
@@ -80,8 +117,31 @@ def _begins(tensor: Tensor) -> bool:
     return tensor.op is not None and tensor.op.name == "concat" and place is not None and not place.room
 
 
-def _assign(graph: Graph, step: Step, cell: Cell) -> None:
-    """Find the roles of a step's tensors, of what enters it from outside, and of its parameters."""
+def kind_of(tensor: Tensor) -> str:
+    """What a tensor looks like: the key of its look in `dot.LOOKS`."""
+    if tensor.op is None:
+        return "state" if tensor.requires_grad else "table"
+    name = tensor.op.name
+    if name in ("matmul", *SQUASHING):
+        return "linear" if name == "matmul" else "gate"
+    return "point" if name in POINTWISE else "join" if name in MOVES | {"concat", "stack", "embed"} else "act"
+
+
+# — a cell that was placed by hand ————————————————————————————————————————————————————————————————————————
+
+
+def _by_hand(graph: Graph, steps: list[Step]) -> Cell | None:
+    """The first of CELLS in which all has a place that leads to these steps' states."""
+    names = {tensor.name for step in steps for tensor in step.made}
+    for cell in CELLS:
+        if cell.typical <= names and all(_assign(graph, step, cell) for step in steps):
+            return cell
+    return None
+
+
+def _assign(graph: Graph, step: Step, cell: Cell) -> bool:
+    """Find the roles of a step's tensors, of what enters it, and of its parameters; False where they are others."""
+    step.forget()
     for tensor in step.made:
         place = place_of(tensor.scope)
         room = place.room if place else ""
@@ -100,29 +160,191 @@ def _assign(graph: Graph, step: Step, cell: Cell) -> None:
     for x in graph.inputs(keeper) if keeper is not None else ():
         if x.birth not in step.roles:
             step.play("C-", x)
+    needed = {x.birth for x in step.tensors.values()}
+    for tensor in reversed(step.made):
+        if tensor.birth in needed:
+            if tensor.birth not in step.roles and tensor.op is not None and tensor.op.name not in MOVES:
+                return False
+            needed.update(x.birth for x in graph.inputs(tensor) if parameter_behind(graph, x) is None)
     for tensor in step.made:
-        if (role := step.roles.get(tensor.birth)) and role not in ENTRIES:
-            for x in graph.inputs(tensor):
-                parameter = None if x.birth in step.roles else parameter_behind(graph, x)
-                if parameter is not None:
-                    step.parameters[role][parameter.birth] = parameter
-
-
-def parameter_behind(graph: Graph, tensor: Tensor) -> Tensor | None:
-    """The leaf that needs a gradient behind a tensor that is nothing else than (a part of) it."""
-    while tensor.op is not None and tensor.op.name in MOVES:
-        tensor = graph.inputs(tensor)[0]
-    return tensor if tensor.op is None and tensor.requires_grad else None
-
-
-def edges_of(graph: Graph, step: Step) -> Iterator[tuple[str, str, list[Edge]]]:
-    """The edges of a step between two roles, each with the edges of the graph that it stands for."""
-    folded: dict[tuple[str, str], list[Edge]] = defaultdict(list)
-    for tensor in step.made:
-        if to := step.roles.get(tensor.birth):
+        if (to := step.roles.get(tensor.birth)) and to not in ENTRIES:
             for k, x in enumerate(graph.inputs(tensor)):
                 role = step.roles.get(x.birth)
                 if role and role != to:
-                    folded[role, to].append(Edge(x, tensor, k))
-    for (role, to), edges in folded.items():
-        yield role, to, edges
+                    step.links.append(Link(role, to, x, tensor, Edge(x, tensor, k), True))
+                elif not role and (parameter := parameter_behind(graph, x)) is not None:
+                    step.parameters[to][parameter.birth] = parameter
+    return True
+
+
+# — any other cell ————————————————————————————————————————————————————————————————————————————————————————
+
+
+def _by_rows(graph: Graph, steps: list[Step], named: bool, title: str) -> Cell | None:
+    """A cell of which nothing is known but its names, scopes and ops. None where no state goes from step to step."""
+    owner: dict[int, tuple[Step, str]] = {}
+    for step in steps:
+        step.forget()
+        count: Counter[str] = Counter()
+        for tensor in step.made:
+            if role := _role(graph, tensor, named, count):
+                step.play(role, tensor)
+                owner[tensor.birth] = step, role
+    from_here = set(owner)
+    for tensor in graph.tensors:
+        if tensor.birth not in from_here and any(x.birth in from_here for x in graph.inputs(tensor)):
+            from_here.add(tensor.birth)
+
+    way = way_of(steps)
+    found: list[tuple[Step, Link, tuple[int, ...]]] = []
+    states: dict[tuple[str, tuple[int, ...]], str] = {}  # what arrives at a role along a trail of inputs
+    leaves: dict[tuple[str, tuple[int, ...]], set[Any]] = defaultdict(set)
+    for step in steps:
+        inside = {x.birth for x in step.made}
+        for out in [x for x in step.made if x.birth in owner]:
+            to = step.roles[out.birth]
+            for trail, x, plain in _sources(graph, out, owner, from_here, inside):
+                edge = Edge(graph.inputs(out)[trail[0]], out, trail[0])
+                found.append((step, Link("", to, x, out, edge, plain), trail))
+                leaf = leaf_behind(graph, x)
+                leaves[to, trail].add((leaf.birth, leaf is x or repr(x.settings)) if leaf is not None else x.birth)
+                if x.birth in owner and owner[x.birth][0].t == step.t - way:
+                    states[to, trail] = owner[x.birth][1].removesuffix(" pad")
+    sums: set[str] = set()  # a loss that is summed up along the way is no state
+    entries: dict[tuple[int, int], str] = {}
+    taken: Counter[int] = Counter()
+    for step, link, trail in found:
+        state, leaf = states.get((link.to, trail)), leaf_behind(graph, link.x)
+        if state == link.to and len(trail) == 1 and link.out.ndim == 0 and kind_of(link.out) == "point":
+            sums.add(state)
+        if link.x.birth in owner and owner[link.x.birth][0] is step:
+            role = owner[link.x.birth][1]
+        elif state:
+            role = f"{state}-"
+        elif (
+            leaf is not None and len(leaves[link.to, trail]) == 1 and (len(steps) > 1 or leaf is link.x)
+            and (leaf.name or leaf.requires_grad) and not (leaf.name or "").endswith("₀")
+        ):  # fmt: skip — the same in each step: a parameter
+            step.parameters[link.to][leaf.birth] = leaf
+            continue
+        else:
+            if (step.t, link.x.birth) not in entries:
+                taken[step.t] += 1
+                entries[step.t, link.x.birth] = f"→ {taken[step.t]}"
+            role = entries[step.t, link.x.birth]
+        step.links.append(link._replace(role=role))
+    carried = [state for state in dict.fromkeys(states.values()) if state not in sums]
+    if not carried and len(steps) > 1:
+        return None
+    return _core(graph, steps, carried, sums, named, title)
+
+
+def _role(graph: Graph, tensor: Tensor, named: bool, count: Counter[str]) -> str:
+    """A role that the same tensor has in each step: its name, or its room, its op and a number. "" for none."""
+    place = place_of(tensor.scope)
+    room = place.room if place else ""
+    if tensor.op is None:  # it enters the step
+        return ""
+    if tensor.name:
+        base = tensor.name + "′" if tensor.name in ("x", "below") else tensor.name  # these are roles of their own
+        base = base.replace("-", "−").replace("→", "⇾") + (" pad" if room == "padding" else "")
+    elif (
+        named or tensor.op.name in MOVES or parameter_behind(graph, tensor) is not None
+        or (tensor.op.name == "matmul" and _has_bias(graph, tensor))
+    ):  # fmt: skip
+        return ""
+    else:
+        base = f"{room} · {tensor.op.name}"
+    count[base] += 1
+    return base if count[base] == 1 else f"{base} {count[base]}"
+
+
+def _has_bias(graph: Graph, product: Tensor) -> bool:
+    """Whether a product is used for nothing else than to add a parameter: both are drawn as one."""
+    users = graph.users(product)
+    if len(users) != 1 or (op := users[0].out.op) is None or op.name != "add":
+        return False
+    return parameter_behind(graph, graph.inputs(users[0].out)[1 - users[0].k]) is not None
+
+
+def _sources(
+    graph: Graph, out: Tensor, owner: dict[int, tuple[Step, str]], from_here: set[int], inside: set[int]
+) -> Iterator[tuple[tuple[int, ...], Tensor, bool]]:
+    """What a tensor was made from, going back to tensors with a role or from outside; and on which trail of inputs."""
+    waiting: list[tuple[tuple[int, ...], Tensor, bool]] = [((), out, True)]
+    seen: set[int] = set()
+    while waiting:
+        trail, x, plain = waiting.pop()
+        if x is not out:
+            if x.birth in seen and len(trail) > 1:
+                continue
+            seen.add(x.birth)
+            whole = moved_from(graph, x)
+            if x.birth in owner or (x.birth not in from_here and (whole.op is None or whole.birth not in inside)):
+                if x.size > 1 or x.requires_grad or x.birth in owner:  # a number, as in 1 − z, is no input
+                    yield trail, x, plain
+                continue
+        plain = plain and x.op is not None and x.op.name in POINTWISE | MOVES
+        masked = x.op is not None and x.op.name == "where"  # its first input says where, and is no number
+        inputs = list(enumerate(graph.inputs(x)))[masked:]
+        waiting += [((*trail, k), y, plain) for k, y in reversed(inputs)]
+
+
+def _core(
+    graph: Graph, steps: list[Step], states: list[str], sums: set[str], named: bool, title: str
+) -> Cell | None:  # fmt: skip
+    """Keep what leads to a state or has a name, and place it."""
+    before: dict[str, dict[str, bool]] = defaultdict(dict)
+    parts: dict[str, Part] = {}
+    for step in steps:
+        for link in step.links:
+            before[link.to][link.role] = before[link.to].get(link.role, False) or link.plain
+    outs = list(states)
+    within = {x.birth for step in steps for x in step.made}
+    kept = set(states)
+    for step in steps:
+        for role, tensor in step.tensors.items():
+            read = any(edge.out.birth not in within for edge in graph.users(tensor))
+            if tensor.name and role not in sums and (named or read):
+                kept.add(role)
+                if read and role.removesuffix(" pad") not in outs:
+                    outs.append(role.removesuffix(" pad"))
+    if not kept:
+        kept = {role for step in steps for role in step.tensors}
+    waiting = [*kept, *(f"{role} pad" for role in kept)]
+    while waiting:
+        for role in before[waiting.pop()]:
+            if role not in kept:
+                kept.add(role)
+                waiting.append(role)
+    for step in steps:
+        for role, tensor in list(step.tensors.items()):
+            if role not in kept and role.removesuffix(" pad") not in kept:
+                del step.tensors[role], step.roles[tensor.birth]
+        step.links = [link for link in step.links if link.to in step.tensors]
+        for link in step.links:
+            if link.role not in step.tensors:
+                step.play(link.role, link.x)
+        for role, tensor in step.tensors.items():
+            if role not in parts:
+                kind = "linear" if step.parameters[role] and kind_of(tensor) == "point" else kind_of(tensor)
+                parts[role] = Part(role, kind, tensor.name or "", role.startswith("→ "))
+    edges = {(role, to): plain for to, roles in before.items() if to in parts for role, plain in roles.items()}
+    return tiled(title, list(parts.values()), edges, states, outs, named)
+
+
+def edges_of(graph: Graph, step: Step) -> Iterator[tuple[str, str, list[Edge], float | None]]:
+    """The edges of a step between two roles: those of the graph, and the norm of the gradient that flows back."""
+    folded: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    sources: dict[int, list[Tensor]] = defaultdict(list)
+    through = set()  # what was made from some of its sources through other tensors
+    for link in step.links:
+        folded[link.role, link.to].append(link)
+        sources[link.out.birth].append(link.x)
+        if link.edge.x is not link.x:
+            through.add(link.out.birth)
+    sent = {link.out.birth: graph.through(link.out, sources[link.out.birth]) for link in step.links
+            if link.out.birth in through}  # fmt: skip
+    for (role, to), links in folded.items():
+        edges, out, x = [link.edge for link in links], links[0].out.birth, links[0].x.birth
+        yield role, to, edges, sent[out].get(x) if out in through else graph.share(edges)

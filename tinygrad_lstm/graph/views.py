@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from html import escape
 from typing import Any
 
 from ..flow.trace import Trace, trace
 from ..tensor import Tensor
 from .capture import Edge, Graph, norm, place_of
-from .dot import FONT, GREY, INK, LOOKS, NUMBER, Picture, Scale, digits, quoted, small, tooltip
+from .dot import FONT, GREY, INK, LOOKS, NUMBER, Picture, Scale, cleaned, digits, quoted, small, tooltip
 from .layout import Unrolled
+from .page import page_of
 from .render import Drawing
-from .steps import MOVES, Rail, rails_of
+from .steps import Rail, kind_of, rails_of
 
+CELL, TILES = 80, 40_000  # places in one step, and in all steps together
+WHOLE = 45_000  # tensors behind a picture of all steps
+FOLD = 24  # tensors of a forward pass that are drawn beside its gradient; more are folded
 BUDGET = 400  # tensors in one picture; above it neither dot nor a reader finds the way
 STRIP = 1100.0  # points that a strip may be wide before its columns become narrow
 
@@ -27,9 +33,9 @@ def draw(
 
     Args:
         what: a loss, which is traced (no `.grad` is touched); a trace; or any tensor, drawn without gradients.
-        view: "time", the steps of an RNN, LSTM or GRU side by side; "ops", every op of a small graph;
-            "strip", one coloured column for each step.
-        follow: "C" or "h": bring that path forward and grey the rest (time).
+        view: "time", the steps of a recurrent cell side by side; "cells", the same of named tensors alone; "rolled",
+            one step for all; "strip", one coloured column for each step; "ops", every op of a small graph.
+        follow: "C" or "h" (or another state): bring that path forward and grey the rest (time, cells, rolled).
         steps: (first, last): draw these steps only.
         show: "shape" and "grad": what is printed; everything is there on hover.
         backward: False draws the way forward alone.
@@ -46,8 +52,15 @@ def draw(
     if not isinstance(what, Tensor | Trace):
         raise TypeError(f"draw: a tensor or a trace is drawn, not {type(what).__name__}.")
     tensor = what.root if isinstance(what, Trace) else what
-    if view == "ops":  # counted before it is traced: a graph that is too large is refused at once
-        _chosen(Graph.of(what), steps)
+    if view != "strip":  # counted before it is traced: a graph that is too large is refused at once
+        plain = Graph([tensor]) if tensor.inputs else Graph.of(what)
+        if view == "ops":
+            _chosen(plain, steps)
+        elif view != "rolled" and steps is None and len(plain.tensors) > WHOLE and _timed(plain):
+            raise ValueError(
+                f"draw: {len(plain.tensors):,} tensors are too many for view={view!r} at once. Draw a window of steps, "
+                "steps=(1, 50), or all of them at a glance: view='strip' or view='rolled'."
+            )
     if not backward:
         graph = Graph([tensor])
     elif isinstance(what, Tensor) and what.size == 1 and what.requires_grad:
@@ -55,6 +68,13 @@ def draw(
     else:
         graph = Graph.of(what)
     return VIEWS[view](graph, follow=follow, window=steps, show=show, labels=labels)
+
+
+def _paged(drawing: Drawing, graph: Graph, rails: list[Rail], **settings: Any) -> Drawing:
+    """The same, with an interactive page where the page knows the cell."""
+    if graph.trace is not None and not rails[-1].cell.sizes:
+        drawing.page = lambda: page_of(graph, *_layers(graph), **settings)
+    return drawing
 
 
 def _check_window(window: Window) -> None:
@@ -65,45 +85,69 @@ def _check_window(window: Window) -> None:
 # — time ————————————————————————————————————————————————————————————————————————————————————————————————
 
 
-def _time(graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any) -> Drawing:
-    rails, notes = _layers(graph)
-    first, last = window or (1, rails[-1].steps[-1].t)
-    times = [step.t for step in rails[-1].steps]
-    if not any(first <= t <= last for t in times):
+def _time(
+    graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, view: str = "time"
+) -> Drawing:  # fmt: skip
+    rails, notes = _layers(graph, named=view == "cells", both=True)
+    cell, times = rails[-1].cell, [step.t for step in rails[-1].steps]
+    first, last = window or (1, times[-1])
+    shown = sum(first <= t <= last for t in times)
+    if not shown:
         raise ValueError(f"draw: steps={window} are none of this graph's, which are {times[0]} to {times[-1]}.")
-    cell = rails[-1].cell
+    if (parts := len(cell.nodes)) > CELL or (view != "rolled" and parts * shown * len(rails) > TILES):
+        way_out = "view='rolled' or view='strip'" if parts <= CELL else "view='strip' or view='cells'"
+        raise ValueError(
+            f"draw: {shown:,} steps with {parts} places each are too many for view={view!r}. Try {way_out}, "
+            "or fewer steps: steps=(1, 50)."
+        )
     if follow is not None and follow not in cell.follow:
         raise ValueError(f"draw: follow={follow!r} is no path of this {cell.title}. Paths: {', '.join(cell.follow)}.")
+    if labels is not None and len(labels) != times[-1]:
+        raise ValueError(f"draw: {len(labels)} labels for {times[-1]} steps; there must be one for each.")
     root = graph.roots[0]
     value = f" = {digits(root.item())}" if root.size == 1 else f" of shape {root.shape}"
     way = "gradients flow back from" if graph.trace else "forward only, to"
-    layers = f" · {len(rails)} layers, the first below" if len(rails) > 1 else ""
+    layers = "" if rails[0].way != rails[-1].way or len(rails) == 1 else f" · {len(rails)} layers, the first below"
     which = f"steps {max(first, times[0])} to {min(last, times[-1])} of " if window else ""
     title = f"{_named(rails[-1])} · {which}{len(times)} steps{layers} · {way} L{value}"
     if follow:
         title += f" · the path of {follow}"
-    if labels is not None and len(labels) != times[-1]:
-        raise ValueError(f"draw: {len(labels)} labels for {times[-1]} steps; there must be one for each.")
+    if view == "cells":
+        notes.insert(0, "named tensors only: an edge carries what flows back on all ways between two names")
+    if view == "rolled":
+        notes.insert(0, f"one step stands for {shown}: smallest … largest norm over time, coloured by the largest")
     unrolled = Unrolled(
-        graph, rails, first=first, last=last, follow=follow, show=show, notes=[title, *notes], labels=labels
-    )
-    return Drawing(unrolled.picture.write(), "neato", title)
+        graph, rails, first=first, last=last, follow=follow, show=show, notes=[title, *notes], labels=labels,
+        rolled=view == "rolled",
+    )  # fmt: skip
+    drawing = Drawing(unrolled.picture.write(), "neato", title)
+    return _paged(drawing, graph, rails, follow=follow, window=window, labels=labels) if view == "time" else drawing
 
 
 def _named(rail: Rail) -> str:
     return f"{rail.cell.title} “{rail.root}”" if rail.root else rail.cell.title
 
 
-def _layers(graph: Graph) -> tuple[list[Rail], list[str]]:
-    """The layers to draw, one above the other, and what there is to say about those that are not drawn."""
-    rails = rails_of(graph)
+def _layers(graph: Graph, *, named: bool = False, both: bool = False) -> tuple[list[Rail], list[str]]:
+    """The layers to draw, one above the other, and what there is to say about those that are not drawn.
+
+    `named`: placed by their names alone; `both`: of a bidirectional layer both directions, the backward one below.
+    """
+    rails = rails_of(graph, named=named)
     if not rails:
-        raise ValueError("draw: no time steps of an RNN, LSTM or GRU lead to this tensor. Try view='ops'.")
+        raise ValueError(
+            "draw: no time steps lead to this tensor. Try view='ops'; or, in a loop of your own, say `with "
+            'scope(f"t={t}"):` and give names: .named("h").'
+        )
     roots = list(dict.fromkeys(rail.root for rail in rails))
     notes = [f"not drawn: “{root}”; draw its own output to see it" for root in roots[:-1]]
     mine = [rail for rail in rails if rail.root == roots[-1]]
     forward = [rail for rail in mine if not rail.name.endswith("/backward")] or mine
     if len(forward) < len(mine):
+        above = f" of {len(forward)}, the last," if len(forward) > 1 else ""
+        if both and mine[-1].way < 0 and len(mine[-1].steps) == len(forward[-1].steps) > 1:
+            notes.append(f"bidirectional: layer{above} forward above and backward below, where time runs to the left")
+            return [mine[-1], forward[-1]], notes
         notes.append("bidirectional: the forward direction of the last layer is drawn")
         forward = forward[-1:]
     times = [[step.t for step in rail.steps] for rail in forward]
@@ -116,6 +160,10 @@ def _layers(graph: Graph) -> tuple[list[Rail], list[str]]:
 
 
 # — ops —————————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def _timed(graph: Graph) -> bool:
+    return any(place_of(tensor.scope) for tensor in graph.tensors)
 
 
 def _chosen(graph: Graph, window: Window) -> list[Tensor]:
@@ -131,54 +179,79 @@ def _chosen(graph: Graph, window: Window) -> list[Tensor]:
     if len(chosen) > BUDGET:
         raise ValueError(
             f"draw: {len(chosen):,} tensors are too many for view='ops', which shows at most {BUDGET}. "
-            "Try view='time' or view='strip', or fewer steps: steps=(1, 1)."
+            + ("Try view='time' or view='strip', or fewer steps: steps=(1, 1)." if _timed(graph)
+               else "Draw a tensor on the way to it, or steps=(1, 1) of what was made in scope('t=1').")
         )
     return chosen
 
 
-def _kind(graph: Graph, tensor: Tensor) -> str:
-    if tensor.op is None:
-        return "state" if tensor.requires_grad else "table"
-    name = tensor.op.name
-    if name in ("add", "sub", "mul", "div", "neg", "power"):
-        return "point"
-    if name == "matmul":
-        return "linear"
-    if name in MOVES or name in ("concat", "stack", "embed"):
-        return "join"
-    return "gate" if name in ("sigmoid", "tanh", "relu", "hard_sigmoid", "leaky_relu", "softplus") else "act"
-
-
 def _ops(graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any) -> Drawing:
     chosen = _chosen(graph, window)
-    ids = {tensor.birth: f"n{k}" for k, tensor in enumerate(chosen)}
+    drawn = {tensor.birth for tensor in chosen}
+    gradient = graph.gradients & drawn
+    folded = len(drawn - gradient) > FOLD if gradient else False
+    kept = [tensor for tensor in chosen if not folded or tensor.birth in gradient]
+    ids = {tensor.birth: f"n{k}" for k, tensor in enumerate(kept)}
     rooms: dict[Any, Any] = {}
-    for tensor in chosen:
+    for tensor in kept:
         inside = rooms
         for part in _room(graph, tensor).split("/"):
             inside = inside.setdefault(part, {}) if part else inside
         inside[tensor.birth] = _box(graph, tensor, ids[tensor.birth], show)
-    edges = [edge for edge in graph.edges if edge.x.birth in ids and edge.out.birth in ids]
+    edges = [edge for edge in graph.edges if edge.x.birth in drawn and edge.out.birth in ids]
     shares = [graph.share([edge]) for edge in edges]
     scale = Scale(shares)
-    arrows = [_arrow(graph, edge, share, scale, ids, show) for edge, share in zip(edges, shares, strict=True)]
+    arrows = []
+    for edge, share in zip(edges, shares, strict=True):
+        start = ids.get(edge.x.birth)
+        if start is None:  # a value of the forward pass: a small copy for each use
+            start = f"v{ids[edge.out.birth][1:]}_{edge.k}"
+            arrows.append(_value(graph, edge.x, start))
+        arrows.append(_arrow(graph, edge, share, scale, start, ids[edge.out.birth], show))
+    root = graph.roots[0]
+    what = f"{root.name or ('L' if graph.trace else 'y')}{f' = {digits(root.item())}' if root.size == 1 else ''}"
     title = f"{len(chosen)} tensors, {len(edges)} edges"
     if window:
         title = f"steps {window[0]} to {window[1]} of {graph!r}"
+    elif gradient:
+        title = f"a gradient, computed by {len(gradient)} tensors from {len(drawn - gradient)} of the forward pass"
+        title += " (grey: its values)" if folded else ""
+    if graph.trace:
+        title += f" · gradients flow back from {what}"
+        title += " · on an arrow: the rule, and what it sends" if "grad" in show else ""
     lines = [
         "digraph G {",
         f'graph [rankdir=LR, nodesep=0.22, ranksep=0.35, bgcolor=white, pad=0.15, fontname="{FONT}", fontsize=9, '
-        f'fontcolor="{INK}", labelloc=b, labeljust=l, label={quoted(title, cut=200, left=True)}]',
+        f'fontcolor="{INK}", labelloc=b, labeljust=l, label={_caption(title, scale if graph.trace else None)}]',
         f'node [fontname="{FONT}", fontsize=10, fontcolor="#212529", shape=box, style="filled,rounded", '
         'height=0.3, margin="0.1,0.05"]',
         f'edge [fontname="{FONT}", fontsize=8, fontcolor="{NUMBER}", arrowsize=0.6, color="{INK}"]',
         *_clusters(rooms),
         *arrows,
-        *(_legend(scale) if graph.trace else []),
         "}",
         "",
     ]
     return Drawing("\n".join(lines), "dot", title)
+
+
+def _value(graph: Graph, tensor: Tensor, me: str) -> str:
+    """A tensor of the forward pass where its gradient uses it: f₃, or tanh(C₃) where it has no name itself."""
+    place = place_of(tensor.scope)
+    text = _called(tensor, place.t if place else None)
+    if not text and tensor.op is not None:
+        inputs = [_called(x, p.t if (p := place_of(x.scope)) else None) or "…" for x in graph.inputs(tensor)]
+        label = tensor.op.label
+        text = f"{label}({inputs[0]})" if len(inputs) == 1 else f" {label} ".join(inputs[:3])
+    elif not text:
+        text = digits(tensor.item()) if tensor.size == 1 else "constant"
+    return (
+        f'{me} [id={me}, class=value, label={quoted(text)}, fontsize=9, height=0.2, margin="0.06,0.02", '
+        f'fillcolor="#f1f3f5", color="#ced4da", tooltip={tooltip(tensor.describe())}]'
+    )
+
+
+def _called(tensor: Tensor, t: int | None) -> str:
+    return (tensor.name or "") + (small(t) if tensor.name and t is not None else "")
 
 
 def _room(graph: Graph, tensor: Tensor) -> str:
@@ -190,28 +263,31 @@ def _room(graph: Graph, tensor: Tensor) -> str:
 def _box(graph: Graph, tensor: Tensor, me: str, show: Collection[str]) -> str:
     name, made = tensor.name or "", tensor.op.label if tensor.op else ""
     lines = [f"{name} = {made}" if name and made else name or made or ("leaf" if tensor.requires_grad else "constant")]
+    if lines == ["constant"] and tensor.size > 1 and bool((tensor.numpy() == 1).all()):
+        lines = ["ones"]
     if tensor.size == 1:
         lines.append(f"data {digits(tensor.item())}")
     elif "shape" in show:
         lines.append(str(tensor.shape))
     gradient = graph.grad(tensor)
-    if "grad" in show and (graph.trace is not None or gradient is not None or tensor.requires_grad):
+    known = graph.trace is not None or gradient is not None or (tensor.requires_grad and not graph.gradients)
+    if "grad" in show and known:
         if gradient is not None and tensor.size == 1:
             lines.append(f"grad {digits(float(gradient.item()))}")
         else:
             lines.append(f"‖grad‖ {digits(norm(gradient))}" if tensor.size > 1 else "grad –")
-    _, _, _, fill, border = LOOKS[_kind(graph, tensor)]
+    _, _, _, fill, border = LOOKS[kind_of(tensor)]
     return (
-        f'{me} [id={me}, class={_kind(graph, tensor)}, label={quoted(*lines)}, fillcolor="{fill}", color="{border}", '
+        f'{me} [id={me}, class={kind_of(tensor)}, label={quoted(*lines)}, fillcolor="{fill}", color="{border}", '
         f"tooltip={tooltip(tensor.describe())}]"
     )
 
 
 def _arrow(
-    graph: Graph, edge: Edge, share: float | None, scale: Scale, ids: dict[int, str], show: Collection[str]
+    graph: Graph, edge: Edge, share: float | None, scale: Scale, x: str, out: str, show: Collection[str]
 ) -> str:  # fmt: skip
     assert edge.out.op is not None
-    start = f"{ids[edge.x.birth]} -> {ids[edge.out.birth]} [id=e{ids[edge.out.birth][1:]}_{edge.k}"
+    start = f"{x} -> {out} [id=e{out[1:]}_{edge.k}"
     if share is None or graph.trace is None:
         return f"{start}, class=forward]"
     number = share
@@ -241,15 +317,19 @@ def _clusters(rooms: dict[Any, Any], path: str = "") -> Iterable[str]:
         yield "}"
 
 
-def _legend(scale: Scale) -> Iterable[str]:
-    """The colours and their numbers as one node; a table in graphviz's own HTML, with nothing in it but our numbers."""
+def _caption(title: str, scale: Scale | None) -> str:
+    """What stands below: a title and the colours with their numbers, as a table in graphviz's own HTML."""
+    if scale is None:
+        return quoted(title, cut=200, left=True)
+    text = escape(cleaned(title, 200))
     cells = "".join(
         f'<TD BGCOLOR="{scale.colour(mark)}"><FONT COLOR="{"#ffffff" if scale.level(mark) > 0.6 else INK}">'
         f"{digits(float(f'{mark:.2g}'))}</FONT></TD>"
         for mark in scale.marks()
     )
-    table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3"><TR><TD>‖∂L/∂·‖</TD>{cells}</TR></TABLE>'
-    yield f'legend [shape=plaintext, style="", fontsize=8, label=<{table}>]'
+    legend = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3"><TR><TD>‖∂L/∂·‖</TD>{cells}</TR></TABLE>'
+    rows = f'<TR><TD ALIGN="LEFT">{legend}</TD></TR><TR><TD ALIGN="LEFT">{text}</TD></TR>'
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2">{rows}</TABLE>>'
 
 
 # — strip ———————————————————————————————————————————————————————————————————————————————————————————————
@@ -302,7 +382,8 @@ def _strip(graph: Graph, *, follow: str | None, window: Window, show: Collection
         title += f" · steps {shown[0].t} to {shown[-1].t} of {len(rail.steps)}"
     for k, note in enumerate([title, *notes]):
         picture.line((-56, y - 40 - 15 * k), note, 9, GREY)
-    return Drawing(picture.write(), "neato", title)
+    drawing = Drawing(picture.write(), "neato", title)
+    return _paged(drawing, graph, rails, follow=follow, window=window, labels=labels)
 
 
 def _every(columns: int, wide: float) -> int:
@@ -310,4 +391,7 @@ def _every(columns: int, wide: float) -> int:
     return next(n for n in (10, 20, 50, 100, 200, 500, 1000, 10**9) if n * wide >= 24)
 
 
-VIEWS: dict[str, Callable[..., Drawing]] = {"time": _time, "ops": _ops, "strip": _strip}
+VIEWS: dict[str, Callable[..., Drawing]] = {
+    "time": _time, "ops": _ops, "cells": partial(_time, view="cells"), "rolled": partial(_time, view="rolled"),
+    "strip": _strip,
+}  # fmt: skip

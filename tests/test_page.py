@@ -1,0 +1,463 @@
+"""The page: one file that loads nothing, shows the trace's own numbers, and runs in a real browser.
+
+The tests in Chromium need the program (Debian's package chromium) and playwright; without them they are skipped.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import html
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import Tensor, nn
+from tinygrad_lstm.graph.capture import norm
+from tinygrad_lstm.graph.dot import digits
+from tinygrad_lstm.graph.page import LEVELS, WINDOW
+
+CHROMIUM = os.environ.get("TINYGRAD_LSTM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+WORDS = ["mary", "lost", "her", "box"]
+HOSTILE = ["</script><script>document.title='owned'</script>", "<img src=x onerror=\"document.title='owned'\">",
+           "a\u2028b\u2029]]>", "{{script}} & \"quotes' \\N"]  # fmt: skip
+
+
+def traced(kind=nn.LSTM, T=4, hidden=3, batch=2, **settings):
+    net = kind(3, hidden, rng=np.random.default_rng(0), **settings)
+    x = Tensor(np.sin(np.arange(batch * T * 3.0)).reshape(batch, T, 3), requires_grad=True)
+    return tl.trace((net(x).h[:, -1] ** 2).sum())
+
+
+def page(trace=None, labels=WORDS, **settings):
+    return tl.draw(trace or traced(), labels=labels, **settings).html()
+
+
+def block(text):
+    """The page's JSON."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+class Parsed(HTMLParser):
+    """What a browser would find: elements with attributes, and the text of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.inside, self.last = [], {}, "none"
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        self.last = f"{tag} {dict(attrs).get('type', '')}".strip()
+
+    def handle_endtag(self, tag):
+        self.last = "none"
+
+    def handle_data(self, data):
+        if self.last.split()[0] in ("script", "style", "title"):
+            self.inside[self.last] = self.inside.get(self.last, "") + data
+
+
+# — without a browser ————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_the_policy_allows_this_script_and_this_style_and_nothing_else():
+    found = Parsed(page())
+    (policy,) = [a["content"] for tag, a in found.found if a.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'" and rules["img-src"] == "data:"
+    for kind, rule in (("script", "script-src"), ("style", "style-src")):
+        digest = base64.b64encode(hashlib.sha256(found.inside[kind].encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    assert set(rules) == {"default-src", "script-src", "style-src", "img-src", "base-uri", "form-action"}
+
+
+def test_nothing_is_loaded_from_elsewhere():
+    text = page()
+    assert set(re.findall(r"\w*https?:[^\"' ]*", text)) == {"http://www.w3.org/2000/svg"}
+    for tag, attributes in Parsed(text).found:
+        assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+        assert not {"src", "srcset", "xlink:href"} & set(attributes)
+        assert attributes.get("href", "data:,") == "data:,"
+    assert "innerHTML" not in text and "eval(" not in text
+
+
+def test_numbers_are_the_trace_s_own():
+    trace = traced()
+    data = block(page(trace))
+    rows = {row["sym"]: row for row in data["tensors"]}
+    for t, sub in enumerate("₁₂₃₄", 1):
+        for name in ("f", "i", "C̃", "C", "o", "h"):
+            (x,) = [x for x in trace.tensors if x.name == name and f"/t={t}/" in f"{x.scope}/"]
+            row = rows[name + sub]
+            assert row["grad"] == pytest.approx(norm(trace.grad(x)), rel=1e-5)
+            assert row["dy"] == pytest.approx(trace.grad(x)[0][data["units"]], rel=1e-3)
+            assert row["y"] == pytest.approx(x.numpy()[0][data["units"]], rel=1e-3)
+            assert row["hist"][0] == pytest.approx(trace.grad(x).min(), rel=1e-3) and sum(row["hist"][2:]) == x.size
+            assert data["strip"][name][t - 1] == pytest.approx(row["grad"], rel=1e-3)
+    flow = trace.flow("C")
+    for t in range(1, 5):
+        shown = data["ledger"][f"0 {t}"]
+        assert shown["norm"] == pytest.approx(flow.norm[t - 1], rel=1e-5)
+        assert {k: v[0] for k, v in shown["terms"].items()} == pytest.approx(
+            {k: np.linalg.norm(v) for k, v in flow.ledger(t).items()}, rel=1e-5
+        )
+        assert sum(part for _, part in shown["terms"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_each_op_of_the_window_is_one_step_and_shares_add_up():
+    trace = traced()
+    data = block(page(trace))
+    made = [x for x in trace.tensors if "/t=" in f"/{x.scope}" and x.op is not None]
+    assert len(data["ops"]) == len(made) + 1
+    assert [group[1] for group in data["groups"]] == [0, 4, 3, 2, 1] and data["groups"][-1][2] == len(data["ops"])
+    last = {}
+    for op in data["ops"]:
+        for share in op["ins"]:
+            if "sum" in share:
+                last[share["x"]] = share["sum"]
+    for place, (k, n, total, _) in last.items():
+        assert k == n and total == pytest.approx(data["tensors"][place]["grad"], rel=1e-5)
+
+
+def test_equations_are_in_the_learner_s_names():
+    rows = {row["sym"]: row for row in block(page())["tensors"]}
+    assert rows["C₃"]["eq"] == "f₃ · C₂ + i₃ · C̃₃"
+    assert rows["h₃"]["eq"] == "o₃ · tanh(C₃)"
+    assert rows["f₃"]["eq"] == "σ([h₂ ; x₃] @ W_f + b_f)"
+    assert rows["C₁"]["eq"] == "f₁ · C₀ + i₁ · C̃₁"
+    rows = {row["sym"]: row for row in block(page(traced(nn.GRU)))["tensors"]}
+    assert rows["h₃"]["eq"] == "z₃ · h₂ + (1 − z₃) · n₃"
+
+
+@pytest.mark.parametrize("kind, state", [(nn.LSTM, "C"), (nn.GRU, "h"), (nn.RNN, "h")])
+@pytest.mark.parametrize("settings", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=["one", "layers", "both"])
+def test_every_cell_has_a_page(kind, state, settings):
+    data = block(page(traced(kind, **settings)))
+    assert data["state"] == state and data["cell"] == kind.__name__
+    layers = settings.get("num_layers", 1)
+    assert len(data["ledger"]) == 4 * layers and len(data["groups"]) == 1 + 4 * layers
+
+
+def test_rows_that_end_early_have_a_page():
+    net = nn.LSTM(3, 2, rng=np.random.default_rng(0))
+    out = net(np.ones((2, 4, 3), np.float32), lengths=[4, 2])
+    assert block(tl.draw(out.last.h.sum()).html())["ledger"]
+
+
+def test_a_long_sequence_shows_a_window_and_the_strip_shows_all():
+    data = block(page(traced(T=70), labels=None))
+    assert data["window"] == [70 - WINDOW + 1, 70] and len(data["strip"]["C"]) == len(data["times"]) == 70
+    assert block(page(traced(T=70), labels=None, steps=(3, 5)))["window"] == [3, 5]
+
+
+def test_a_page_needs_a_backward_pass_in_time(tmp_path):
+    a = Tensor(2.0, requires_grad=True)
+    for drawing in (tl.draw(traced().root, backward=False), tl.draw(a * a, view="ops")):
+        with pytest.raises(ValueError, match=r"walks a backward pass.*\.svg"):
+            drawing.save(tmp_path / "x.html")
+        assert "text/html" not in drawing._repr_mimebundle_()
+    assert not list(tmp_path.iterdir())
+
+
+def test_saved_and_shown_in_a_notebook(tmp_path, monkeypatch):
+    drawing = tl.draw(traced(), labels=WORDS)
+    text = drawing.save(tmp_path / "flow.html").read_text("utf-8")
+    assert text == drawing.html()
+    shown = drawing._repr_mimebundle_()["text/html"]
+    assert shown.startswith('<iframe sandbox="allow-scripts" srcdoc="')
+    assert html.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1]) == text
+    monkeypatch.setattr(tl.Drawing, "interactive", False)
+    assert set(drawing._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+
+
+def test_hostile_names_stay_text():
+    text = page(hostile(), labels=HOSTILE)
+    found = Parsed(text)
+    assert [tag for tag, _ in found.found].count("script") == 2
+    assert not [tag for tag, _ in found.found if tag == "img"]
+    raw = found.inside["script application/json"]
+    assert not set("<>&\u2028\u2029") & set(raw)
+    assert HOSTILE[0][:20] in json.loads(raw)["labels"][0]
+    ET.fromstring(re.search(r"<svg .*?</svg>", text, re.DOTALL)[0])
+
+
+def hostile():
+    """A trace in which all that users can name is hostile."""
+    net = nn.LSTM(3, 3, rng=np.random.default_rng(0))
+    for k, parameter in enumerate(net.parameters()):
+        parameter.name = HOSTILE[k % len(HOSTILE)]
+    with tl.scope(HOSTILE[0].replace("/", "∕")):
+        out = net(Tensor(np.ones((1, 4, 3)), requires_grad=True, name=HOSTILE[1]))
+    return tl.trace((out.h[:, -1] ** 2).sum().named(HOSTILE[0]))
+
+
+def test_a_gradient_that_is_not_finite_is_no_number():
+    with np.errstate(all="ignore"):
+        data = block(page(tl.trace(traced().root * np.inf), labels=None))
+    assert data["loss"] is None
+
+
+@pytest.mark.parametrize("kind, layers", [(nn.LSTM, 1), (nn.LSTM, 3), (nn.GRU, 1), (nn.RNN, 1)])
+def test_fifty_steps_stay_below_the_budget(kind, layers):
+    text = page(traced(kind, T=50, hidden=64, num_layers=layers), labels=None)
+    assert len(text.encode()) <= 1_500_000
+    assert block(text)["window"] == [50 - WINDOW // layers + 1, 50]
+
+
+# — in Chromium ——————————————————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    if not CHROMIUM:
+        pytest.skip("needs Chromium: apt-get install chromium (or its path in TINYGRAD_LSTM_CHROMIUM)")
+    with sync_api.sync_playwright() as playwright, contextlib.closing(
+        playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open a page in a fresh context; at the end nothing may have been complained about or asked of the network."""
+    opened = []
+
+    def visit(text, **context):
+        file = tmp_path / f"page{len(opened)}.html"
+        file.write_text(text, "utf-8")
+        usual = {"viewport": {"width": 1400, "height": 900}, "locale": "en-GB"}
+        tab = browser.new_context(**usual | context).new_page()
+        troubles, requests = [], []
+        tab.on("console", lambda message: troubles.append(message.text))
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on("dialog", lambda dialog: troubles.append("dialog"))
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.goto(file.as_uri())
+        opened.append((tab, troubles, requests, file.as_uri()))
+        return tab
+
+    yield visit
+    for tab, troubles, requests, address in opened:
+        assert troubles == []
+        assert [url for url in requests if not url.startswith("data:")] == [address]
+        tab.context.close()
+
+
+def said(tab):
+    return tab.inner_text("#live")
+
+
+def test_stepping_by_time(visit):
+    trace = traced()
+    tab = visit(page(trace))
+    assert said(tab).startswith("The whole backward pass")
+    assert tab.locator("#picture .gradient:visible").count() > 20  # nothing is hidden at first
+    tab.click("#next")
+    assert said(tab) == "Step 1 of 5: the gradient enters the picture from the right"
+    tab.click("#next")
+    flow = trace.flow("C")
+    assert said(tab).startswith(f"Step 2 of 5: t = 4 “box” · ‖∂L/∂C₃‖ = {digits(flow.norm[3])}, ")
+    shown = tab.inner_text("#panel")
+    for term in flow.ledger(4).values():
+        assert digits(norm(term)) in shown
+    for name in ("f", "i", "C̃", "o", "h"):
+        (x,) = [x for x in trace.tensors if x.name == name and "/t=4/" in f"{x.scope}/"]
+        assert re.search(rf"∂L/∂{name}₄\s[^∂]*{re.escape(digits(norm(trace.grad(x))))}", shown)
+    assert tab.locator(".step.now").count() == 1
+    before = tab.locator("#picture .gradient.later").count()
+    tab.click("#next")
+    assert tab.locator("#picture .gradient.later").count() < before
+    tab.click("#back")
+    assert tab.locator("#picture .gradient.later").count() == before
+    tab.click("#end")
+    assert said(tab).startswith("Step 5 of 5: t = 1 “mary” · ‖∂L/∂C₀‖") and tab.locator("#next").is_disabled()
+    assert tab.locator("#picture .later").count() == 0
+
+
+def test_stepping_op_by_op_shows_the_rule_with_its_numbers(visit):
+    trace = traced()
+    tab = visit(page(trace))
+    tab.click("[data-mode=op]")
+    data = block(page(trace))
+    k = next(k for k, op in enumerate(data["ops"]) if data["tensors"][op["out"]]["sym"] == "h₄")
+    for _ in range(k + 1):
+        tab.keyboard.press("ArrowRight")
+    (h,) = [x for x in trace.tensors if x.name == "h" and "/t=4/" in f"{x.scope}/"]
+    o, tanh = trace.inputs(h)
+    assert said(tab) == (f"Step {k + 1} of {len(data['ops'])}: t = 4 “box”, o₄ · tanh(C₄) sends back "
+                         f"{digits(norm(o.share))} to o₄, {digits(norm(tanh.share))} to tanh(C₄)")  # fmt: skip
+    shown = tab.inner_text("#panel")
+    assert "dy · b" in shown and "= ∂L/∂h₄ · tanh(C₄)" in shown and "= ∂L/∂h₄ · o₄" in shown
+    table = tab.locator("#panel table").first.locator("tr").all_inner_texts()
+    units = data["units"]
+    for row, array in zip(table[1:], (trace.grad(h), tanh.x.numpy(), o.share), strict=True):
+        assert row.split("\t")[1:] == [digits(float(f"{value:.4g}")) for value in array[0][units]]
+    assert tab.locator(".node.now").count() == 1
+    for _ in range(40):
+        if "Arriving at C₃" not in tab.inner_text("#panel"):
+            tab.keyboard.press("ArrowRight")
+    assert re.search(r"Arriving at C₃\s+1 of 2 shares have arrived", tab.inner_text("#panel"))
+    tab.click("[data-mode=time]")
+    assert said(tab).startswith("Step 2 of 5")  # the same place, seen in larger steps
+
+
+def test_every_op_can_be_reached_and_told(visit):
+    tab = visit(page(traced(nn.GRU)))
+    tab.click("[data-mode=op]")
+    sentences = [said(tab)]
+    while tab.locator("#next").is_enabled():
+        tab.keyboard.press("ArrowRight")
+        sentences.append(said(tab))
+    assert len(set(sentences)) == len(sentences) and not any("undefined" in s or "NaN" in s for s in sentences)
+
+
+def test_keyboard_and_slider(visit):
+    tab = visit(page())
+    view = tab.get_attribute("#picture", "viewBox")
+    for key, start in (("End", "Step 5"), ("ArrowLeft", "Step 4"), ("Home", "The whole"), ("ArrowRight", "Step 1")):
+        tab.keyboard.press(key)
+        assert said(tab).startswith(start), key
+    for key in ("+", "-", "0"):
+        tab.keyboard.press(key)
+        assert tab.get_attribute("#picture", "viewBox") != view
+        view = tab.get_attribute("#picture", "viewBox")
+    tab.focus("#slider")
+    tab.keyboard.press("ArrowRight")
+    assert said(tab).startswith("Step 2")  # the key is not counted twice
+    tab.evaluate("document.getElementById('slider').value = 4; "
+                 "document.getElementById('slider').dispatchEvent(new Event('input'))")  # fmt: skip
+    assert said(tab).startswith("Step 4") and "Step 4" in tab.get_attribute("#slider", "aria-valuetext")
+    assert tab.get_attribute("#live", "aria-live") == "polite"
+    for button in tab.locator("button").all():
+        assert button.inner_text().strip() or button.get_attribute("aria-label")
+
+
+def test_click_and_hover_tell_about_a_tensor(visit):
+    trace = traced()
+    tab = visit(page(trace))
+    data = block(page(trace))
+    place = next(k for k, row in enumerate(data["tensors"]) if row["sym"] == "f₄")
+    node = next(me for me, k in data["nodes"].items() if k == place)
+    tab.hover(f"#{node}")
+    (f,) = [x for x in trace.tensors if x.name == "f" and "/t=4/" in f"{x.scope}/"]
+    tip = tab.inner_text("#tip")
+    assert "f₄" in tip and "= σ([h₃ ; x₄] @ W_f + b_f)" in tip and digits(norm(trace.grad(f))) in tip
+    tab.click(f"#{node}")
+    shown = tab.inner_text(".card.chosen")
+    assert "f₄ = σ(" in shown and "2 × 3" in shown and "forget gate" in shown and digits(norm(trace.grad(f))) in shown
+    assert tab.locator(".card.chosen .histogram rect").count() == LEVELS
+    tab.keyboard.press("Escape")
+    assert tab.locator(".card.chosen").count() == 0
+    tab.hover(f"#{data['ops'][1]['ins'][0]['ids'][0]} path", force=True)
+    assert "∂L/∂" in tab.inner_text("#tip")
+
+
+def test_the_strip_leads_to_a_step_and_says_what_is_not_drawn(visit):
+    tab = visit(page(traced(T=60), labels=None))
+    assert "drawn: steps 11 to 60 of 60" in tab.inner_text("#subtitle")
+    box = tab.locator("#strip svg").bounding_box()
+    wide = (box["width"] - 62 - 4) / 60
+    tab.mouse.click(box["x"] + 62 + 29.5 * wide, box["y"] + 20)
+    assert "t = 30" in said(tab)
+    tab.mouse.click(box["x"] + 62 + 4.5 * wide, box["y"] + 20)
+    assert said(tab).startswith("Step 5 is not drawn")
+
+
+def test_paths_languages_and_themes(visit):
+    tab = visit(page(follow="C"), color_scheme="dark")
+    assert tab.get_attribute("html", "data-theme") == "dark"
+    dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.click("#theme")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    gradients = "[...document.querySelectorAll('#picture .gradient')]"
+    opacity = f"{gradients}.filter((edge) => getComputedStyle(edge).opacity < 0.2).length"
+    few = tab.evaluate(opacity)
+    assert few > 0 and tab.get_attribute("[data-path=C]", "aria-pressed") == "true"
+    tab.click("[data-path=all]")
+    assert tab.evaluate(opacity) == 0
+    tab.click("[data-lang=zh]")
+    assert tab.get_attribute("html", "lang") == "zh-CN"
+    tab.click("#next")
+    tab.click("#next")
+    shown = tab.inner_text("body")
+    for word in ("遗忘门", "输入门", "候选", "元胞状态", "输出门", "隐藏状态", "梯度", "读出", "高速通道", "下一步"):
+        assert word in shown
+    assert said(tab).startswith("第 2 步，共 5 步：t = 4「box」")
+    assert "highway" not in shown
+    assert visit(page(), locale="zh-CN").inner_text("h1") == "梯度显微镜"
+
+
+def test_hostile_names_do_nothing_in_a_browser(visit):
+    tab = visit(page(hostile(), labels=HOSTILE))
+    tab.click("[data-mode=op]")
+    for _ in range(30):
+        tab.keyboard.press("ArrowRight")
+    for node in tab.locator("#picture .node").all()[:12]:
+        node.dispatch_event("pointerdown")
+        node.dispatch_event("pointerup", {"bubbles": True})
+    assert "owned" not in tab.title() and tab.locator("img").count() == 0
+    assert "onerror" in tab.inner_text("body")  # it is there, as text
+
+
+def test_inside_a_notebook_s_sandboxed_frame(visit):
+    shown = tl.draw(traced(), labels=WORDS)._repr_mimebundle_()["text/html"]
+    tab = visit(f"<!DOCTYPE html><meta charset=utf-8><body>{shown}")
+    inner = tab.frame_locator("iframe")
+    inner.locator("#next").click()
+    assert inner.locator("#live").inner_text() == "Step 1 of 5: the gradient enters the picture from the right"
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (900, 700), (600, 800)])
+def test_nothing_is_wider_than_the_window(visit, size):
+    tab = visit(page(), viewport={"width": size[0], "height": size[1]})
+    tab.click("#next")
+    tab.click("#next")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for part in ("#next", "#theme", "#fit", "#paths"):
+        box = tab.locator(part).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+
+
+def test_a_step_is_quick_with_fifty_steps(visit, capsys):
+    tab = visit(page(traced(T=50, hidden=64), labels=None))
+    measure = """async (key) => {
+      const times = [], frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      await frame();
+      for (let k = 0; k < 40; k++) {
+        const start = performance.now();
+        document.dispatchEvent(new KeyboardEvent("keydown", { key }));
+        document.body.getBoundingClientRect();
+        await frame();
+        times.push(performance.now() - start);
+      }
+      return times.sort((a, b) => a - b)[20];
+    }"""
+    by_time = tab.evaluate(measure, "ArrowRight")
+    tab.click("[data-mode=op]")
+    tab.keyboard.press("Home")
+    by_op = tab.evaluate(measure, "ArrowRight")
+    with capsys.disabled():
+        print(f"\nms a step with 50 steps drawn: {by_time:.0f} by time, {by_op:.0f} by op", file=sys.stderr)
+    assert by_time < 250 and by_op < 250  # the goal is 60 on a quiet machine
+
+
+def test_a_thousand_steps_open_quickly(visit):
+    text = page(traced(T=1000, batch=1), labels=None)
+    start = time.perf_counter()
+    tab = visit(text)
+    tab.click("#next")
+    assert said(tab).startswith("Step 1 of 51") and time.perf_counter() - start < 10
