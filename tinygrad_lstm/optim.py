@@ -105,7 +105,7 @@ class Optimizer:
 
     def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
         """What to subtract from a parameter p whose (clipped) gradient is g, at its t-th step, counted from 1."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how it moves a parameter: define change(p, g, memory, t).")
 
     def step(self) -> None:
         """Move every parameter that has a gradient; one without is passed over and remembers what it did.

@@ -86,7 +86,7 @@ def _read(task: Task, text: str | None, csv: Path | None, column: str | None) ->
     tokens = task.encode(text)
     if len(tokens) == 0:
         raise ValueError("--text is empty; there is nothing to read")
-    shown = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+    shown = {" ": "·", "\n": "¶", "\t": "→"}  # signs that the drawing engine's font has
     words = [task.vocabulary[int(token)] for token in tokens]
     return tokens, [shown.get(word, word) for word in words]
 

@@ -21,7 +21,7 @@ from ..tensor import Array, Tensor
 from .jacobian import StepJacobians
 from .lags import by_lag, by_step
 from .paths import by_highway, count_paths
-from .trace import Edge, Trace
+from .trace import Edge, Trace, norm
 
 STATES = ("C", "h")
 _STEP = re.compile(r"(?:^|(?P<place>.*)/)t=(?P<t>\d+)(?:/|$)")
@@ -99,7 +99,7 @@ class Flow:
     def norm(self) -> Array:
         """(T+1,): the norms of dL/dC_0 … dL/dC_T; NaN where the gradient was never computed."""
         grads = [None if x is None else self.trace.grad(x) for x in self.states]
-        return np.array([np.nan if g is None else np.linalg.norm(g) for g in grads])
+        return np.array([np.nan if g is None else norm(g) for g in grads])
 
     def ledger(self, t: int) -> dict[str, Array]:
         """The terms, by path, whose sum is dL/dC_{t−1}, of the state before step t (1 to T). Each has its shape.
@@ -211,7 +211,7 @@ class Flow:
         """(T+1,): norms of the pure highway path alone: dL/dC_T carried back to C_0 with all gates held fixed."""
         seed = self.trace.grad(self.state(self.end))
         values = [np.full(1, np.nan)] * (self.T + 1) if seed is None else self._along_highway(seed)
-        return np.array([np.linalg.norm(value) for value in values])
+        return np.array([norm(value) for value in values])
 
     @cached_property
     def half_life(self) -> float:
@@ -331,7 +331,7 @@ class Flow:
         lines = [f"{'t':>4}  {'read':<10}{kept}" + "".join(f"{head:>10}" for head in heads)]
         for t, following in zip(reversed(self.order), [0, *reversed(self.order)], strict=False):
             after = self.ledger(following) if following else {}
-            norms = [f"{np.linalg.norm(after[name]):.2e}" if after else "–" for name in names]
+            norms = [f"{norm(after[name]):.2e}" if after else "–" for name in names]
             norms[0] = norms[0] if after else f"{self.norm[t]:.2e}"
             word = str(labels[t - 1]) if labels is not None and t else ""
             if keeping:

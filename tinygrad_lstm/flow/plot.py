@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .trace import norm as length
+
 if TYPE_CHECKING:
     from .ledger import Flow
 
@@ -52,4 +54,4 @@ def _norms(flow: Flow) -> tuple[Any, dict[str, Any]]:
     pairs = [*zip(flow.order, flow.order[1:], strict=False)]
     ledgers = [flow.ledger(t) for _, t in pairs]
     names = [*ledgers[0]]
-    return np.array([t for t, _ in pairs]), {k: np.array([np.linalg.norm(e[k]) for e in ledgers]) for k in names}
+    return np.array([t for t, _ in pairs]), {k: np.array([length(e[k]) for e in ledgers]) for k in names}

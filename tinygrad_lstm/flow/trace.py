@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,15 @@ from ..tensor import Array, Tensor
 
 if TYPE_CHECKING:
     from .ledger import Flow
+
+
+def norm(array: Array) -> float:
+    """The length of an array as one vector, scaled so that the squares of a vanished gradient do not underflow."""
+    top = float(np.abs(array).max(initial=0.0))
+    if not 0 < top < inf:
+        return top
+    scaled = (array / top).ravel()
+    return top * float(np.dot(scaled, scaled)) ** 0.5
 
 
 class Edge(NamedTuple):
@@ -33,7 +43,7 @@ class Edge(NamedTuple):
         """The Euclidean norm of the share."""
         piece = type(self.sent) is Piece and is_basic(self.sent.index)
         array = self.sent.values if piece else self.share
-        return None if array is None else float(np.linalg.norm(array))
+        return None if array is None else norm(array)
 
 
 class Trace:
@@ -107,7 +117,7 @@ class Trace:
     def _repr_html_(self) -> str:
         """For notebooks: the leaves that a gradient has reached, with its norm."""
         leaves = [(x, self._grads[x.birth]) for x in self.tensors if x.op is None]
-        cells = [(escape(x.name or "–"), x.shape, f"{np.linalg.norm(dx):.3g}") for x, dx in leaves]
+        cells = [(escape(x.name or "–"), x.shape, f"{norm(dx):.3g}") for x, dx in leaves]
         rows = "".join(f"<tr><td>{name}</td><td>{shape}</td><td>{norm}</td></tr>" for name, shape, norm in cells)
         return f"{escape(repr(self))}<table><tr><th>leaf</th><th>shape</th><th>|∂L/∂leaf|</th></tr>{rows}</table>"
 

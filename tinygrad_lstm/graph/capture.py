@@ -8,10 +8,9 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
 from ..engine import vjp
 from ..flow.trace import Trace
+from ..flow.trace import norm as flow_norm
 from ..tensor import Array, Tensor, values
 
 MOVES = {"take", "reshape", "transpose", "swapaxes", "broadcast_to", "cast"}  # ops that compute nothing
@@ -44,14 +43,8 @@ def place_of(scope: str) -> Place | None:
 
 
 def norm(array: Array | None) -> float | None:
-    """The length of an array as one vector, scaled so that a vanished gradient does not underflow; None stays None."""
-    if array is None:
-        return None
-    top = float(np.abs(array).max(initial=0.0))
-    if not 0 < top < float("inf"):
-        return top
-    scaled = (array / top).ravel()
-    return top * float(np.dot(scaled, scaled)) ** 0.5
+    """The length of an array as one vector; None stays None."""
+    return None if array is None else flow_norm(array)
 
 
 class Graph:

@@ -121,7 +121,7 @@ class Task:
 
     def _example(self, rng: np.random.Generator) -> Batch:
         """One drawn example: a Batch without its batch axis."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how an example is drawn: define _example(rng).")
 
     def _batch(self, size: int, rng: np.random.Generator, split: Split) -> Batch:
         return stack([self._draw(rng, split) for _ in range(size)])

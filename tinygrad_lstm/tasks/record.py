@@ -10,6 +10,7 @@ import numpy as np
 
 from ..flow.ledger import STATES, step_of
 from ..flow.trace import Trace
+from ..flow.trace import norm as length
 from ..graph.dot import STOPS
 from ..tensor import Array
 
@@ -39,7 +40,7 @@ class Snapshot:
         norm = {}
         for flow in flows:
             grads = [None if x is None else trace.grad(x) for x in flow.states]
-            norm[flow.name] = np.array([np.nan if g is None else np.linalg.norm(g.astype(np.float64)) for g in grads])
+            norm[flow.name] = np.array([np.nan if g is None else length(g) for g in grads])
         gates: dict[str, Array] = {}
         states, T = flows[0].states, flows[0].T
         for x in trace.tensors:
@@ -53,7 +54,7 @@ class Snapshot:
             gradient = None if made is None else trace.grad(made)
             if x.name == "f" and gradient is not None and gradient[rows].any():
                 g = gradient[rows].astype(np.float64)
-                gates.setdefault("f∘∂C", np.full(T, np.nan))[t - 1] = np.linalg.norm(gate * g) / np.linalg.norm(g)
+                gates.setdefault("f∘∂C", np.full(T, np.nan))[t - 1] = length(gate * g) / length(g)
         return cls(norm, gates)
 
     @property
