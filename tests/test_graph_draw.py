@@ -118,8 +118,7 @@ def gradient(cell=nn.LSTMCell, T=3):
 
 def second_order():
     a, b = (Tensor(v, requires_grad=True, name=n) for v, n in ((0.5, "a"), (3.0, "b")))
-    with tl.scope("gradient"):
-        return tl.grad((a * b).tanh(), [a], create_graph=True)[0].named("dy/da")
+    return tl.grad((a * b).tanh(), [a], create_graph=True)[0].named("dy/da")
 
 
 def mlp():

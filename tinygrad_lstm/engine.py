@@ -6,13 +6,14 @@ and only the frontier of the graph is held.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from .op import Piece, extent, sum_to
-from .scope import anomaly
+from .scope import anomaly, scope
 from .tensor import Array, Tensor, values
 
 Shares = list[tuple[Tensor, Any]]
@@ -29,11 +30,8 @@ def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grad
     Raises RuntimeError where there is no history (any more), or a value was replaced since; ValueError for a bad seed.
     Either all gradients arrive or, after an error, none.
     """
-    arrived = [
-        (x, dx)
-        for x, dx, _ in travel(y, seed_of(y, seed), free=not keep_graph)
-        if x.op is None or x.keeps_grad or keep_grads
-    ]
+    visits = travel(y, seed_of(y, seed), free=not keep_graph)
+    arrived = [(x, dx) for x, dx, _ in visits if x.op is None or x.keeps_grad or keep_grads]
     for x, dx in arrived:
         x.grad = np.array(dx) if x.grad is None else x.grad + dx
 
@@ -58,9 +56,10 @@ def vjp(
     """seedᵀ · dy/dx for each x, or None where no path leads to it. Nothing passes through a tensor in `stop`."""
     wanted: dict[int, Any] = {x.birth: None for x in xs}
     births = {x.birth for x in stop} - {y.birth}
-    for x, dx, _ in travel(y, seed, graph=create_graph, oldest=min(wanted, default=0), stop=births):
-        if x.birth in wanted:
-            wanted[x.birth] = dx
+    with scope("gradient") if create_graph else nullcontext():  # so that a drawing can tell the two passes apart
+        for x, dx, _ in travel(y, seed, graph=create_graph, oldest=min(wanted, default=0), stop=births):
+            if x.birth in wanted:
+                wanted[x.birth] = dx
     return [wanted[x.birth] for x in xs]
 
 def travel(

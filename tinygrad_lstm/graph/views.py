@@ -193,11 +193,16 @@ def _ops(graph: Graph, *, follow: str | None, window: Window, show: Collection[s
     kept = [tensor for tensor in chosen if not folded or tensor.birth in gradient]
     ids = {tensor.birth: f"n{k}" for k, tensor in enumerate(kept)}
     rooms: dict[Any, Any] = {}
-    for tensor in kept:
+
+    def enter(tensor: Tensor, me: str, statement: str) -> None:
+        """Put a node into the cluster of a tensor's scope."""
         inside = rooms
         for part in _room(graph, tensor).split("/"):
             inside = inside.setdefault(part, {}) if part else inside
-        inside[tensor.birth] = _box(graph, tensor, ids[tensor.birth], show)
+        inside[me] = statement
+
+    for tensor in kept:
+        enter(tensor, ids[tensor.birth], _box(graph, tensor, ids[tensor.birth], show))
     edges = [edge for edge in graph.edges if edge.x.birth in drawn and edge.out.birth in ids]
     shares = [graph.share([edge]) for edge in edges]
     scale = Scale(shares)
@@ -206,7 +211,7 @@ def _ops(graph: Graph, *, follow: str | None, window: Window, show: Collection[s
         start = ids.get(edge.x.birth)
         if start is None:  # a value of the forward pass: a small copy for each use
             start = f"v{ids[edge.out.birth][1:]}_{edge.k}"
-            arrows.append(_value(graph, edge.x, start))
+            enter(edge.out, start, _value(graph, edge.x, start))
         arrows.append(_arrow(graph, edge, share, scale, start, ids[edge.out.birth], show))
     root = graph.roots[0]
     what = f"{root.name or ('L' if graph.trace else 'y')}{f' = {digits(root.item())}' if root.size == 1 else ''}"
