@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # The first LSTM begins with open forget gates and no recurrent weights, so that only C leads from word to word; the
 # second as Keras begins, with forget bias 1 and orthogonal recurrent weights, so that it may also hand on through h.
-RECIPE: dict[str, Any] = {"hidden": 8, "embedding": 8}
+EMBEDDING = 8
 LR = 0.02
 REACH = (2, 24)  # words between a name and its pronoun
 BANDS = ((2, 5), (6, 10), (11, 15), (16, 20), (21, 24))
@@ -24,6 +24,7 @@ BANDS = ((2, 5), (6, 10), (11, 15), (16, 20), (21, 24))
 
 def demo(
     out: Annotated[Path, typer.Option(help="The folder for the pictures and the model.")] = Path("demo"),
+    hidden: Annotated[int, typer.Option(help="Hidden units of each net.")] = 8,
     steps: Annotated[int, typer.Option(help="Training steps of each net.")] = 400,
     sentences: Annotated[int, typer.Option(help="Held-out sentences in which words are erased.")] = 100,
     seed: Annotated[int, typer.Option(help="Of initial values, batches and sentences.")] = 0,
@@ -42,10 +43,11 @@ def demo(
     print('Which pronoun comes next? "mary opened the box and lost …": the net must remember the name over many words,')
     print("and forget it when another name comes.\n")
 
+    ours = {"cell": "lstm", "forget_bias": 3.0, "recurrent_initializer": "zeros"}
     nets = {
-        "LSTM, forget bias 3": _train(task, steps, seed, cell="lstm", forget_bias=3.0, recurrent_initializer="zeros"),
-        "LSTM, forget bias 1": _train(task, steps, seed, cell="lstm", forget_bias=1.0),
-        "plain RNN": _train(task, steps, seed, cell="rnn"),
+        "LSTM, forget bias 3": _train(task, steps, seed, hidden=hidden, **ours),
+        "LSTM, forget bias 1": _train(task, steps, seed, hidden=hidden, cell="lstm", forget_bias=1.0),
+        "plain RNN": _train(task, steps, seed, hidden=hidden, cell="rnn"),
     }
     lstm = nets["LSTM, forget bias 3"]
 
@@ -55,6 +57,8 @@ def demo(
         score = evaluate(model, task, batch=100, batches=10, seed=seed)
         bands = [[share for d, share in score.by_distance.items() if a <= d <= b] for a, b in BANDS]
         print(f"{name:<21}" + "".join(f"{np.mean(band):>9.1%}" for band in bands) + f"{score.accuracy:>9.1%}")
+
+    print("What a net of this size learns in this time is no law: try --hidden 16 or another --seed.")
 
     question = _chosen([Question.of(task, s) for s in switching(task, np.random.default_rng(seed), 50)], lstm)
     flow = _follow(lstm, question)
@@ -92,15 +96,15 @@ def demo(
     print(f'    tinygrad-lstm trace {out}/model.safetensors --text "mary lost her box and john sold" --out own.svg')
 
 
-def _train(task: Pronouns, steps: int, seed: int, **settings: object) -> SequenceModel:
+def _train(task: Pronouns, steps: int, seed: int, **settings: Any) -> SequenceModel:
     """A net of the demo, trained with a progress bar."""
     from ..tasks.fit import fit, make_optimizer
     from ..tasks.model import SequenceModel
 
-    model = SequenceModel.for_task(task, seed=seed, **RECIPE, **settings)
+    model = SequenceModel.for_task(task, seed=seed, embedding=EMBEDDING, **settings)
     bias = f", forget bias {settings['forget_bias']:g}" if "forget_bias" in settings else ""
     size = sum(p.size for p in model.parameters())
-    print(f"training: {str(settings['cell']).upper()}{bias}, {RECIPE['hidden']} units, {size:,} parameters")
+    print(f"training: {str(settings['cell']).upper()}{bias}, {settings['hidden']} units, {size:,} parameters")
     fit(model, task, steps=steps, seed=seed, optimizer=make_optimizer("adam", model, LR, global_clipnorm=1.0))
     return model.eval()
 
