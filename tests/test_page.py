@@ -461,3 +461,10 @@ def test_a_thousand_steps_open_quickly(visit):
     tab = visit(text)
     tab.click("#next")
     assert said(tab).startswith("Step 1 of 51") and time.perf_counter() - start < 10
+
+
+def test_a_printed_page_holds_the_picture(visit):
+    tab = visit(page())
+    tab.emulate_media(media="print")
+    size = tab.evaluate("(r => [r.width, r.height])(document.getElementById('picture').getBoundingClientRect())")
+    assert size[0] > 300 and size[1] > 300, "the canvas has not collapsed"
