@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, its exit codes, and one clear line for everything that fails."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -284,3 +285,45 @@ def test_importing_the_package_imports_no_command_line():
     code = "import sys, tinygrad_lstm; print([m for m in ('typer', 'rich', 'safetensors') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+# — tutorials ——————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_tutorials_are_listed(here, capsys):
+    code, out, err = run(capsys, "tutorials")
+    assert (code, err) == (0, "")
+    assert "A tensor remembers" in out and "How does the gradient find its way back?" in out
+
+
+def test_a_tutorial_is_copied_out_to_work_on(here, capsys):
+    code, out, err = run(capsys, "tutorials", "1", "--out", "work")
+    assert (code, err) == (0, "") and "jupyter lab work" in out
+    made = here / "work" / "01_a_tensor_remembers.ipynb"
+    cells = json.loads(made.read_text(encoding="utf-8"))["cells"]
+    assert cells and not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    made.write_text("mine", encoding="utf-8")
+    code, _, err = run(capsys, "tutorials", "1", "--out", "work")
+    assert code == 2 and "is there already; --force overwrites it" in err and made.read_text() == "mine"
+    assert run(capsys, "tutorials", "1", "--out", "work", "--force")[0] == 0 and made.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tutorials", "77"), "there is no tutorial 77 in 'en'; there are 1, "),
+        (("tutorials", "--lang", "de"), "--lang must be en or zh, not 'de'"),
+        (("tutorials", "one"), "Invalid value for 'number'"),
+    ],
+)
+def test_a_tutorial_that_there_is_not(here, capsys, words, said):
+    code, out, err = run(capsys, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1) and said in err
+
+
+def test_without_tutorials_one_line_says_so(here, capsys, monkeypatch):
+    from tinygrad_lstm.cli import tutorials
+
+    monkeypatch.setattr(tutorials, "notebooks", lambda lang: {})
+    code, _, err = run(capsys, "tutorials")
+    assert code == 1 and "there are no tutorials in 'en' here" in err

@@ -11,7 +11,7 @@ import tinygrad_lstm
 
 HOUSE = Path(tinygrad_lstm.__file__).parent
 CORE = ("tensor", "op", "ops", "engine", "scope")
-ORDER = [*CORE, "testing", "nn", "optim", "flow", "graph", "tasks", "exchange", "training", "cli"]
+ORDER = [*CORE, "testing", "nn", "optim", "flow", "graph", "tasks", "exchange", "training", "course", "cli"]
 ORDER += ["__main__", "__init__"]
 ASIDE = {"exchange": {"tasks"}, "tasks": {"nn", "optim", "flow", "graph"}}
 DATA = {"__init__", "base", "characters", "classic", "sentences", "table"}  # the rest of tasks/ trains and looks

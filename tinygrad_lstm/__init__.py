@@ -54,6 +54,7 @@ from .scope import detect_anomaly, no_grad, scope, what_if
 
 if TYPE_CHECKING:
     from . import exchange, tasks
+    from .course import quiz
     from .exchange import load, save
     from .flow.backward_only import backward_only
     from .flow.clips import clip_effect
@@ -74,6 +75,7 @@ _LATER = {
     "exchange": "",
     "forget_bias_for": "flow.diagnose",
     "load": "exchange",
+    "quiz": "course",
     "save": "exchange",
     "tasks": "",
 }
@@ -136,6 +138,7 @@ __all__ = [
     "no_grad",
     "optim",
     "power",
+    "quiz",
     "relu",
     "reshape",
     "save",

@@ -1,0 +1,58 @@
+"""Right and wrong answers to the exercises of tutorial 10."""
+
+import math
+
+import numpy as np
+
+
+def bigram(smooth=1.0, axis=1, log=np.log2, reduce=np.mean, swapped=False, own=False):
+    def bigram_bits(train, test, V):
+        pairs = np.full((V, V), smooth)
+        seen = test if own else train
+        np.add.at(pairs, (seen[:-1], seen[1:]), 1)
+        pairs = pairs.T if swapped else pairs
+        p = pairs / pairs.sum(axis=axis, keepdims=True)
+        with np.errstate(divide="ignore"):
+            return -reduce(log(p[test[:-1], test[1:]]))
+
+    return bigram_bits
+
+
+def unigram(train, test, V):
+    p = np.bincount(train, minlength=V) + 1.0
+    return -np.log2(p / p.sum())[test[1:]].mean()
+
+
+def seen_only(train, test, V):
+    return bigram()(train, test, int(train.max()) + 1)
+
+
+RIGHT = {
+    "10.1": 1700 / math.log(2),
+    "10.2": bigram(),
+    "10.3": lambda first, second: (second[0] * first[0], second[0] * first[1] + second[1]),
+}
+WRONG = {
+    "10.1": [1700, 1700 * math.log(2), 1.7 / math.log(2), 1700 / math.log(10), 8000],
+    "10.2": [
+        bigram(smooth=0.0),
+        bigram(log=np.log),
+        bigram(reduce=np.sum),
+        bigram(swapped=True),
+        bigram(axis=None),
+        bigram(own=True),
+        bigram(smooth=0.5),
+        unigram,
+        seen_only,
+        lambda train, test, V: -bigram()(train, test, V),
+        2.3,
+    ],
+    "10.3": [
+        lambda first, second: (first[0] * second[0], first[0] * second[1] + first[1]),
+        lambda first, second: (first[0] * second[0], first[1] + second[1]),
+        lambda first, second: (first[0] + second[0], first[1] + second[1]),
+        lambda first, second: (first[0] * second[0], first[1] * second[1]),
+        lambda first, second: (second[0], second[1]),
+        lambda first, second: first[0] * second[0],
+    ],
+}

@@ -1,0 +1,336 @@
+"""The course: its notebooks run and say the same again, and its exercises are judged rightly."""
+
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm.course import quiz
+
+HERE = Path(__file__).parent
+COURSE = HERE.parent / "tutorials"
+PAIRS = sorted((path.stem, path.parent.name) for path in COURSE.glob("*/[0-9][0-9]_*.py"))
+STEMS = sorted({stem for stem, _ in PAIRS})
+SECONDS = 60  # the longest that a notebook may take
+
+needed = ("jupytext", "nbclient", "ipykernel", "matplotlib")
+lacking = [name for name in needed if importlib.util.find_spec(name) is None]
+builder = pytest.mark.skipif(bool(lacking), reason=f'{", ".join(lacking)} missing: pip install ".[tutorials]"')
+each_text = pytest.mark.parametrize(("stem", "language"), PAIRS, ids=[f"{lang}/{stem}" for stem, lang in PAIRS])
+each_tutorial = pytest.mark.parametrize("stem", STEMS)
+
+
+def module(path):
+    """A script as a module, whatever its folder."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def build():
+    return module(COURSE / "build.py")
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return module(COURSE / "rules.py")
+
+
+# — the notebooks ——————————————————————————————————————————————————————————————————————————————————————————
+
+
+@builder
+@each_tutorial
+def test_both_languages_have_the_same_code(build, stem):
+    if len(build.languages(stem)) < 2:
+        pytest.skip(f"{stem} is written in {build.languages(stem)} alone")
+    assert not build.differences(stem)
+
+
+@builder
+@each_text
+def test_a_notebook_is_what_its_source_says(build, stem, language):
+    _, wrong = build.placed(stem, language)
+    assert not wrong
+
+
+@builder
+@each_text
+def test_a_number_in_prose_comes_from_the_code(build, rules, stem, language):
+    assert not rules.complaints(build.cells(stem, language), f"{language}/{stem}.py")
+
+
+@builder
+@each_text
+def test_a_tutorial_has_its_parts(build, rules, stem, language):
+    assert not rules.missing(build.cells(stem, language), f"{language}/{stem}.py")
+
+
+@builder
+@each_text
+def test_a_notebook_shows_its_pictures_and_nothing_of_the_machine(build, stem, language):
+    import nbformat
+
+    book = nbformat.read(build.notebook(stem, language), as_version=4)
+    nbformat.validate(book)
+    assert not build.blemishes(book, stem)
+    code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
+    outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
+    shown = any("image/png" in output.get("data", {}) for output in outputs)
+    assert shown or not re.search(r"\btl\.(draw|compare)\(|\.plot\(", code)
+
+
+@builder
+@pytest.mark.filterwarnings("default")  # those of the libraries that run notebooks are not ours
+@each_tutorial
+def test_a_notebook_runs_and_says_the_same_again(build, stem):
+    found, seconds = build.check(stem)
+    assert not found
+    assert seconds < SECONDS
+
+
+@builder
+def test_what_the_builder_says_of_a_broken_tutorial(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    for language in ("en", "zh"):
+        (tmp_path / language).mkdir()
+
+    def write(en, zh):
+        (tmp_path / "en" / "01_a.py").write_text(en, encoding="utf-8")
+        (tmp_path / "zh" / "01_a.py").write_text(zh, encoding="utf-8")
+
+    write("# %%\nx = 1\n", "# %%\nx = 2\n")
+    with pytest.raises(build.BuildError, match="01_a: the code of cell 1 differs between en and zh: 'x = 1' / 'x = 2'"):
+        build.execute("01_a")
+    with pytest.raises(build.BuildError, match="there is no tutorial 07; there are 01"):
+        build.chosen(["7"])
+    assert build.chosen([]) == build.chosen(["1"]) == ["01_a"]
+
+
+@builder
+@pytest.mark.filterwarnings("default")
+def test_the_builder_fills_both_languages_from_one_run(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    code = "# %%\nx = 2 / 3\nprint('ran')\n"
+    for language, prose in (("en", "It is {{x:.2f}}, {{ x:.0%}}."), ("zh", "是 {{x:.3f}}。")):
+        (tmp_path / language).mkdir()
+        (tmp_path / language / "01_a.py").write_text(f"{code}\n# %% [markdown]\n# {prose}\n", encoding="utf-8")
+    paths, _ = build.build("01_a")
+    first = [path.read_text(encoding="utf-8") for path in paths]
+    assert "It is 0.67, 67%." in first[0] and "是 0.667。" in first[1]
+    assert not any("_evaluate" in text or "_portable" in text for text in first)
+    assert build.check("01_a")[0] == []
+    build.build("01_a")
+    assert [path.read_text(encoding="utf-8") for path in paths] == first
+    paths[0].write_text(first[0].replace("0.67,", "0.77,"), encoding="utf-8")
+    assert build.check("01_a")[0] == ["01_a.ipynb (en), cell 2: the prose says '0.77', a run gives '0.67'"]
+    paths[0].write_text(first[0].replace("It is", "It was"), encoding="utf-8")
+    assert "cell 2 is not what its source says" in build.check("01_a")[0][0]
+
+
+@builder
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("code", "prose", "said"),
+    [
+        ("1 / 0", "{{x}}", r"cell 1 \(code\) raised:\n1 / 0\n(.|\n)*ZeroDivisionError"),
+        ("x = 1", "{{y}}", r"01_a \(en\), cell 2: the placeholder {{y}} failed: NameError"),
+        ("x = 1", "{{x:.2q}}", "cell 2: the placeholder"),
+        ("x = 1", "{{ {1: x}[1] }}", "a placeholder holds no braces"),
+    ],
+)
+def test_what_the_builder_says_of_a_cell_that_fails(build, tmp_path, monkeypatch, code, prose, said):
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "01_a.py").write_text(f"# %%\n{code}\n\n# %% [markdown]\n# {prose}\n", "utf-8")
+    with pytest.raises(build.BuildError, match=said):
+        build.execute("01_a")
+
+
+@builder
+@pytest.mark.parametrize(
+    ("old", "new", "tolerance", "same"),
+    [
+        ("0.67", "0.67", "EXACT", True),
+        ("0.667", "0.668", "EXACT", True),  # the last digit may flip
+        ("0.667", "0.669", "EXACT", False),
+        ("25", "26", "EXACT", False),  # a count may not
+        ("2,905", "2,906", "EXACT", True),
+        ("91%", "84%", "TRAINED", True),
+        ("91%", "71%", "TRAINED", False),
+        ("1.0e-03", "1.1e-03", "TRAINED", True),
+        ("2.2e-16", "0.0e+00", "EXACT", True),
+        ("3 of 4", "3 in 4", "TRAINED", False),
+        ("2.1 bits", "4.2 bits", "FREE", True),
+        ("2.1 bits", "4.2 nats", "FREE", False),
+    ],
+)
+def test_when_two_numbers_say_the_same(build, old, new, tolerance, same):
+    assert build.agree(old, new, getattr(build, tolerance)) is same
+
+
+@builder
+@pytest.mark.parametrize(
+    ("prose", "wrong"),
+    [
+        ("It keeps {{kept:.1e}} of it, in `2.5` and $10^{-3}$, in 30 minutes, on Python 3.11.", []),
+        ("In 2015, after 100 steps, 12 units; exercise 5.1.", []),
+        ("in float64, h_25 and C₁₀₀", []),
+        ("It keeps 2.5 of it", ["2.5"]),
+        ("about 7 % more", ["7 %"]),
+        ("only 10⁻³ or 1e-3", ["10⁻³", "1e-3"]),
+        ("after 25 steps", ["25"]),
+        ("在25步之后", ["25"]),
+        ("## References\nGreff, 2017, eq. 3.14, 17 pages", []),
+    ],
+)
+def test_which_numbers_prose_may_hold(build, rules, prose, wrong):
+    cells = [build.Cell("markdown", prose), build.Cell("code", "steps = 100")]
+    found = rules.complaints(cells, "en/05_follow_c.py")
+    assert [re.search("'(.+?)'", line)[1] for line in found] == wrong
+
+
+@builder
+@pytest.mark.parametrize("path", sorted(COURSE.glob("*/teachers.md")), ids=lambda path: path.parent.name)
+def test_the_numbers_for_teachers_are_those_of_the_notebooks(build, rules, path):
+    import nbformat
+
+    for line in path.read_text(encoding="utf-8").splitlines():
+        names = re.findall(r"\]\((\d\d_\w+\.ipynb)\)", line)
+        assert all(name.removesuffix(".ipynb") in STEMS for name in names)
+        wanted = [found[0] for found in rules.WRONG.finditer(rules.FREE.sub("∙", line)) if found.lastgroup != "integer"]
+        if names and not re.match(r"\| \d+ \|", line):  # not the plan, whose numbers are those of exercises
+            cells = [cell for name in names for cell in nbformat.read(path.parent / name, as_version=4).cells]
+            said = [cell.source for cell in cells if cell.cell_type == "markdown"]
+            said += [output.get("text", "") for cell in cells for output in cell.get("outputs", ())]
+            assert not [number for number in wanted if number not in "\n".join(said)], line
+
+
+# — the exercises ——————————————————————————————————————————————————————————————————————————————————————————
+
+
+SOLUTIONS = sorted((HERE / "course_solutions").glob("s[0-9][0-9].py"))
+each_solution = pytest.mark.parametrize("path", SOLUTIONS, ids=[path.stem for path in SOLUTIONS])
+
+
+def test_every_tutorial_has_its_solutions():
+    assert [path.stem[1:] for path in SOLUTIONS] == [stem[:2] for stem in STEMS]
+
+
+@each_solution
+def test_the_right_answers_are_right(path):
+    right = module(path).RIGHT
+    assert {f"{int(path.stem[1:])}.{k}" for k in (1, 2, 3)} <= set(right)
+    for key, answer in right.items():
+        assert quiz.judge(key, None).kind == "missing"
+        assert quiz.judge(key, lambda *args, **kw: None).kind in ("missing", "wrong", "failed")
+        verdict = quiz.judge(key, answer)
+        assert verdict.kind == "right", (key, verdict)
+
+
+def alike(answer, right):
+    """Whether an answer is of the kind that is wanted, so that it deserves a hint of its own."""
+    kinds = (bool, int | float | np.number, str, dict, np.ndarray | list | tuple)
+    both = (answer, right)
+    return all(map(callable, both)) or any(all(isinstance(value, kind) for value in both) for kind in kinds)
+
+
+@each_solution
+def test_a_wrong_answer_gets_a_hint_and_never_the_answer(path):
+    solutions = module(path)
+    assert set(solutions.WRONG) == set(solutions.RIGHT)
+    for key, answers in solutions.WRONG.items():
+        assert answers
+        for answer in answers:
+            kind, hint = quiz.judge(key, answer)
+            own = kind in ("wrong", "raised") or (kind == "failed" and not alike(answer, solutions.RIGHT[key]))
+            assert own, (key, answer, kind, hint)
+            assert kind == "raised" or max(map(len, hint)) <= 160, (key, hint)
+            assert re.search(r"[\u4e00-\u9fff]", hint.zh), (key, hint)
+            if isinstance(solutions.RIGHT[key], float):
+                assert f"{solutions.RIGHT[key]:.3g}" not in hint.en, (key, hint)
+
+
+# — the quiz ———————————————————————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.fixture
+def exercises(monkeypatch):
+    monkeypatch.setattr(quiz, "_checks", {})
+
+    @quiz.exercise("90.1")
+    def share(answer: float) -> quiz.Hint | None:
+        return None if quiz.close(answer, 0.5) else quiz.Hint("Half of it.", "一半。")
+
+    @quiz.exercise("90.2")
+    def double(answer) -> quiz.Hint | None:
+        return None if answer(2) == 4 else quiz.Hint("Twice.", "两倍。")
+
+
+def test_what_check_says(exercises, capsys):
+    quiz.check("90.1", None)
+    quiz.check("90.1", 0.5)
+    quiz.check("90.1", 0.4)
+    quiz.check("90.1", "half")
+    quiz.check("90.2", lambda x: None)
+    quiz.check("90.2", lambda x: 2 * x)
+    quiz.check("90.2", lambda x: x["y"])
+    quiz.check("90.2", lambda: 4)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["· 90.1: not answered yet · 尚未作答", "✓ 90.1: right · 正确"]
+    assert lines[2:4] == ["✗ 90.1: Half of it.", "  一半。"]
+    assert lines[4].startswith("✗ 90.1: A number is wanted here. ValueError") and lines[5] == "  这里需要一个数。"
+    assert lines[6:8] == ["· 90.2: not answered yet · 尚未作答", "✓ 90.2: right · 正确"]
+    assert lines[8].startswith("✗ 90.2: Your function raised TypeError: 'int' object is not subscriptable")
+    assert lines[10].startswith("✗ 90.2: Your function raised TypeError") and len(lines) == 12
+
+
+@pytest.mark.parametrize("key", ["90.3", "5", 5.1, "77.1"])
+def test_an_unknown_exercise_is_named(exercises, key):
+    with pytest.raises(LookupError, match=r"there is no exercise .*There are: 90\.1, 90\.2\."):
+        quiz.check(key, 1.0)
+
+
+def test_a_key_belongs_to_one_exercise(exercises):
+    with pytest.raises(ValueError, match=r"'90.1' is taken by"):
+        quiz.exercise("90.1")(lambda answer: None)
+
+
+@pytest.mark.parametrize(
+    ("guess", "measured", "said"),
+    [
+        (None, 0.25, "guess is still missing"),
+        (0.5, 0.25, "measured: 0.25, your guess: 0.5, 2 times too large"),
+        (1e-3, np.float32(0.1), "100 times too small"),
+        (0.25, 0.25, "exact"),
+        (0.26, 0.25, "less than 5 % off"),
+        (1, 0.0, "off by 1"),
+        (-1, 1.0, "off by -2"),
+        ("much", 1.0, "A number is wanted"),
+        ("Yes", "yes", "✓ measured: yes"),
+        (False, True, "✗ measured: True"),
+    ],
+)
+def test_what_reveal_says(capsys, guess, measured, said):
+    assert quiz.reveal(guess, measured) is None
+    out = capsys.readouterr().out
+    assert said in out and re.search(r"[\u4e00-\u9fff]", out)
+    assert guess is not None or "0.25" not in out
+
+
+def test_close_compares_shapes_too():
+    assert quiz.close([1, 2], [1.0005, 2]) and not quiz.close([1, 2], [1, 2.1]) and not quiz.close(1, [1, 1])
+    assert quiz.close(0.0, 0.0) and not quiz.close(1e-30, 0.0)
+
+
+def test_quiz_is_found_where_it_is_promised():
+    import tinygrad_lstm as tl
+
+    assert tl.quiz is quiz is importlib.import_module("tinygrad_lstm").quiz
+    assert "tinygrad_lstm.course.quiz" in sys.modules

@@ -1,0 +1,87 @@
+"""`tinygrad-lstm tutorials`: the notebooks of the course, and a copy of one to work on."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+LANGUAGES = ("en", "zh")
+
+
+def tutorials(
+    number: Annotated[int | None, typer.Argument(help="Copy this one, to work on it.")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
+    out: Annotated[Path, typer.Option("--out", help="The folder to copy it to.")] = Path("."),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a notebook that is there already.")] = False,
+) -> None:
+    """List the tutorials, or copy one out to work on it."""
+    if lang not in LANGUAGES:
+        raise ValueError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}")
+    there = notebooks(lang)
+    if not there:
+        have = [name for name in LANGUAGES if notebooks(name)]
+        raise RuntimeError(f"there are no tutorials in {lang!r} here, only in: {', '.join(have) or 'no language'}")
+    if number is None:
+        _list(there, lang)
+        return
+    if number not in there:
+        raise ValueError(f"there is no tutorial {number} in {lang!r}; there are {', '.join(map(str, there))}")
+    target = out / there[number].name
+    if target.exists() and not force:
+        raise ValueError(f"{target} is there already; --force overwrites it, --out names another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    target.write_text(cleared(there[number]), encoding="utf-8")
+    print(f"{target}: {_head(there[number])[0]}")
+    shown = f'"{target}"' if " " in str(target) else target
+    print(f"Open it with: pip install jupyterlab && jupyter lab {shown}")
+
+
+def notebooks(lang: str) -> dict[int, Path]:
+    """The tutorials of one language by their numbers: as installed, or those of the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "course" / "notebooks", package.parent / "tutorials"):
+        if found := sorted((folder / lang).glob("[0-9][0-9]_*.ipynb")):
+            return {int(path.name[:2]): path for path in found}
+    return {}
+
+
+def cleared(path: Path) -> str:
+    """A notebook as it was before it ran."""
+    book = _read(path)
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
+
+
+def _list(there: dict[int, Path], lang: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("", "tutorial", "what it asks", "languages", box=None)
+    spoken = {language: notebooks(language) for language in LANGUAGES}
+    for number, path in there.items():
+        title, question = _head(path)
+        table.add_row(str(number), title, question, " ".join(name for name in LANGUAGES if number in spoken[name]))
+    console.print(table)
+    console.print(f"\ntinygrad-lstm tutorials NUMBER --lang {lang} copies one here, to work on.", markup=False)
+
+
+def _head(path: Path) -> tuple[str, str]:
+    """The title of a notebook, and the question that it opens with, in one line."""
+    cell = _read(path)["cells"][0]["source"]
+    text = cell if isinstance(cell, str) else "".join(cell)
+    title, _, rest = text.partition("\n")
+    first = re.sub(r"[*`$]|\[([^]]*)\]\([^)]*\)", r"\1", rest.strip().split("\n\n")[0].replace("\n", " "))
+    questions = re.findall(r"[^.?。？]*[?？]", first)
+    return re.sub(r"^#\s*\d+\s*·\s*", "", title), (questions[0] if questions else first).strip().removeprefix('" ')
+
+
+def _read(path: Path) -> dict[str, Any]:
+    book: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return book

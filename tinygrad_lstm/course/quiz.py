@@ -1,0 +1,194 @@
+"""What a notebook of the course asks of its reader: a prediction before each reveal, and exercises that are checked.
+
+Everything is said in English and in 中文, since a reader may sit beside one of the other language.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+__all__ = ["Hint", "check", "close", "exercise", "reveal"]
+
+
+class Hint(NamedTuple):
+    """What to think about next, in both languages."""
+
+    en: str
+    zh: str
+
+
+class Verdict(NamedTuple):
+    """What became of an answer; "raised": the learner's function did, "failed": the check could not work with it."""
+
+    kind: Literal["missing", "right", "wrong", "raised", "failed"]
+    hint: Hint
+
+
+Check = Callable[[Any], Hint | None]
+
+_checks: dict[str, Check] = {}
+
+
+class _Missing(Exception):
+    """The learner's function returned None: it is not written yet."""
+
+
+class _Raised(Exception):
+    """The learner's function raised this."""
+
+
+def exercise(key: str) -> Callable[[Check], Check]:
+    """Enter a check: a function of the answer that returns None where it is right, else a Hint.
+
+    Raises ValueError where another function has the key already.
+    """
+
+    def enter(function: Check) -> Check:
+        if key in _checks and _checks[key].__qualname__ != function.__qualname__:
+            raise ValueError(f"exercise: {key!r} is taken by {_checks[key].__qualname__}.")
+        _checks[key] = function
+        return function
+
+    return enter
+
+
+def close(a: Any, b: Any, rtol: float = 1e-3) -> bool:
+    """Whether a and b have one shape and differ by at most `rtol` of the largest entry of b."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    return a.shape == b.shape and bool((np.abs(a - b) <= rtol * np.abs(b).max(initial=0.0)).all())
+
+
+def check(key: str, answer: Any) -> None:
+    """Say whether an answer is right; where it is not, give one hint. None is an answer still to come.
+
+    Raises LookupError where there is no exercise of this key; it lists those that there are.
+    """
+    kind, (en, zh) = judge(key, answer)
+    sign = {"missing": "·", "right": "✓"}.get(kind, "✗")
+    print(f"{sign} {key}: {en}\n  {zh}" if sign == "✗" else f"{sign} {key}: {en} · {zh}")
+
+
+def reveal(guess: Any, measured: Any) -> None:
+    """Say what was measured and how far off the guess was, as a ratio. Without a guess nothing is shown yet."""
+    if guess is None:
+        print("· Your guess is still missing: type one, and run this again. · 你还没有猜：请填一个数，再运行一次。")
+        return
+    if isinstance(measured, str | bool | np.bool_):
+        same = str(guess).strip().lower() == str(measured).lower()
+        print(f"{'✓' if same else '✗'} measured: {measured}, your guess: {guess} · 实测：{measured}，你猜的：{guess}")
+        return
+    found = float(measured)
+    try:
+        guess = float(guess)
+    except (TypeError, ValueError):
+        print(f"✗ A number is wanted, not {guess!r}. · 这里需要一个数，不是 {guess!r}。")
+        return
+    en, zh = _distance(guess, found)
+    print(f"measured: {found:.4g}, your guess: {guess:.4g}, {en} · 实测：{found:.4g}，你猜的：{guess:.4g}，{zh}")
+
+
+def judge(key: str, answer: Any) -> Verdict:
+    """What `check` says, not printed. Raises LookupError as it does."""
+    function = _check_of(key)
+    if _is_missing(answer):
+        return _MISSING
+    if inspect.isfunction(answer):
+        answer = _must_return(answer)
+    try:
+        with np.errstate(all="ignore"):
+            hint = function(answer)
+    except _Missing:
+        return _MISSING
+    except _Raised as exc:
+        return Verdict("raised", Hint(f"Your function raised {exc}", f"你的函数抛出了 {exc}"))
+    except Exception as exc:
+        if callable(answer):
+            en, zh = "What your function returns cannot be used.", "函数的返回值无法使用。"
+            return Verdict("failed", Hint(f"{en} {_told(exc)}", zh))
+        en, zh = _wanted(function)
+        return Verdict("failed", Hint(f"{en} is wanted here. {_told(exc)}", f"这里需要{zh}。"))
+    return _RIGHT if hint is None else Verdict("wrong", Hint(*hint))
+
+
+_MISSING = Verdict("missing", Hint("not answered yet", "尚未作答"))
+_RIGHT = Verdict("right", Hint("right", "正确"))
+
+
+def _check_of(key: str) -> Check:
+    number = re.fullmatch(r"(\d+)\.\d+", key) if isinstance(key, str) else None
+    if number:
+        module = f"{__package__}.t{int(number[1]):02}"
+        if find_spec(module):
+            import_module(module)
+    if key not in _checks:
+        known = sorted(_checks, key=lambda known: [int(part) for part in known.split(".")])
+        there = f"There are: {', '.join(known)}" if known else "Keys look like '5.1': tutorial 5, exercise 1"
+        raise LookupError(f"quiz: there is no exercise {key!r}. {there}.")
+    return _checks[key]
+
+
+def _told(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}".split("\n")[0][:200]
+
+
+def _is_missing(answer: Any) -> bool:
+    parts = answer.values() if isinstance(answer, dict) else answer if isinstance(answer, list | tuple) else (answer,)
+    return len(parts) > 0 and all(part is None for part in parts)
+
+
+def _must_return(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def called(*args: Any, **kw: Any) -> Any:
+        try:
+            result = function(*args, **kw)
+        except Exception as exc:
+            raise _Raised(_told(exc)) from exc
+        if _is_missing(result):
+            raise _Missing
+        return result
+
+    return called
+
+
+_KINDS = {
+    "float": ("A number", "一个数"),
+    "int": ("A whole number", "一个整数"),
+    "str": ("A text in quotes", "一个带引号的字符串"),
+    "bool": ("True or False", "True 或 False"),
+    "Callable": ("A function", "一个函数"),
+    "list": ("A list", "一个列表"),
+    "tuple": ("A tuple", "一个元组"),
+    "dict": ("A dict", "一个字典"),
+    "Array": ("An array", "一个数组"),
+    "ndarray": ("An array", "一个数组"),
+}
+
+
+def _wanted(function: Check) -> tuple[str, str]:
+    """The kind of answer that a check's annotation names."""
+    annotation = next(iter(inspect.signature(function).parameters.values())).annotation
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    found = (words for kind, words in _KINDS.items() if re.search(rf"\b{kind}\b", name))
+    return next(found, ("Another kind of answer", "另一种答案"))
+
+
+def _distance(guess: float, found: float) -> tuple[str, str]:
+    if guess == found:
+        return "exact", "完全正确"
+    if not (guess * found > 0 and np.isfinite(guess / found)):  # no ratio to speak of
+        return f"off by {guess - found:.3g}", f"相差 {guess - found:.3g}"
+    ratio = guess / found
+    if abs(ratio - 1) < 0.05:
+        return "less than 5 % off", "误差不到 5%"
+    times = f"{max(ratio, 1 / ratio):.3g}"
+    if ratio > 1:
+        return f"{times} times too large", f"是实测的 {times} 倍"
+    return f"{times} times too small", f"是实测的 1/{times}"

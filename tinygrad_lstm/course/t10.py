@@ -1,0 +1,114 @@
+"""The exercises of tutorial 10."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log
+from typing import Any
+
+import numpy as np
+
+from .quiz import Hint, close, exercise
+
+
+@exercise("10.1")
+def bits_of_a_text(answer: float) -> Hint | None:
+    """1,000 characters at 1.7 nats, in bits."""
+    right = 1000 * 1.7 / log(2)
+    if close(answer, right):
+        return None
+    if close(answer, 1700):
+        return Hint("Those are nats. One bit is ln 2 nats.", "这是纳特。1 比特等于 ln 2 纳特。")
+    if close(answer, 1700 * log(2)):
+        return Hint("A bit is the smaller unit, so there must be more of them.", "比特是更小的单位，所以数目应当更多。")
+    if close(answer, right / 1000):
+        return Hint("That is one character. The text has 1,000.", "这是一个字符的。文本有 1,000 个字符。")
+    if close(answer, 1700 / log(10)):
+        return Hint("Base 10 gives decimal digits; bits take base 2.", "以 10 为底得到十进制位数；比特要以 2 为底。")
+    return Hint(
+        "The loss is the mean of −ln p. A code needs −log2 p bits for a character of probability p.",
+        "损失是 −ln p 的均值。概率为 p 的字符需要 −log2 p 比特。",
+    )
+
+
+def _bits(pairs: Any, test: Any) -> float:
+    """Bits a character from a table of counts (V, V)."""
+    p = pairs / pairs.sum(axis=1, keepdims=True)
+    return float(-np.log2(p[test[:-1], test[1:]]).mean())
+
+
+@exercise("10.2")
+def bigram(answer: Callable[..., Any]) -> Hint | None:
+    """Pairs counted in the training part, 1 added to each, rows normalised."""
+    rng, V = np.random.default_rng(10), 5
+    chain = [0]
+    for _ in range(399):  # each token likes the one that follows it
+        chain.append(int((chain[-1] + 1) % V if rng.random() < 0.7 else rng.integers(V - 1)))
+    train, test = np.array(chain[:300]), np.array([*chain[300:], V - 1, V - 1])  # a pair that train never shows
+    got = float(answer(train.copy(), test.copy(), V))
+
+    def counts(x: Any, start: float) -> Any:
+        pairs = np.full((V, V), start)
+        np.add.at(pairs, (x[:-1], x[1:]), 1)
+        return pairs
+
+    pairs = counts(train, 1.0)
+    right = _bits(pairs, test)
+    if close(got, right, 1e-6):
+        unseen = np.array([2, 2, 0, 1])
+        few = float(answer(np.array([0, 1, 0, 1]), unseen, 3))
+        if close(few, _bits(np.array([[1.0, 3, 1], [2, 1, 1], [1, 1, 1]]), unseen), 1e-6):
+            return None
+        return Hint("Use V: a token below V may not be in train.", "请用 V：小于 V 的词元不一定出现在 train 中。")
+    if close(got, right * log(2), 1e-6):
+        return Hint("Those are nats: take log2.", "这是纳特：请用 log2。")
+    if close(got, right * (len(test) - 1), 1e-6):
+        return Hint("That is the sum over the test part; the mean is wanted.", "这是测试部分的总和；需要的是均值。")
+    if close(got, -right, 1e-6):
+        return Hint("Bits are positive: −log2 p.", "比特数是正的：−log2 p。")
+    single = np.bincount(train, minlength=V) + 1.0
+    if any(close(got, float(-np.log2(single / single.sum())[part].mean()), 1e-6) for part in (test, test[1:])):
+        return Hint("That is the unigram model: it ignores the character before.", "这是一元模型：它没有看前一个字符。")
+    if close(got, _bits(counts(test, 1.0), test), 1e-6):
+        return Hint("You counted in the test part. That is cheating.", "你在测试部分里计数了，这是作弊。")
+    if close(got, _bits(pairs.T, test), 1e-6):
+        return Hint("Which axis is the character before?", "哪个轴是前一个字符？")
+    if close(got, float(-np.log2((pairs / pairs.sum())[test[:-1], test[1:]]).mean()), 1e-6):
+        return Hint(
+            "That is the probability of the pair. Given the first character, the row must sum to 1.",
+            "这是整个字符对的概率。给定前一个字符时，每一行之和应为 1。",
+        )
+    if not np.isfinite(got):
+        return Hint(
+            "A pair that train never shows gets p = 0: add 1 to all.",
+            "train 里没出现过的一对，p = 0：每个计数都要加 1。",
+        )
+    return Hint(
+        "Make a V × V table of ones, add the pairs of train to it, divide each row by its sum, then look test up.",
+        "先做一张 V × V 的全 1 表，把 train 的词元对计进去，每行除以该行之和，再查 test。",
+    )
+
+
+@exercise("10.3")
+def combine_two_steps(answer: Callable[..., Any]) -> Hint | None:
+    """f = f2 f1, w = f2 w1 + w2."""
+    rng = np.random.default_rng(11)
+    first, second = [(rng.uniform(size=3), rng.normal(size=3)) for _ in range(2)]
+    found = answer(first, second)
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        return Hint("Return a pair (f, w): a step again.", "请返回一对 (f, w)：它仍然是一步。")
+    f, w = found
+    (f1, w1), (f2, w2) = first, second
+    if close(f, f1 * f2, 1e-9) and close(w, f2 * w1 + w2, 1e-9):
+        return None
+    if close(f, f1 * f2, 1e-9) and close(w, f1 * w2 + w1, 1e-9):
+        return Hint("That does second before first.", "这样是先做 second，再做 first。")
+    if close(f, f1 * f2, 1e-9) and close(w, w1 + w2, 1e-9):
+        return Hint("What first wrote must still pass the gate of second.", "first 写入的内容还要经过 second 的门。")
+    if close(f, f1 + f2, 1e-9):
+        return Hint("Two gates one after the other multiply.", "先后经过的两个门应相乘。")
+    if close(f, f1 * f2, 1e-9):
+        return Hint("f is right. For w, put C = 0 into both steps.", "f 是对的。求 w 时，把 C = 0 代入两步。")
+    return Hint(
+        "Put f1 C + w1 for C into f2 C + w2, and sort by C.", "把 f1 C + w1 代入 f2 C + w2 中的 C，再按 C 整理。"
+    )

@@ -1,0 +1,467 @@
+# %% [markdown]
+# # 11 · The mistake hunt
+#
+# **The question.** You wrote the backward pass of an LSTM by hand, the loss falls, the samples look better every minute. Is the gradient right?
+#
+# Here are five backward passes of ten to twenty lines. Each has one mistake, of a kind that has stood in public code and in the questions of those who wrote it. All of them run, and each can lower a loss. Find the five, and learn
+# what kind of evidence points to which line.
+#
+# You need tutorial 2 (what gradcheck is) and tutorial 5 (the ledger of $\partial L/\partial C$). It takes about 40 minutes.
+
+# %%
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import Tensor, concat, nn, optim, quiz, sigmoid, split, tanh
+from tinygrad_lstm.op import op
+from tinygrad_lstm.testing import gradcheck
+
+# %% [markdown]
+# ## The scene
+#
+# One matrix `W` holds all four gates side by side, in the order f, i, C̃, o, as most implementations do:
+#
+# $$z = [h_{t-1} ; x_t] \cdot W + b, \qquad f, i, o = \sigma(z), \quad \tilde C = \tanh(z), \qquad C_t = f \circ C_{t-1} + i \circ \tilde C, \qquad h_t = o \circ \tanh C_t$$
+#
+# The ops of the library take arrays as well as Tensors. So this one forward pass serves the hand-written backward passes, which get arrays, and the autograd engine, which gets Tensors and gives us the truth.
+
+# %%
+class Step(NamedTuple):
+    hx: Any
+    z: Any
+    f: Any
+    i: Any
+    C_new: Any
+    o: Any
+    C_old: Any
+    C: Any
+    h: Any
+
+
+def forward(x, W, b):
+    hidden = W.shape[1] // 4
+    h = C = np.zeros((len(x), hidden))
+    steps = []
+    for t in range(x.shape[1]):
+        hx = concat(h, x[:, t])
+        z = hx @ W + b
+        z_f, z_i, z_C, z_o = split(z, 4)
+        f, i, C_new, o = sigmoid(z_f), sigmoid(z_i), tanh(z_C), sigmoid(z_o)
+        C_old, C = C, f * C + i * C_new
+        h = o * tanh(C)
+        steps.append(Step(hx, z, f, i, C_new, o, C_old, C, h))
+    return steps
+
+# %% [markdown]
+# A backward pass gets the steps, `dh` = $\partial L/\partial h_T$ (the loss reads the last h alone) and `W`. It returns dW, db, and a trail: for each step the gradients of C, of h and of z, oldest step first.
+#
+# The smallest scene that shows all five: 4 steps, 3 units, 2 inputs, one sequence. The weights are those of a layer of the library, so that its ledger can be asked later.
+
+# %%
+T, H = 4, 3
+rng = np.random.default_rng(0)
+lstm = nn.LSTM(2, H, rng=rng).astype(np.float64)
+cell = lstm.cells[0][0]
+W = np.concatenate([w.numpy() for w in (cell.W_f, cell.W_i, cell.W_C, cell.W_o)], axis=1)
+b = np.concatenate([bias.numpy() for bias in (cell.b_f, cell.b_i, cell.b_C, cell.b_o)])
+x = rng.normal(size=(1, T, 2))
+steps, dh_end = forward(x, W, b), np.ones((1, H))
+
+
+def truth(x, W, b, dh):
+    W, b = Tensor(W, requires_grad=True), Tensor(b, requires_grad=True)
+    made = forward(x, W, b)
+    trace = tl.trace(made[-1].h, seed=dh)
+    return trace.grad(W), trace.grad(b), [(trace.grad(s.C), trace.grad(s.h), trace.grad(s.z)) for s in made]
+
+
+exact = truth(x, W, b, dh_end)
+flow = tl.trace(lstm(x).last.h.sum()).flow("C")
+print("dL/dC at steps 1 to 4:", [f"{np.linalg.norm(dC):.3f}" for dC, _, _ in exact[2]], "and of the layer:", flow.norm[1:].round(3))
+assert np.allclose([np.linalg.norm(dC) for dC, _, _ in exact[2]], flow.norm[1:])
+
+# %% [markdown]
+# This is where the gradient goes, two of the four steps. Each suspect below loses, doubles or misplaces one of these arrows.
+
+# %%
+tl.draw(flow.trace, steps=(3, 4))
+
+# %% [markdown]
+# ## A case worked out
+#
+# Somebody moved weights from a library that keeps the gates in the order i, f, C̃, o. The forward pass was adapted, the backward pass was not:
+
+# %%
+def gate_order(steps, dh, W):
+    hidden = dh.shape[1]
+    dW, db, dC, trail = np.zeros_like(W), np.zeros(W.shape[1]), np.zeros_like(dh), []
+    for s in reversed(steps):
+        dC = dC + dh * s.o * (1 - np.tanh(s.C) ** 2)
+        df, di, dC_new, do = dC * s.C_old, dC * s.C_new, dC * s.i, dh * np.tanh(s.C)
+        dz = np.concatenate([di * s.i * (1 - s.i), df * s.f * (1 - s.f), dC_new * (1 - s.C_new**2), do * s.o * (1 - s.o)], axis=1)
+        trail.append((dC, dh, dz))
+        dW += s.hx.T @ dz
+        db += dz.sum(axis=0)
+        dh, dC = (dz @ W.T)[:, :hidden], dC * s.f
+    return dW, db, trail[::-1]
+
+# %% [markdown]
+# Two of the four gates have changed places: `W` has {{W.size}} entries, and half of them belong to f and i. **Before you run on:** how many of the {{W.size}} entries of dW are wrong? Type your guess.
+
+# %%
+my_guess = None
+
+# %% [markdown]
+# `gradcheck` wants a function of Tensors. An op of our own is one: its forward is ours, and its rule is the backward pass to be judged.
+
+# %%
+def judged(backward):
+    @op(backward.__name__, "h_T of a hand-written LSTM")
+    def by_hand(W, b):
+        return forward(x, W, b)[-1].h
+
+    by_hand.joint("by hand", lambda dy, y, W, b: backward(forward(x, W, b), dy, W)[:2])
+    try:
+        return gradcheck(by_hand, [W, b], order=1)
+    except AssertionError as error:
+        return str(error)
+
+
+print(judged(gate_order))
+wrong = int((~np.isclose(gate_order(steps, dh_end, W)[0], exact[0], rtol=1e-6, atol=1e-9)).sum())
+quiz.reveal(my_guess, wrong)
+
+# %% [markdown]
+# `gradcheck` finds {{wrong}} of {{W.size}}. A mistake in two gates at the last step goes back through h into every gate of the step before, and all steps share one `W`. That is why staring at dW rarely helps: **the place where a number is wrong is
+# not the place where it became wrong.** Go to the step where it began.
+#
+# `audit` compares the trail with the truth, newest step first. Each entry is the distance of the two gradients in percent of the longer one, and a dot says that they agree.
+
+# %%
+def off(got, want):
+    return np.linalg.norm(got - want) / max(np.linalg.norm(got), np.linalg.norm(want), 1e-300)
+
+
+def fingerprint(backward):
+    """Rows: steps T … 1, then W and b. Columns: C, h, and the four gates before their activation."""
+    dW, db, trail = backward(steps, dh_end, W)
+    rows = [
+        [off(C, C_), off(h, h_), *map(off, np.split(z, 4, axis=1), np.split(z_, 4, axis=1))]
+        for (C, h, z), (C_, h_, z_) in zip(trail[::-1], exact[2][::-1], strict=True)
+    ]
+    sums = [[np.nan, np.nan, *map(off, np.split(a, 4, -1), np.split(a_, 4, -1))] for a, a_ in zip((dW, db), exact, strict=False)]
+    return np.array(rows + sums)
+
+
+def audit(backward):
+    names = [f"t={t}" for t in range(T, 0, -1)] + ["W", "b"]
+    print("       C      h      f      i      C̃      o")
+    for name, row in zip(names, fingerprint(backward), strict=True):
+        print(f"{name:<4}" + "".join(f"{'' if np.isnan(v) else '·' if v < 1e-9 else f'{v:.0%}':>7}" for v in row))
+
+
+audit(gate_order)
+
+# %% [markdown]
+# Read it from the top. At step 4 the gradients of C and h are right, those of C̃ and o too; f and i are not. So the mistake lies between dC and dz, in these two gates. One look at the numbers:
+
+# %%
+got, want = gate_order(steps, dh_end, W)[2][-1][2], exact[2][-1][2]
+print("got  f, i:", got[0, : 2 * H].round(4))
+print("want f, i:", want[0, : 2 * H].round(4))
+assert np.allclose(got[0, :H], want[0, H : 2 * H])
+
+# %% [markdown]
+# The right values in the wrong place: case solved. The order of work was: *is* it wrong (gradcheck), *where* does it begin (audit, from the newest step), *what* is wrong there (the numbers).
+#
+# ## The five suspects
+#
+# Five people wrote these, each in a style of their own. Read them, but do not trust your eyes yet.
+
+# %%
+def suspect_1(steps, dh, W):
+    n, dC, trail = dh.shape[1], 0.0, []
+    dW, db = np.zeros_like(W), np.zeros(4 * dh.shape[1])
+    for s in steps[::-1]:
+        tC = np.tanh(s.C)
+        dC = dC + dh * s.o * (1 - tC**2)
+        dzs = [
+            dC * s.C_old * s.f * (1 - s.f),
+            dC * s.C_new * s.i * (1 - s.i),
+            dC * s.i * (1 - s.C_new**2),
+            dh * tC * s.o * (1 - s.o),
+        ]
+        for k, dz in enumerate(dzs):
+            dW[:, k * n : (k + 1) * n] = s.hx.T @ dz
+            db[k * n : (k + 1) * n] += dz.sum(axis=0)
+        trail.insert(0, (dC, dh, np.hstack(dzs)))
+        dh = sum(dz @ W[:n, k * n : (k + 1) * n].T for k, dz in enumerate(dzs))
+        dC = s.f * dC
+    return dW, db, trail
+
+# %%
+def suspect_2(steps, dh_next, W):
+    hidden, dC_next = dh_next.shape[1], np.zeros_like(dh_next)
+    dW, db, trail = 0, 0, []
+    for hx, _, f, i, g, o, _, c, _ in reversed(steps):
+        dh = dh_next
+        dc = dC_next + o * dh * (1 - np.tanh(c) ** 2)
+        do = dh * np.tanh(c) * o * (1 - o)
+        df = dc * c * f * (1 - f)
+        di = dc * g * i * (1 - i)
+        dg = dc * i * (1 - g * g)
+        dz = np.concatenate((df, di, dg, do), axis=1)
+        dW, db = dW + hx.T @ dz, db + dz.sum(0)
+        trail = [(dc, dh, dz), *trail]
+        dh_next, dC_next = (dz @ W.T)[:, :hidden], f * dc
+    return dW, db, trail
+
+# %%
+def suspect_3(steps, dh, W):
+    slope = {"sigmoid": lambda y: y * (1 - y), "tanh": lambda y: 1 - y**2}
+    dW, db, trail = np.zeros_like(W), np.zeros(W.shape[1]), []
+    dC_next = np.zeros_like(dh)
+    for t in range(len(steps) - 1, -1, -1):
+        s, dC = steps[t], dC_next
+        memory = np.tanh(s.C)
+        d_o = dh * memory
+        dC = dh * s.o * slope["tanh"](memory)
+        parts = dC * s.C_old * slope["sigmoid"](s.f), dC * s.C_new * slope["sigmoid"](s.i), dC * s.i * slope["tanh"](s.C_new)
+        dz = np.hstack([*parts, d_o * slope["sigmoid"](s.o)])
+        trail.append((dC, dh, dz))
+        dW, db = dW + s.hx.T @ dz, db + dz.sum(0)
+        dC_next = dC * s.f
+        dh = (dz @ W.T)[:, : dh.shape[1]]
+    trail.reverse()
+    return dW, db, trail
+
+# %%
+def dtanh(y):
+    return 1 - np.tanh(y) ** 2
+
+
+def suspect_4(steps, dh, W):
+    carry, dW, db, trail = 0 * dh, 0 * W, 0 * W[0], []
+    for s in reversed(steps):
+        shown = np.tanh(s.C)
+        carry = carry + dh * s.o * dtanh(shown)
+        dz_C = carry * s.i * (1 - s.C_new * s.C_new)
+        dz_f, dz_i = carry * s.C_old * s.f * (1 - s.f), carry * s.C_new * s.i * (1 - s.i)
+        dz_o = dh * shown * s.o * (1 - s.o)
+        dz = np.hstack([dz_f, dz_i, dz_C, dz_o])
+        trail.insert(0, (carry, dh, dz))
+        dW += s.hx.T @ dz
+        db += dz.sum(axis=0)
+        carry, dh = carry * s.f, dz @ W[: dh.shape[1]].T
+    return dW, db, trail
+
+# %%
+def suspect_5(steps, dh_end, W):
+    dW, db, trail = np.zeros_like(W), np.zeros(W.shape[1]), []
+    dC, last = np.zeros_like(dh_end), len(steps) - 1
+    for t in range(last, -1, -1):
+        s = steps[t]
+        dh = dh_end if t == last else np.zeros_like(dh_end)
+        dC = dC + dh * s.o * (1 - np.tanh(s.C) ** 2)
+        gates = dC * s.C_old, dC * s.C_new, dC * s.i, dh * np.tanh(s.C)
+        slopes = s.f * (1 - s.f), s.i * (1 - s.i), 1 - s.C_new**2, s.o * (1 - s.o)
+        dz = np.concatenate([d * slope for d, slope in zip(gates, slopes, strict=True)], axis=1)
+        dW += s.hx.T @ dz
+        db += dz.sum(axis=0)
+        trail.append((dC, dh, dz))
+        dC = dC * s.f
+    return dW, db, trail[::-1]
+
+
+suspects = [suspect_1, suspect_2, suspect_3, suspect_4, suspect_5]
+
+# %% [markdown]
+# ## First evidence: does the loss fall?
+#
+# The test that everybody makes first. A sequence opens with $+1$ or $-1$, noise follows, and after the last step the sum of h shall be the number that stood first. Guessing nothing costs $1/2$. Each suspect trains 8 units by Adam, all from the same weights, on the same batches.
+# Once the number must be kept for 3 steps, once for 20.
+
+# %%
+def train(backward, length, updates=200, hidden=8, batch=16):
+    rng, start = np.random.default_rng(1), np.random.default_rng(0)
+    bias = np.zeros(4 * hidden)
+    bias[:hidden] = 1.0
+    W = Tensor(start.normal(size=(hidden + 2, 4 * hidden)) / np.sqrt(hidden + 2), requires_grad=True)
+    b = Tensor(bias, requires_grad=True)
+    adam, losses = optim.Adam([W, b], lr=0.02), []
+    for _ in range(updates):
+        x = rng.uniform(-1, 1, size=(batch, length, 2)) * [1, 0]
+        x[:, 0] = np.stack([rng.choice([-1.0, 1.0], batch), np.ones(batch)], axis=1)
+        run = forward(x, W.numpy(), b.numpy())
+        error = run[-1].h.sum(axis=1) - x[:, 0, 0]
+        losses.append(float((error**2).mean()) / 2)
+        W.grad, b.grad, _ = backward(run, np.repeat(error[:, None] / batch, hidden, axis=1), W.numpy())
+        adam.step()
+    return np.mean(losses[-20:])
+
+# %% [markdown]
+# **Your guess:** over 20 steps, how many of the five wrong gradients bring the loss below a tenth of $1/2$ within 200 updates?
+
+# %%
+my_guess = None
+
+# %%
+ends = {backward.__name__: [train(backward, length) for length in (3, 20)] for backward in suspects}
+for name, (short, long) in ends.items():
+    print(f"{name}: loss at the end {short:.4f} over 3 steps, {long:.4f} over 20")
+learned = [sum(loss < 0.05 for loss in column) for column in zip(*ends.values(), strict=True)]
+quiz.reveal(my_guess, learned[1])
+assert learned == [5, 4]
+
+# %% [markdown]
+# Over 3 steps {{learned[0]}} of 5 learn, over 20 still {{learned[1]}}. *"It learns, so the gradient is right"* is false {{learned[1]}} times in this table. The reason is simple: to go downhill, a direction need only make an angle below 90° with the true gradient.
+# Here are the angles, on the small scene:
+
+# %%
+def direction(backward):
+    return np.concatenate([np.ravel(part) for part in backward(steps, dh_end, W)[:2]])
+
+
+g = np.concatenate([exact[0].ravel(), exact[1]])
+angles = []
+for backward in suspects:
+    d = direction(backward)
+    angles.append(np.degrees(np.arccos(d @ g / np.linalg.norm(d) / np.linalg.norm(g))))
+    print(f"{backward.__name__}: {angles[-1]:.0f}° from the true gradient, {np.linalg.norm(d) / np.linalg.norm(g):.2f} of its length")
+assert max(angles) < 90
+
+# %% [markdown]
+# The closest is off by {{min(angles):.1f}} degrees, the farthest by {{max(angles):.0f}}. And the other way round, does a loss that stays where it is prove a mistake? Take the true gradient, computed by autograd as plainly as can be, and a sequence twice as long:
+
+# %%
+def by_autograd(steps, dh, W):
+    hidden = dh.shape[1]
+    x = np.stack([s.hx[:, hidden:] for s in steps], axis=1)
+    return truth(x, W, steps[0].z[0] - steps[0].hx[0] @ W, dh)
+
+
+stuck = train(by_autograd, 40)
+print(f"the right gradient, 40 steps: loss at the end {stuck:.2f}; the right gradient, 20 steps: {train(by_autograd, 20):.4f}")
+assert stuck > 0.4
+
+# %% [markdown]
+# It ends at {{stuck:.2f}}, where it began: 40 steps back, at forget bias 1, little of the gradient is left (tutorial 5). From other weights it may find its way. **A falling loss does not acquit, a standing one does not convict.** Only a comparison with an independent derivative does.
+#
+# ## Second evidence: gradcheck
+
+# %%
+verdicts = [judged(backward) for backward in suspects]
+for backward, verdict in zip(suspects, verdicts, strict=True):
+    print(f"{backward.__name__}: {verdict[verdict.index('input') :]}")
+assert all("entries differ" in verdict for verdict in verdicts)
+
+# %% [markdown]
+# All five are caught, at once, by central differences. What `gradcheck` does not say is where it began: it sees only what comes in and what goes out.
+#
+# ## Third evidence: the fingerprints
+#
+# The table of `audit` for all five as a picture. Rows are the steps, newest first, then W and b; the darker, the farther off. An entry without a number is right to nine digits.
+
+# %%
+figure, axes = plt.subplots(1, 5, figsize=(10, 3.1), sharey=True, layout="constrained")
+for axis, backward in zip(axes, suspects, strict=True):
+    marks = fingerprint(backward)
+    axis.imshow(np.where(marks < 1e-9, 0, 0.15 + marks), cmap="Reds", vmin=0, vmax=1.15)
+    for (r, c), v in np.ndenumerate(marks):
+        if v > 1e-9:
+            axis.text(c, r, f"{v:.0%}"[:-1], ha="center", va="center", fontsize=7, color="white" if v > 0.6 else "black")
+    axis.set(title=backward.__name__, xticks=range(6), xticklabels=["C", "h", "f", "i", "C̃", "o"])
+    axis.set(yticks=range(T + 2), yticklabels=[*[f"t={t}" for t in range(T, 0, -1)], "W", "b"])
+
+# %% [markdown]
+# The numbers are those of `audit`, in percent. How to read a fingerprint:
+#
+# - **Top row clean** except for one gate: the mistake is in that gate's own line. Top row clean throughout: the mistake is in what one step hands to the next, or in what is summed.
+# - **C wrong in the top row**: the way from h into C.
+# - **Steps right, W wrong, b right**: nothing is wrong with the gradients; ask how they are added.
+# - Everything below the first wrong row is a consequence. Do not search there.
+#
+# ## Fourth evidence: the ledger
+#
+# What a step hands on can be lost on two ways: along C, or through h. The ledger knows what each way carried into $C_3$. So take what a suspect lacks there, and see whether it has a name:
+
+# %%
+ledger = flow.ledger(4)
+gates = ledger["f"] + ledger["i"] + ledger["C̃"] + ledger["o"]
+print({path: f"{np.linalg.norm(share):.4f}" for path, share in ledger.items()}, f"all gates {np.linalg.norm(gates):.4f}")
+for backward in suspects:
+    lack = exact[2][2][0] - backward(steps, dh_end, W)[2][2][0]
+    rest = [np.linalg.norm(lack - part) for part in (ledger["highway"], gates)]
+    print(f"{backward.__name__}: lacks {np.linalg.norm(lack):.4f}; without the highway's {rest[0]:.4f}, without the gates' {rest[1]:.4f} remain")
+
+# %% [markdown]
+# A zero in this table is a confession: what is lacking is one term of the ledger, to the last digit.
+#
+# ## Exercises
+#
+# Name the mistake of suspects 1 to 4 by its letter.
+#
+# | | what was done |
+# |---|---|
+# | a | the gates stand in another order in the gradient than in W |
+# | b | dC is overwritten, so that what came back along C is lost |
+# | c | the forget gate's gradient takes $C_t$ in place of $C_{t-1}$ |
+# | d | the slope of tanh is taken at $\tanh C$ in place of $C$ |
+# | e | what came back through h from the next step's gates is dropped |
+# | f | dW is overwritten, so that only one step of it remains |
+# | g | the forget gate's gradient lacks the slope of σ |
+# | h | the output gate's gradient lacks $\tanh C$ |
+#
+# **11.1** What did `suspect_1` do?
+
+# %%
+answer = None
+quiz.check("11.1", answer)
+
+# %% [markdown]
+# **11.2** What did `suspect_2` do?
+
+# %%
+answer = None
+quiz.check("11.2", answer)
+
+# %% [markdown]
+# **11.3** What did `suspect_3` do?
+
+# %%
+answer = None
+quiz.check("11.3", answer)
+
+# %% [markdown]
+# **11.4** What did `suspect_4` do?
+
+# %%
+answer = None
+quiz.check("11.4", answer)
+
+# %% [markdown]
+# **11.5** Repair `suspect_5`. It is tried on other sizes, with several sequences at once. (One published LSTM makes this "mistake" on purpose: which, and what does it gain by it?)
+
+# %%
+def repaired(steps, dh_end, W):
+    return None
+
+
+quiz.check("11.5", repaired)
+
+# %% [markdown]
+# ## What to take away
+#
+# A wrong gradient usually learns, and a right one may not: training is no test of a derivative. Central differences are, on a small net in float64, and they cost seconds. To find the line, compare step by step from the end of the sequence and stop at the first
+# step that is off; below it all is consequence. Where this stops: central differences see the function that you wrote, so a mistake in the *forward* pass passes every gradcheck. Against that helps only a second implementation, or data whose answer you know.
+#
+# This was the last tutorial. Your own cell can be judged by the same three steps: write its forward with the ops of the library, and let the engine be the witness.
+#
+# ## References
+#
+# - P. J. Werbos, *Backpropagation through time: what it does and how to do it*, Proceedings of the IEEE 78, 1990.
+# - S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9, 1997: the truncated gradient.
+# - F. A. Gers, J. Schmidhuber, F. Cummins, *Learning to forget: continual prediction with LSTM*, Neural Computation 12, 2000.

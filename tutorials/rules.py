@@ -1,0 +1,73 @@
+"""What holds for the prose of the course: a result in it is a placeholder, and each tutorial has its parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+
+class Cell(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+# What may hold any number: code, formulas, placeholders, addresses, how long it takes, versions of Python.
+FREE = re.compile(
+    r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$\n]+\$|\{\{.*?\}\}|https?://\S+|\]\([^)]*\)"
+    r"|\d+\s*(?:[–-]|to|到|至)?\s*\d*\s*(?:minutes|min\b|分钟)|Python 3\.\d+",
+    re.DOTALL,
+)
+WRONG = re.compile(
+    r"(?P<percent>(?<![A-Za-z0-9_.])\d+(?:\.\d+)?\s?(?:%|percent|per cent|‰))"
+    r"|(?P<power>(?<![A-Za-z0-9_.])(?:\d+(?:\.\d+)?[eE][-+−]?\d+|10\s?(?:\^|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)\S*|\d+(?:\.\d+)?\s?×\s?10))"
+    r"|(?P<decimal>(?<![A-Za-z0-9_.])\d+\.\d+)"
+    r"|(?P<integer>(?<![A-Za-z0-9_.])\d{1,3}(?:,\d{3})+|(?<![A-Za-z0-9_.])\d+)"
+)
+
+
+def complaints(cells: Sequence[Cell], name: str) -> list[str]:
+    """Numbers in the prose of a tutorial that must come from a placeholder. References may hold any."""
+    return list(_complaints(cells, name))
+
+
+def _complaints(cells: Sequence[Cell], name: str) -> Iterator[str]:
+    code = " ".join(cell.text for cell in cells if cell.kind == "code")
+    in_code = {number.replace("_", "") for number in re.findall(r"(?<![A-Za-z0-9_.])\d[\d_]*", code)}
+    own = re.search(r"(\d\d)_", name)
+    keys = {f"{int(own[1])}.{k}" for k in range(1, 10)} if own else set()
+    for k, cell in enumerate(cells):
+        if cell.kind != "markdown":
+            continue
+        text = re.split(r"(?m)^## (?:References|参考文献)", cell.text)[0]
+        for found in WRONG.finditer(FREE.sub(" ∙ ", text)):
+            if found.lastgroup == "decimal" and found[0] in keys:
+                continue  # the key of an exercise
+            if found.lastgroup == "integer":
+                number = found[0].replace(",", "")
+                if int(number) <= 12 or 1950 <= int(number) <= 2026 or number in in_code:
+                    continue
+            yield f"{name}, cell {k + 1}: {found[0]!r} ({found.lastgroup}) in prose must come from a placeholder"
+
+
+PARTS = {
+    "a title": (r"\A# {n} · \S", r"\A# {n} · \S"),
+    "exercises": (r"(?m)^## Exercises", r"(?m)^## 练习"),
+    "what to take away": (r"(?m)^## What to take away", r"(?m)^## (?:要点|小结|带走什么|记住什么|本章要点)"),
+    "references": (r"(?m)^## References", r"(?m)^## 参考文献"),
+}
+
+
+def missing(cells: Sequence[Cell], name: str) -> list[str]:
+    """The parts that a tutorial must have and does not: a title, predictions, three exercises, a close, references."""
+    n, chinese = int(name.rpartition("/")[2][:2]), name.startswith("zh/")
+    prose = "\n\n".join(cell.text for cell in cells if cell.kind == "markdown")
+    code = "\n".join(cell.text for cell in cells if cell.kind == "code")
+    found = [part for part, patterns in PARTS.items() if not re.search(patterns[chinese].replace("{n}", str(n)), prose)]
+    if code.count("quiz.reveal(") < 2:
+        found.append("two predictions (quiz.reveal)")
+    found += [f'quiz.check("{n}.{k}", …)' for k in (1, 2, 3) if f'quiz.check("{n}.{k}"' not in code]
+    return [f"{name}: {part} is missing" for part in found]

@@ -1,0 +1,323 @@
+# %% [markdown]
+# # 4 · 一个门一个门地看 LSTM
+#
+# **问题。** “mary lost her keys and then john slowly sold …”，接下来是 *his* 还是 *her*？要答对，网络得记住最近一个名字的性别。中间的词与性别无关，不能把它冲掉；换了名字，又得放下旧的。这样的记忆可以手工搭出来，每个词只要四个数。训练出来的网络也是这么搭的吗？
+#
+# 需要的基础：第 3 篇，知道 $\sigma$ 和 $\tanh$ 长什么样。大约 30 分钟。
+
+# %%
+import inspect
+
+import numpy as np
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import Tensor, concat, nn, no_grad, quiz, sigmoid, tanh, tasks, what_if
+from tinygrad_lstm.tasks.erasure import Question, survey, switching, weigh
+from tinygrad_lstm.tasks.fit import evaluate, fit, make_optimizer
+from tinygrad_lstm.tasks.model import SequenceModel
+
+# %% [markdown]
+# ## 一个单元，手工设门
+#
+# 记忆是一个数 $C$，叫作元胞状态（cell state）。每读一个词，单元做两件事：更新记忆，再把记忆的一部分作为 $h$ 露出来。$h$ 叫作隐藏状态（hidden state）。
+#
+# $$C_t = f\cdot C_{t-1} + i\cdot\tilde C \qquad\qquad h_t = o\cdot\tanh C_t$$
+#
+# 三个**门**（gate）都在 0 和 1 之间，管的是“多少”。遗忘门 $f$ 决定旧记忆留下多少，它开着的意思是保留；输入门 $i$ 决定写入多少；输出门 $o$ 决定露出多少。**候选值** $\tilde C$ 在 −1 和 1 之间，管的是“写什么”。约定 $+1$ 表示 her，$-1$ 表示 his。遇到名字：忘掉旧的，写入性别。遇到动词，后面就是代词：露出来。其余的词：保留，不写，不露。普通词也会提出自己的候选值，但 $i$ 关着，写不进去。
+
+# %%
+words = "mary lost her keys and then john slowly sold".split()
+#        f  i  C̃    o
+gates = dict.fromkeys(words, (1, 0, 0.6, 0))
+gates["mary"], gates["john"] = (0, 1, +1, 0), (0, 1, -1, 0)
+gates["lost"] = gates["sold"] = (1, 0, 0.6, 1)
+
+
+def remember(gates):
+    C, rows = 0.0, []
+    for word in words:
+        f, i, C_new, o = gates[word]
+        C = f * C + i * C_new
+        rows.append((C, 0.0 + o * np.tanh(C)))
+    return rows
+
+
+for word, (C, h) in zip(words, remember(gates)):
+    print(f"{word:<7}" + "{:>5}{:>5}{:>6}{:>5}".format(*gates[word]) + f"   C = {C:+.1f}   h = {h:+.2f}")
+
+# %% [markdown]
+# 读完 lost，$h$ 为正：*her*。读完 sold，$h$ 为负：*his*。其余时候 $h$ 是 0，谁来读 $h$ 都不受打扰。
+#
+# **先猜。** 拿掉遗忘门：每个词都令 `f = 1`，什么也不忘。读完 sold，$C$ 里是多少？
+
+# %%
+my_guess = None
+
+# %%
+never_forget = {word: (1, *gate[1:]) for word, gate in gates.items()}
+without_f = remember(never_forget)[-1][0]
+quiz.reveal(my_guess, without_f)
+
+# %% [markdown]
+# 是 {{without_f:g}}。新名字加在了旧名字上，而 $+1-1$ 说不出任何性别：不会忘，记忆就只是一个和，性别相反的名字在和里抵消。三个门都可以这样拿掉试试：
+
+# %%
+for k, gate in ((0, "f"), (1, "i"), (3, "o")):
+    stuck = {word: (*values[:k], 1, *values[k + 1 :]) for word, values in gates.items()}
+    rows = remember(stuck)
+    spoken = ", ".join(f"{words[t]} {rows[t][1]:+.2f}" for t in (1, 3, 8))
+    print(f"{gate} = 1 always: C at the end {rows[-1][0]:+.1f}; h at {spoken}")
+
+# %% [markdown]
+# $f$ 卡在 1，两个名字互相抵消。$i$ 卡在 1，每个词都往记忆里乱写，到 sold 处答成了 her。$o$ 卡在 1，记忆没有错，两处回答也对，但是读到 keys 时没有人问，$h$ 也在说。在网络里，$h$ 下一步要送回所有的门，所以这不是小事。
+#
+# ## 让单元自己算门
+#
+# 门由谁来设？由单元自己，根据它看到的东西：新的输入 $x_t$，和上一步露出的 $h_{t-1}$。两者并排成一行 $hx_t = [h_{t-1}\,;\,x_t]$，每个门做一次矩阵乘法：
+#
+# $$f = \sigma(hx_t W_f + b_f)\quad i = \sigma(hx_t W_i + b_i)\quad o = \sigma(hx_t W_o + b_o)\quad \tilde C = \tanh(hx_t W_C + b_C)$$
+#
+# 把词分成四类：女名、男名、动词、其他。这样权重就能直接写出来。每个 $W$ 有一行给 $h$，四行给 $x$；这里暂时没有什么依赖 $h$。
+
+# %%
+kinds = {"mary": 0, "john": 1, "lost": 2, "sold": 2}
+x = np.eye(4)[[kinds.get(word, 3) for word in words]]
+#             h  she   he  verb other
+W = {"f": [0, -12, -12, 0, 0], "i": [0, 12, 12, 0, 0], "C": [0, 3, -3, 0.7, 0.7], "o": [0, 0, 0, 12, 0]}
+b = {"f": 6.0, "i": -6.0, "C": 0.0, "o": -6.0}
+W = {gate: Tensor(np.array(w, float)[:, None], requires_grad=True) for gate, w in W.items()}
+b = {gate: Tensor(np.array([value]), requires_grad=True) for gate, value in b.items()}
+
+
+def step(x, h, C):
+    hx = concat(h, x)
+    f = sigmoid(hx @ W["f"] + b["f"])
+    i = sigmoid(hx @ W["i"] + b["i"])
+    C_new = tanh(hx @ W["C"] + b["C"])
+    C = f * C + i * C_new
+    o = sigmoid(hx @ W["o"] + b["o"])
+    return o * tanh(C), C
+
+
+h, C = np.zeros((1, 1)), np.zeros((1, 1))
+for word, features in zip(words, x):
+    h, C = step(features[None], h, C)
+    print(f"{word:<7} C = {C.item():+.3f}   h = {h.item():+.3f}")
+by_equations = h.item(), C.item()
+
+# %% [markdown]
+# 情节没有变，只是门很接近 0 或 1，却从不等于 0 或 1：$\sigma(6)$ 是 {{float(sigmoid(6.0)):.4f}}。本库的单元也是这样写的，全文如下：
+
+# %%
+print(inspect.getsource(nn.LSTMCell.step))
+
+# %% [markdown]
+# 公式里的 `∘` 在代码里就是 `*`，逐单元相乘。`.named("f")` 和 `scope` 不改变任何数值，它们是给图、追踪和 `what_if` 找遗忘门用的。用同样的权重，它算出同样的数。
+
+# %%
+lstm = nn.LSTM(4, 1, rng=np.random.default_rng(0)).astype(np.float64)
+cell = lstm.cells[0][0]
+for gate in "fiCo":
+    getattr(cell, f"W_{gate}").data, getattr(cell, f"b_{gate}").data = W[gate].data, b[gate].data
+out = lstm(x[None])
+assert (out.last.h.item(), out.last.C.item()) == by_equations
+tl.draw(out.last.h.sum(), view="time", steps=(7, 9), labels=words)
+
+# %% [markdown]
+# 时间往右走，梯度往左走：彩色的线就是梯度，越大越宽。最上面的直线是 $C$，上面有 $\times f$ 和 $+\,i\tilde C$。从 sold 往回看：slowly 和 sold 两个词处 $f$ 开着，梯度几乎原样通过；到了 john，再往前就没有了。单元把之前的忘了，之前的也就影响不到结果。
+#
+# ## 两个错误，一个不出声
+#
+# LSTM 的状态是一对。如果像普通 RNN 那样只给 $h$，它会报错。如果把 $x$ 放在 $h$ 前面，它什么也不说：形状正好对得上。
+
+# %%
+try:
+    cell(x[:1], np.zeros((1, 1)))
+except ValueError as exc:
+    print(exc)
+
+h = np.zeros((1, 1))
+right, swapped = (sigmoid(row @ W["f"] + b["f"]).item() for row in (concat(h, x[:1]), concat(x[:1], h)))
+print(f"f at 'mary': {right:.4f} with [h ; x], {swapped:.4f} with [x ; h]")
+
+# %% [markdown]
+# 权重矩阵的形状是 (hidden + input, hidden)，从形状看不出哪些行属于谁。这里 $h$ 的行在前。在不同的库之间搬权重时，行的次序和门的次序都要拿已知的数核对，就像上面那句 `assert`。
+#
+# ## 让网络自己学门
+#
+# 现在没有人替它设门了。任务 `pronouns` 造出一到两个分句的句子；网络经过嵌入层逐词读入，凡是下一个词是代词的地方，就要它回答是哪个。8 个单元，Adam 走 250 步。网络 A 的遗忘门一开始就开着（`forget_bias=3`），也没有循环权重，所以起初只有 $C$ 能从一个词通到下一个词。网络 B 按 Keras 的默认方式开始。
+
+# %%
+steps = 250
+lists = dict(female=("mary", "anna"), male=("john", "paul"), verbs=("lost", "sold", "found"),
+             nouns=("keys", "car", "box"), adjectives=("old", "red"), adverbs=("slowly", "calmly"))
+task = tasks.pronouns(distance=(2, 8), **lists)
+
+
+def trained(seed, **settings):
+    net = SequenceModel.for_task(task, cell="lstm", hidden=8, embedding=8, seed=seed, **settings).astype(np.float64)
+    fit(net, task, steps=steps, progress=False, optimizer=make_optimizer("adam", net, 0.03, global_clipnorm=1.0))
+    return net.eval()
+
+
+nets = {"A": trained(0, forget_bias=3.0, recurrent_initializer="zeros"), "B": trained(4, forget_bias=1.0)}
+accuracy = {name: evaluate(net, task, batch=100, batches=3).accuracy for name, net in nets.items()}
+assert min(accuracy.values()) > 0.95
+accuracy
+
+# %% [markdown]
+# 在没见过的句子上，两个网络都答得（几乎）全对。这里用 float64 训练，好让别的机器得到相同的数；换一个随机种子，结果会不同。
+#
+# 打开 A 看看。`written()` 给出每个词在 $C_T$ 里留下了多少；乘上 $\partial\text{margin}/\partial C_T$，就知道答案靠的是哪个单元。margin 是正确代词的 logit 减去另一个的，这句话里就是 *his* 减 *her*。取在 john 处分量最重的那个单元。
+
+# %%
+said = task.read("mary lost her keys and then john found the old box and slowly sold his car .")
+question = Question.of(task, said)
+prediction = nets["A"](question.tokens[None])
+margin = question.margin(prediction).sum()
+flow = tl.trace(margin).flow("C")
+weight = (flow.written() * flow.trace.grad(flow.state(flow.T)))[:, 0]
+unit = int(np.abs(weight[question.name]).argmax())
+seen = prediction.out.steps
+values = {name: np.array([getattr(s, name).numpy()[0, unit] for s in seen]) for name in ("f", "i", "C_new", "C")}
+
+# %% [markdown]
+# **先猜。** 在哪个词上，这个单元的遗忘门关得最紧？请填那个词。
+
+# %%
+my_guess = None
+
+# %%
+closes = question.words[int(values["f"].argmin())]
+quiz.reveal(my_guess, closes)
+print(f"unit {unit}     f     i     C̃      C")
+for word, *row in zip(question.words, *values.values()):
+    print(f"{word:<8}" + "{:>6.2f}{:>6.2f}{:>7.2f}{:>7.2f}".format(*row))
+
+# %% [markdown]
+# 手工搭的时候，我们**在**名字处忘。这个单元在 {{closes}} 处就忘了（$f=$ {{values["f"].min():.3f}}），早了一个词：这些句子里，and then 后面总是新的主语，所以可以提前清空记忆。到了 john，$f$ 是 {{values["f"][question.name]:.2f}}，但已经没有什么可保留的了。$i$ 在两个名字处都开着。它的正负号也与我们的相反：正的表示 his。没有人告诉过它该用哪一种。
+#
+# 下面是 margin 的梯度往回走，从 john 后面的那个词走到 then。
+
+# %%
+tl.draw(flow.trace, view="time", follow="C", steps=(6, 8), labels=question.words)
+
+# %% [markdown]
+# 整个句子放在一张图里，一列一个词：
+
+# %%
+tl.draw(flow.trace, view="strip", labels=question.words)
+
+# %% [markdown]
+# ## 哪个词说了算？三个问题，三个回答
+#
+# - **梯度**（gradient）：这个词的向量稍变一点，margin 变多少？
+# - **写入**（written）：这个词往 $C$ 里写了什么，经过后面的遗忘门还剩多少，margin 又（按一阶近似）给它多大的权重？
+# - **抹去**（erased）：**只**把这个词写入的内容置为 0，重读一遍句子，margin 少了多少？
+#
+# **先猜。** 三列之中，有一列的最大值不在 john 处。是哪一列？请填列名。
+
+# %%
+my_guess = None
+
+# %%
+weights = weigh(nets["A"], question)
+top = {name: question.words[int(np.abs(column).argmax())] for name, column in weights._asdict().items()}
+quiz.reveal(my_guess, next(name for name, word in top.items() if word != "john"))
+print(f"margin {margin.item():.2f}\n{'':<8}gradient  written   erased")
+for word, *row in zip(question.words, *weights):
+    print(f"{word:<8}" + "".join(f"{value:>9.2f}" for value in row))
+assert top["written"] == top["erased"] == "john" != top["gradient"]
+
+# %% [markdown]
+# 梯度最大的词是 {{top["gradient"]}}，是 john 处的 {{weights.gradient.max() / weights.gradient[question.name]:.0f}} 倍。john 处在 $\sigma$ 和 $\tanh$ 的饱和段（看上面它的 $i$ 和 $\tilde C$），词向量稍变一点，几乎什么也不会变。{{top["gradient"]}} 处在斜坡上，却没有什么依赖它。把 john 写入的内容抹去，margin 减少 {{weights.erased[question.name]:.1f}}，降到 0 以下：答案翻了过来。
+#
+# 所以，梯度热图画的不是“哪个词说了算”。它回答的是它自己的问题；如果你问的是**训练**会改动哪些词，那么该看的正是它。
+#
+# ## 这是规律吗？
+#
+# 一个句子证明不了什么。`survey` 取 40 个没见过的句子，每句最后一个名字的性别都与前一个不同，然后逐词抹去。
+#
+# **先猜。** 抹去最后一个名字写入的内容，网络 B 的答案在多大比例的句子里会翻转？（0 到 1 之间的数。别忘了 B 和 A 答对的句子一样多。）
+
+# %%
+my_guess = None
+
+# %%
+found = {name: survey(net, task, sentences=40) for name, net in nets.items()}
+quiz.reveal(my_guess, found["B"].name_flips)
+print("net   name hurts most   it flips   any other flips   name written most   highway, median")
+for name, f in found.items():
+    shares = f"{f.name_first:>15.0%}{f.name_flips:>11.0%}{f.other_flips:>18.1%}{f.written_first:>20.0%}"
+    print(f"{name:<6}{shares}{f.highway:>18.2f}")
+assert found["A"].name_first > 0.9 and found["A"].name_flips > 0.5 and found["B"].name_flips < 0.2
+
+# %% [markdown]
+# A 的做法与我们手工搭的一样：在 {{found["A"].name_first:.0%}} 的句子里，名字写入的内容最要紧；抹去它，{{found["A"].name_flips:.0%}} 的答案翻转；抹去别的词，翻转的是 {{found["A"].other_flips:.1%}}。（没有全部翻转，是因为空的记忆也会给出某个答案，碰巧偏向正确的代词时就不翻。）在 B 里，抹去名字写入的内容，翻转的是 {{found["B"].name_flips:.0%}}。难道 B 没有记住名字？把 $\tilde C$ 置 0，三个门都没有动。那就换一种做法：写入照旧，但不许名字**忘**，只在这一个词上令 $f=1$。
+
+# %%
+def flips(net, gender, **at_name):
+    turned = []
+    for sentence in switching(task, np.random.default_rng(0), 40):
+        q = Question.of(task, sentence)
+        if sentence.genders[-1] == gender:
+            with no_grad(), what_if({f"t={q.name + 1}/{name}": value for name, value in at_name.items()}):
+                turned.append(q.margin(net(q.tokens[None])).item() < 0)
+    return float(np.mean(turned))
+
+
+turned = {(name, gender, gate): flips(net, gender, **{gate: value}) for name, net in nets.items()
+          for gender in "mf" for gate, value in (("C̃", 0.0), ("f", 1.0))}
+print("net  last name   C̃ = 0 turns   f = 1 turns")
+for name in nets:
+    for gender, said_as in (("m", "male"), ("f", "female")):
+        print(f"{name:<5}{said_as:<9}{turned[name, gender, 'C̃']:>14.0%}{turned[name, gender, 'f']:>15.0%}")
+assert turned["B", "m", "f"] > 0.8 and turned["B", "m", "C̃"] < 0.2
+
+# %% [markdown]
+# B 把消息藏在了遗忘里。不让男名关上 $f$，{{turned["B", "m", "f"]:.0%}} 的答案翻转：旧内容还在，网络照旧主语作答。抹去男名写入的内容，翻转的是 {{turned["B", "m", "C̃"]:.0%}}。清掉什么，和写入什么一样能传递消息；只看写入的方法看不到这一点。（按“写入”排，名字在 {{found["B"].written_first:.0%}} 的句子里排第一。这说的是 $C$ 里装着什么，不是没有它答案会怎样。）对女名，两种改动都翻不动多少答案：B 在那里另有办法，这两种抹法都找不到它。
+#
+# 任务相同，大小相同，准确率相同，机制却不同。A 的初值让它的办法走起来最容易，B 的初值是 Keras 的默认；但初值并不决定一切。用 A 的初值换一个种子，得到的网络只写“男”，记忆空着就当作“女”（把 A 换成 `trained(1, forget_bias=3.0, recurrent_initializer="zeros")` 试试）。
+#
+# ## 练习
+#
+# **4.1** 一个门只看一个输入，名字处为 1，其他词处为 0：$f=\sigma(w\,x+b)$。选 $w$ 和 $b$，让 $f$ 在普通词处是 `0.99`，在名字处是 `0.01`。答案写成 `(w, b)`。
+
+# %%
+answer = None
+quiz.check("4.1", answer)
+
+# %% [markdown]
+# **4.2** 手工搭一个单元，让它知道**这句话里**是否已经读到过 not：每读完一个词，读到过则 $h$ 大于 `0.5`，没有则 $h$ 与 0 相差不超过 `0.05`。“.”结束一句；读到“.”时就已经算新的一句。对每个词返回 `(f, i, C_new, o)`，门在 [0, 1] 内，$\tilde C$ 在 [−1, 1] 内。
+
+# %%
+def gates_for(word):
+    return None
+
+
+quiz.check("4.2", gates_for)
+
+# %% [markdown]
+# **4.3** 用 NumPy 写一步 LSTM，单元数任意。`W` 和 `b` 是字典，键为 `"f"`、`"i"`、`"C"`、`"o"`；每个 `W[gate]` 里 $h$ 的行在前。返回 `(h, C)`。
+
+# %%
+def lstm_step(x, h, C, W, b):
+    return None
+
+
+quiz.check("4.3", lstm_step)
+
+# %% [markdown]
+# ## 小结
+#
+# LSTM 就是一个和，$C_t=f\circ C_{t-1}+i\circ\tilde C$，加上三个由它自己根据输入算出的门：$f$ 管保留，$i$ 管写入，$o$ 管露出。没有 $f$，记忆换不掉；没有 $i$，记忆会写乱；没有 $o$，记忆不会沉默。
+#
+# 梯度、写入、抹去，对同一个词回答三个不同的问题；要说清楚问的是哪一个。抹去是因果性的检验，但只对抹去的那样东西有效：网络也可能把消息放在它忘掉的东西里。
+#
+# 这里关于 A 和 B 的一切，只对这两个网络、这个任务成立；换一个种子，就是另一台机器。沿 $C$ 这条线，梯度究竟为什么回得来，此外还有多少条别的路，是下一篇的内容。
+#
+# ## 参考文献
+#
+# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory.* Neural Computation 9(8).
+# - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM.* Neural Computation 12(10): the forget gate.
+# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017). *LSTM: A Search Space Odyssey.* IEEE Transactions on Neural Networks and Learning Systems 28(10): what each gate is worth.
