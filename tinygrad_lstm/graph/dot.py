@@ -169,14 +169,15 @@ class Picture:
         )
         return me
 
-    def line(self, left: Point, text: str, size: float = 9, colour: str = INK) -> None:
-        """Text that begins at a point."""
+    def line(self, left: Point, text: str, size: float = 9, colour: str = INK) -> str:
+        """Text that begins at a point. Returns its id."""
         wide = 0.62 * size * len(text) + 4
         me = self._id("t")
         self.texts.append(
             f'{me} [pos="{left[0] + wide / 2:.1f},{left[1]:.1f}", width={wide / 72:.3f}, height=0.2, fixedsize=true, '
             f'fontsize={size:g}, fontcolor="{colour}", label={quoted(text, cut=200, left=True)}]'
         )
+        return me
 
     def cell(self, at: Point, size: tuple[float, float], fill: str, hover: str = "") -> None:
         """A coloured rectangle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..tensor import Tensor
 from .capture import Edge, Graph, norm, place_of
@@ -15,6 +15,7 @@ from .steps import Rail, Step, edges_of
 GAP = 44  # between two steps; the lane for h is in its middle
 PADDED = 60  # how much wider a step is in which some rows have ended
 LIFT = 70  # between two layers
+UNDER = 140  # between two graphs in one picture
 LONG = 100  # above so many steps small print and hover texts would only make the file heavy
 
 
@@ -84,21 +85,26 @@ def trimmed(corners: list[Point], a_size: Point, b_size: Point) -> list[Point]:
     return [ends[0], *corners[1:-1], ends[1]]
 
 
+Drawn = TypeVar("Drawn", bound="Unrolled")
+
+
 class Unrolled:
-    """Draws some steps of some layers, which stand one above the other. `picture` holds the result.
+    """Places some steps of some layers, which stand one above the other; `finished` draws what is between them.
 
     `rolled`: one step stands for all; its states go back to its own beginning, and numbers are ranges over time.
+    `under`: others to stand above, in the same picture, each step in the same column; `name` is what it is called then.
     """
 
     def __init__(
         self, graph: Graph, rails: list[Rail], *, first: int, last: int, follow: str | None, show: Iterable[str],
-        notes: Iterable[str] = (), labels: Sequence[str] | None = None, rolled: bool = False,
+        labels: Sequence[str] | None = None, rolled: bool = False, name: str = "", under: Unrolled | None = None,
+        pitch: float = 0.0, times: Iterable[int] = (),
     ) -> None:  # fmt: skip
-        self.graph, self.rails, self.rolled = graph, rails, rolled
-        self.follow, self.show, self.notes = follow, tuple(show), tuple(notes)
+        self.graph, self.rails, self.rolled, self.name = graph, rails, rolled, name
+        self.follow, self.show = follow, tuple(show)
         self.labels = labels
         self.cell: Cell = rails[-1].cell
-        self.picture = Picture()
+        self.picture: Picture = under.picture if under else Picture()
         self.lines: list[Line] = []
         self.totals: list[tuple[Point, str, Tensor]] = []
         self.again: dict[int, list[Tensor | None]] = {}  # in a rolled picture: what a tensor stands for
@@ -106,10 +112,9 @@ class Unrolled:
         self.backward = graph.trace is not None
         self.lit = self.cell.follow.get(follow or "")
         self.windows = [[step for step in rail.steps if first <= step.t <= last] for rail in rails]
-        padded = any(role.endswith(" pad") for steps in self.windows for step in steps for role in step.tensors)
-        self.widths = [rail.cell.width + PADDED * (padded and not rail.cell.sizes) for rail in rails]
-        self.pitch = max(self.widths) + GAP
-        self.lows = [0.0]
+        self.widths = widths_of(rails, first, last)
+        self.pitch = pitch or max(self.widths) + GAP
+        self.lows = [under.top() + UNDER if under else 0.0]
         for rail in rails:
             self.lows.append(self.lows[-1] + rail.cell.height + (LIFT if rail.way == rails[-1].way else LIFT + 50))
         self.every = {
@@ -122,8 +127,8 @@ class Unrolled:
             self.column = {step.t: 0 for step in pick}
         else:
             drawn_steps = self.windows
-            times = sorted({step.t for steps in self.windows for step in steps})
-            self.column = {t: k for k, t in enumerate(times)}
+            shown = sorted({*times, *(step.t for steps in self.windows for step in steps)})
+            self.column = {t: k for k, t in enumerate(shown)}
         self.long = len(self.column) > LONG
         drawn: dict[tuple[int, int], dict[str, str]] = {}  # (layer, t): ids of the roles
         for layer, steps in enumerate(drawn_steps):
@@ -132,7 +137,11 @@ class Unrolled:
             for step in steps[:: rails[layer].way]:
                 drawn[layer, step.t] = self._step(layer, step, drawn)
         self.cell = rails[-1].cell
-        self._finish()
+        self.title = self.picture.line((-80, self.top() + 22), name, 15, INK) if name else ""
+
+    def top(self) -> float:
+        """Where the picture ends: above it there may be another."""
+        return max(self.lows[-2] + self.cell.height, *(at[1] + size[1] / 2 for at, size in self.places.values()))
 
     # — one step —————————————————————————————————————————————————————————————————————————————————————————
 
@@ -268,7 +277,7 @@ class Unrolled:
         if self.cell.sizes and kind not in ("point", "state", "cut"):
             size, fontsize = self.cell.sizes[role], 9 if len(label) < 11 else 8
             if tensor.name and self.backward and "grad" in self.show and not self.long and not self.rolled:
-                lines, fontsize = [label[:13], digits(norms[0])], 8
+                lines, fontsize = self._two_lines(at, label, tensor), 8
         elif kind in ("linear", "join"):
             fontsize = 9
             if len(label) > 14:
@@ -283,6 +292,10 @@ class Unrolled:
         )  # fmt: skip
         self.places[me] = at, size
         return me
+
+    def _two_lines(self, at: Point, label: str, tensor: Tensor) -> list[str]:
+        """What stands in a box that has a name, and its gradient."""
+        return [label[:13], digits(norm(self.graph.grad(tensor)))]
 
     def _name(self, role: str, t: int) -> str:
         if role.endswith("-"):
@@ -492,8 +505,8 @@ class Unrolled:
         low, _, high = between(norms).partition(" … ")
         return quoted(f"{prefix}{low} …", high) if high else quoted(f"{prefix}{low}")
 
-    def _finish(self) -> None:
-        scale = Scale(share for line in self.lines for share in line.shares) if self.backward else None
+    def connect(self, scale: Scale | None) -> None:
+        """Draw the edges, and the numbers."""
         for line in self.lines:
             self.picture.edge(
                 line.a, line.b, line.corners, share=line.share, scale=scale, faint=not line.on_path, single=self.long,
@@ -505,16 +518,8 @@ class Unrolled:
         for at, what, tensor in self.totals if self.backward and "grad" in self.show else ():
             number = self._number(f"{what} ", self._norms(tensor))
             self.picture.text((at[0], at[1] + 5 * self.rolled), number, 8, NUMBER)
-        y = min(at[1] - size[1] / 2 for at, size in self.places.values()) - 62
-        y = self._table(y)
-        if scale is not None:
-            self.picture.legend((0, y), scale, "‖∂L/∂·‖")
-            y -= 42
-        for note in self.notes:
-            self.picture.line((0, y), note)
-            y -= 15
 
-    def _table(self, y: float) -> float:
+    def table(self, y: float) -> float:
         """One gradient for each parameter: it is shared by all steps, which all add to it."""
         wide, high = 70.0, 32.0
         across = max(4, int((self.pitch * len(self.column)) // (wide + 6)))
@@ -522,7 +527,7 @@ class Unrolled:
             found = {p.birth: p for step in rail.steps for used in step.parameters.values() for p in used.values()}
             if not found:
                 continue
-            layer = f" of layer {k}" if len(self.rails) > 1 else ""
+            layer = f" of {self.name}" * bool(self.name) + (f" of layer {k}" if len(self.rails) > 1 else "")
             if self.rails[0].way != self.rails[-1].way:
                 layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
             self.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and ‖∂L/∂·‖", 9, GREY)
@@ -535,6 +540,50 @@ class Unrolled:
                 self.picture.node(at, "table", quoted(top, total), parameter.describe(), size=(wide, high), fontsize=8)
             y -= (-(-len(found) // across)) * (high + 6) + 10
         return y
+
+
+def widths_of(rails: list[Rail], first: int, last: int) -> list[float]:
+    """How wide a step of each layer is: wider where some rows have ended before the last step."""
+    steps = [step for rail in rails for step in rail.steps if first <= step.t <= last]
+    padded = any(role.endswith(" pad") for step in steps for role in step.tensors)
+    return [rail.cell.width + PADDED * (padded and not rail.cell.sizes) for rail in rails]
+
+
+def stacked(
+    sheets: Sequence[tuple[str, Graph, list[Rail]]], kind: type[Drawn], *, first: int, last: int, **settings: Any
+) -> list[Drawn]:
+    """Several graphs (name, graph, layers) in one picture, the first at the top, each step in the same column."""
+    pitch = max(width for _, _, rails in sheets for width in widths_of(rails, first, last)) + GAP
+    times = {step.t for _, _, rails in sheets for step in rails[-1].steps if first <= step.t <= last}
+    placed: list[Drawn] = []
+    for name, graph, rails in reversed(sheets):
+        under = placed[0] if placed else None
+        placed.insert(0, kind(
+            graph, rails, first=first, last=last, name=name if len(sheets) > 1 else "", under=under, pitch=pitch,
+            times=times, **settings,
+        ))  # fmt: skip
+    return placed
+
+
+def finished(placed: Sequence[Unrolled], notes: Iterable[str] = (), *, page: bool = False) -> Picture:
+    """Draw the edges of all, on one scale; below stand parameters, legend and notes, which a page has elsewhere."""
+    picture = placed[0].picture
+    backward = any(one.backward for one in placed)
+    scale = Scale(share for one in placed for line in one.lines for share in line.shares) if backward else None
+    for one in placed:
+        one.connect(scale)
+    if page:
+        return picture
+    y = min(at[1] - size[1] / 2 for one in placed for at, size in one.places.values()) - 62
+    for one in placed:
+        y = one.table(y)
+    if scale is not None:
+        picture.legend((0, y), scale, "‖∂L/∂·‖")
+        y -= 42
+    for note in notes:
+        picture.line((0, y), note)
+        y -= 15
+    return picture
 
 
 def between(norms: Iterable[float | None]) -> str:
