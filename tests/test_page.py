@@ -27,6 +27,7 @@ from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.dot import digits
 from tinygrad_lstm.graph.html import LEVELS
 from tinygrad_lstm.graph.page import WINDOW
+from tinygrad_lstm.tasks.record import Record, Snapshot
 
 CHROMIUM = os.environ.get("TINYGRAD_LSTM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -640,7 +641,7 @@ def test_a_step_is_quick_with_fifty_steps(visit, capsys):
     by_op = tab.evaluate(measure, "ArrowRight")
     with capsys.disabled():
         print(f"\nms a step with 50 steps drawn: {by_time:.0f} by time, {by_op:.0f} by op", file=sys.stderr)
-    assert by_time < 250 and by_op < 250  # the goal is 60 on a quiet machine
+    assert by_time < 120 and by_op < 120  # the goal is 60; it was 17, one frame, on two quiet cores
 
 
 def test_a_thousand_steps_open_quickly(visit):
@@ -656,3 +657,85 @@ def test_a_printed_page_holds_the_picture(visit):
     tab.emulate_media(media="print")
     size = tab.evaluate("(r => [r.width, r.height])(document.getElementById('picture').getBoundingClientRect())")
     assert size[0] > 300 and size[1] > 300, "the canvas has not collapsed"
+
+
+# — the page of a training ———————————————————————————————————————————————————————————————————————————————————
+
+
+def recorded(n=5, T=6):
+    """Snapshots of nets whose forget gate opens."""
+    record = Record()
+    for k in range(n):
+        net = nn.LSTM(3, 4, forget_bias=float(k), rng=np.random.default_rng(0))
+        x = np.sin(np.arange(2 * T * 3.0)).reshape(2, T, 3)
+        record.add(10 * k, Snapshot.of(tl.trace((net(x).h[:, -1] ** 2).sum())))
+    return record
+
+
+def test_the_page_of_a_training_holds_the_record_s_numbers(tmp_path):
+    record = recorded()
+    text = record.draw().save(tmp_path / "history.html").read_text("utf-8")
+    data = block(text)
+    assert data["steps"] == [0, 10, 20, 30, 40] and list(data["names"]) == record.names
+    for name, row in data["names"].items():
+        np.testing.assert_allclose(row["values"], record[name], rtol=1e-3)
+        assert row["gate"] == (name not in ("C", "h"))
+    assert set(re.findall(r"\w*https?:[^\"' ]*", text)) == {"http://www.w3.org/2000/svg"}
+    many = Record([*range(300)], recorded(1).snapshots * 300)
+    data = block(many.draw().html())
+    assert data["count"] == 300 and len(data["steps"]) == 200 and data["steps"][:: 199] == [0, 299]
+    with pytest.raises(LookupError, match="fit\\(record=10\\)"):
+        Record().draw()
+    assert "text/html" in record._repr_mimebundle_() and set(Record()._repr_mimebundle_()) == {"text/plain"}
+
+
+def test_the_picture_of_a_training_has_a_cell_for_each_number():
+    record = recorded()
+    svg = record.draw().svg()
+    said = re.findall(r'xlink:title="([^"]*)"', svg)
+    assert len(said) == sum(record[name].size for name in record.names)
+    value = record["C"][2, 1]
+    assert f"‖∂L/∂C‖ at t=1, after 20 steps: {digits(value)}" in said
+
+
+def test_walking_through_a_training(visit):
+    record = recorded()
+    tab = visit(record.draw().html())
+    assert said(tab).startswith("After 0 training steps: of ‖∂L/∂C‖ at the last time step, ")
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    part = record["C"][3, 1] / record["C"][3, -1]
+    assert said(tab).startswith("After 30 training steps") and f"{part:.0%}".replace("%", " %") in said(tab)
+    f, (first, last) = record["f"], record["f"].mean(axis=1)[[0, -1]]
+    assert f"opens, {first:.3f} → {last:.3f}" in tab.inner_text("#panel")
+    most = int(np.abs(f[-1] - f[0]).argmax())
+    assert f"most at t = {most + 1}: " in tab.inner_text("#panel")
+    tab.click("[data-which=f]")
+    assert said(tab) == f"After 30 training steps: mean of f is {f[3].mean():.3f} on average over t"
+    assert tab.locator("#heat rect:not(.cursor)").count() == f.size and tab.locator(".curves polyline").count() == 3
+    box = tab.locator("#heat").bounding_box()
+    tab.mouse.move(box["x"] + 70, box["y"] + 20)
+    assert tab.inner_text("#tip") == f"training step 0, t = 1\nmean of f = {digits(float(f'{f[0, 0]:.4g}'))}"
+    tab.mouse.click(box["x"] + 70, box["y"] + 20)
+    assert said(tab).startswith("After 0")
+    tab.keyboard.press("End")
+    assert said(tab).startswith("After 40") and tab.locator("#next").is_disabled()
+    tab.click("[data-lang=zh]")
+    shown = tab.inner_text("body")
+    for word in ("网络学到了什么", "遗忘门", "打开了", "训练 40 步之后", "从最初到最后的变化"):
+        assert word in shown
+    for button in tab.locator("button").all():
+        assert button.inner_text().strip() or button.get_attribute("aria-label")
+    one = visit(recorded(1).draw().html())
+    assert "nothing to compare" in one.inner_text("#panel") and one.locator("#next").is_disabled()
+
+
+def test_a_training_inside_a_notebook_s_frame_and_a_narrow_window(visit):
+    shown = recorded().draw()._repr_mimebundle_()["text/html"]
+    tab = visit(f"<!DOCTYPE html><meta charset=utf-8><body>{shown}")
+    inner = tab.frame_locator("iframe")
+    inner.locator("#next").click()
+    assert inner.locator("#live").inner_text().startswith("After 10 training steps")
+    tab = visit(recorded().draw().html(), viewport={"width": 600, "height": 800}, color_scheme="dark")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert tab.get_attribute("html", "data-theme") == "dark"

@@ -428,11 +428,12 @@ function columnAt(event) {
 
 // — looking around —
 
-const moved = svg.firstElementChild.transform.baseVal[0]?.matrix || { e: 0, f: 0 }; // graphviz's coordinates in ours
+const moved = $("pan").firstElementChild.transform.baseVal[0]?.matrix || { e: 0, f: 0 }; // graphviz's coordinates in ours
 function show(box) { // columns outside of the view are taken out: a step need not lay out what nobody sees
   if (!box.every(Number.isFinite) || box[2] <= 0 || String(box) === String(view)) return; // no size yet, or no change
+  if (box[2] !== view[2] || box[3] !== view[3] || !$("pan").hasAttribute("transform")) svg.setAttribute("viewBox", `0 0 ${box[2].toFixed(1)} ${box[3].toFixed(1)}`);
+  $("pan").setAttribute("transform", `translate(${-box[0].toFixed(1)} ${-box[1].toFixed(1)})`); // moving alone lays out nothing anew
   view = box;
-  svg.setAttribute("viewBox", box.map((v) => v.toFixed(1)).join(" "));
   for (const name of svg.querySelectorAll(".name")) name.setAttribute("x", Math.max(home[0], box[0]) + 14 - moved.e);
   const pitch = columns.length > 1 ? columns[1].x - columns[0].x : Infinity;
   for (const column of columns) {
