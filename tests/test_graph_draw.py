@@ -437,6 +437,16 @@ def test_too_many_steps_are_refused_with_a_way_out(monkeypatch):
     assert draw(last(T=10), view="rolled").svg()
 
 
+@pytest.mark.parametrize("view", ["time", "cells", "ops"])
+def test_fifty_thousand_tensors_with_steps_are_refused_before_they_are_traced(view, monkeypatch):
+    from tinygrad_lstm.graph import views
+
+    loss = own_rnn(T=8_400)
+    monkeypatch.setattr(views, "trace", lambda _: pytest.fail("it was traced"))
+    with pytest.raises(ValueError, match=r"draw: 5\d,\d\d\d tensors are too many for view='\w+'.*view='strip'"):
+        draw(loss, view=view)
+
+
 def test_a_head_at_a_single_step_is_not_taken_for_the_layer():
     h = run(T=1).h[:, 0]
     with tl.scope("head/t=1"):

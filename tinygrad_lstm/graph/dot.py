@@ -58,6 +58,7 @@ def digits(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
+@lru_cache(maxsize=1 << 12)
 def small(number: int) -> str:
     """A number written as an index: C₁₂."""
     return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

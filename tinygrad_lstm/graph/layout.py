@@ -133,7 +133,9 @@ class Unrolled:
         drawn: dict[tuple[int, int], dict[str, str]] = {}  # (layer, t): ids of the roles
         for layer, steps in enumerate(drawn_steps):
             self.cell = rails[layer].cell
-            self.main = next(iter(self.cell.follow.values()), frozenset())  # in a long picture these have hover texts
+            # In a long picture one path has hover texts: that of a state on a straight line, where there is one.
+            states = [*self.cell.lines, *self.cell.follow]
+            self.main = next((self.cell.follow[name] for name in states if name in self.cell.follow), frozenset[str]())
             for step in steps[:: rails[layer].way]:
                 drawn[layer, step.t] = self._step(layer, step, drawn)
         self.cell = rails[-1].cell
