@@ -2,6 +2,7 @@
 
 from .capture import Edge, Graph
 from .render import Drawing, Engine, engine_info
+from .source import Source, source_of
 from .views import draw
 
-__all__ = ["Drawing", "Edge", "Engine", "Graph", "draw", "engine_info"]
+__all__ = ["Drawing", "Edge", "Engine", "Graph", "Source", "draw", "engine_info", "source_of"]

@@ -346,39 +346,51 @@ class Unrolled:
         """In a rolled picture: a state's way from the end of the step to its beginning, and from the initial state."""
         rail, cell, t = self.rails[layer], self.cell, next(iter(self.column))
         frame, state = self._frame(layer, t), role[:-1]
-        order = self.windows[layer][:: rail.way]
-        x, y = cell.states[state]
-        if f"{state} begins" not in ids:
-            tensor = order[0].tensors[role] if role in order[0].tensors else order[-1].tensors[role]
-            label = f"{state if len(state) < 4 else 's'}{small(order[0].t - rail.way)}"
-            ids[f"{state} begins"] = self._node(frame.at(x, y), "state", label, role, tensor)
-            if "shape" in self.show:
-                self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
-        start = ids[f"{state} begins"]
+        first = self.windows[layer][:: rail.way][0]
+        start = self._begin(layer, state, ids)
         (a, a_size), (b, b_size) = self.places[ids[role]], self.places[ids[to]]
         corners = trimmed(corners_of(self.places[start][0], b, route, frame), LOOKS["state"][:2], b_size)
-        first = [share for t, share in known if t == order[0].t]
-        hover = f"{state}{small(order[0].t - rail.way)} → {to}"
-        self.lines.append(Line(start, ids[to], corners, edges, first, hover, lit))
-        again = [share for t, share in known if t != order[0].t]
+        shares = [share for t, share in known if t == first.t]
+        hover = f"{state}{small(first.t - rail.way)} → {to}"
+        self.lines.append(Line(start, ids[to], corners, edges, shares, hover, lit))
+        again = [share for t, share in known if t != first.t]
         if not again:
             return
-        top = state in cell.lines or y > cell.height / 2
+        _, y = cell.states[state]
         k = list(cell.states).index(state)
-        lane = -30 + 8 * k
+        top = state in cell.lines or y > cell.height / 2
         over = cell.height + 18 + 22 * k if top else -14 - 18 * k
-        way = f"x{frame.width + 22:g} y{over:g} x{lane} y{y:g} " + (route if route.startswith(("x", "@")) else "x")
-        corners = trimmed(corners_of(a, b, way, frame), a_size, b_size)
+        lane = f"x{frame.width + 22:g} y{over:g} x{-30 + 8 * k} y{y:g} "
+        corners = corners_of(a, b, lane + (route if route.startswith(("x", "@")) else "x"), frame)
+        corners = trimmed(corners, a_size, b_size)
         self.lines.append(Line(ids[role], ids[to], corners, edges, again, f"{state}ₜ₋₁ → {to}", lit))
         if f"{state} loop" not in ids:
             ids[f"{state} loop"] = ""
-            both = [share for other in self.windows[layer] if other.t != order[0].t
-                    for r, _, _, share in self.every[layer, other.t] if r == role]
-            what = f" · {between(both)}" if self.backward and "grad" in self.show and len(cell.follow) > 0 else ""
             beside = cell.nodes["x"][0] + 80 if "x" in cell.nodes else 0.65 * frame.width  # of the arrow from x
-            where = frame.at(frame.width / 2 if top else beside, over + (9 if top else -9))
-            self.places[f"{state} loop"] = where, (10.0, 30.0)
-            self.picture.text(where, quoted(f"{state}: × {len(order) - 1}{what}", cut=60), 9, INK)
+            self._times(layer, state, frame.at(frame.width / 2 if top else beside, over + (9 if top else -9)))
+
+    def _begin(self, layer: int, state: str, ids: dict[str, str]) -> str:
+        """The node of a state before the first step."""
+        me = f"{state} begins"
+        if me not in ids:
+            rail, role = self.rails[layer], f"{state}-"
+            order = self.windows[layer][:: rail.way]
+            tensor = next(step.tensors[role] for step in (order[0], order[-1]) if role in step.tensors)
+            label = f"{state if len(state) < 4 else 's'}{small(order[0].t - rail.way)}"
+            x, y = self.cell.states[state]
+            frame = self._frame(layer, next(iter(self.column)))
+            ids[me] = self._node(frame.at(x, y), "state", label, role, tensor)
+            if "shape" in self.show:
+                self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
+        return ids[me]
+
+    def _times(self, layer: int, state: str, where: Point) -> None:
+        """Beside a loop: how often it is run through, and what comes back along it."""
+        others = self.windows[layer][:: self.rails[layer].way][1:]
+        known = [share for step in others for role, _, _, share in self.every[layer, step.t] if role == f"{state}-"]
+        what = f" · {between(known)}" if self.backward and "grad" in self.show else ""
+        self.places[f"{state} loop"] = where, (10.0, 30.0)
+        self.picture.text(where, quoted(f"{state}: × {len(others)}{what}", cut=60), 9, INK)
 
     def _outside(self, layer: int, step: Step, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
         """The edges from a state to what reads it outside of the layer, and those to the next step."""
@@ -409,24 +421,17 @@ class Unrolled:
 
     def _readout(self, layer: int, step: Step, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
         """An arrow to what reads a state outside of the layer: the head and the loss, folded into one box."""
-        rail, cell, frame = self.rails[layer], self.cell, self._frame(layer, step.t)
+        cell, frame = self.cell, self._frame(layer, step.t)
         outside, later = self._outside(layer, step, tensor)
         shares = [self.graph.share(outside)]
-        node = ids.get(f"{name} pad") or ids[name]
+        node, lit = ids.get(f"{name} pad") or ids[name], f"end {name}"
         at, _ = self.places[node]
-        lit = f"end {name}"
         carried = name in cell.states and cell.nodes[name][2] != "state"
-        final = self.windows[layer][:: rail.way][-1]
+        final = self.windows[layer][:: self.rails[layer].way][-1]
         if self.rolled:
-            others = [(other, other.state(name)) for other in self.windows[layer]]
-            read = {other.t: self._outside(layer, other, x)[0] for other, x in others if x is not None}
-            shares = [self.graph.share(edges) for edges in read.values() if edges]
-            newest = final.state(name)
-            tensor, later = tensor if newest is None else newest, []
-            if all(not (edges and self.graph.share(edges) != 0) for t, edges in read.items() if t != final.t):
-                outside, shares = read.get(final.t, []), [self.graph.share(read.get(final.t, []))]
-            else:
-                outside, carried = [edge for edges in read.values() for edge in edges], False
+            later, (outside, shares, at_the_end) = [], self._read_in_all(layer, name, final)
+            newest, carried = final.state(name), carried and at_the_end
+            tensor = tensor if newest is None else newest
         if (step is final or self.rolled) and carried:  # the last step drawn: its states stand at the right
             place = frame.at(frame.width + 62, at[1] - frame.low)
             end = self._node(place, "state", f"{name if len(name) < 4 else 's'}{small(final.t)}", lit, tensor)
@@ -440,12 +445,20 @@ class Unrolled:
         if outside and any(share != 0 for share in shares):  # 0: the loss reads other steps alone
             if not cell.sizes:
                 place = (at[0], frame.low + (cell.readout if name == "h" else cell.height + 42))
-            elif name in cell.lines:
-                place = frame.at(frame.width - 24, cell.height + 30)
             else:
-                place = frame.at(frame.width - 24, cell.readout)
+                place = frame.at(frame.width - 24, cell.height + 30 if name in cell.lines else cell.readout)
             loss = ids[f"loss {place}"] = ids.get(f"loss {place}") or self._loss(place)
             self._arrow(node, loss, name, outside, shares, lit, number=True)
+
+    def _read_in_all(self, layer: int, name: str, final: Step) -> tuple[list[Edge], list[float | None], bool]:
+        """In a rolled picture: the edges to what reads a state, the shares, and whether the last step alone is read."""
+        made = [(step, x) for step in self.windows[layer] if (x := step.state(name)) is not None]
+        read = {step.t: self._outside(layer, step, x)[0] for step, x in made}
+        if any(edges and self.graph.share(edges) != 0 for t, edges in read.items() if t != final.t):
+            every = [edge for edges in read.values() for edge in edges]
+            return every, [self.graph.share(edges) for edges in read.values() if edges], False
+        last = read.get(final.t, [])
+        return last, [self.graph.share(last)], True
 
     def _kept(self, edge: Edge) -> bool:
         """Whether the entry that an edge adds to a stack (as in `out.h`) is among those that are taken from it."""

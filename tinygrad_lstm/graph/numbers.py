@@ -16,6 +16,7 @@ from .capture import MOVES, Edge, norm, place_of
 from .dot import cleaned as clean
 from .dot import digits, small
 from .html import rounded
+from .source import Source, source_of
 from .stage import Scene
 
 ENTRIES_SHOWN = 4  # numbers of a tensor that are written out
@@ -41,11 +42,12 @@ class Numbers:
     Args:
         scene: what its picture shows.
         table: the page's tensors, to which those of this graph are added.
+        lines: the lines of the program that made them, likewise.
         sheet: which of the page's graphs it is.
     """
 
-    def __init__(self, scene: Scene, table: list[dict[str, Any]], sheet: int = 0) -> None:
-        self.graph, self.scene, self.table, self.sheet = scene.graph, scene, table, sheet
+    def __init__(self, scene: Scene, table: list[dict[str, Any]], lines: list[list[Any]], sheet: int = 0) -> None:
+        self.graph, self.scene, self.table, self.lines, self.sheet = scene.graph, scene, table, lines, sheet
         self.index: dict[int, int] = {}
         self.symbols: dict[int, str] = dict(scene.called)
         self.state, self.units, self.hidden, self.rows = "", list[int](), 0, 1
@@ -126,6 +128,8 @@ class Numbers:
         if x.op is not None:
             row["op"] = x.op.name
             row["eq"] = clean(self.made(x), 110)
+            if source := source_of(x):
+                row["src"] = self._line(source)
         row["shape"] = list(x.shape)
         if values.size:
             with np.errstate(all="ignore"):
@@ -138,6 +142,13 @@ class Numbers:
             row["dy"] = self.entries(gradient)
             row["hist"] = histogram(gradient)
         return place
+
+    def _line(self, source: Source) -> int:
+        """Enter a line of the program; its place among the page's lines."""
+        line = [clean(source.file, 60), source.line, clean(source.text, 160)]
+        if line not in self.lines:
+            self.lines.append(line)
+        return self.lines.index(line)
 
     # — the ops, as the gradient meets them —
 

@@ -16,7 +16,8 @@ const words = {
     arrives: (s) => `Arriving at ${s}`, sum: (k, n) => `${k} of ${n} shares have arrived`,
     ledger: (s) => `By which path it reaches ${s}`, total: "sum",
     gates: "What reached this step", forward: "forward", entries: "unit", first: "entry",
-    values: "values", gradient: "gradient", shape: "shape", scope: "scope", range: "min · mean · max", source: "made in",
+    values: "values", gradient: "gradient", shape: "shape", scope: "scope", range: "min · mean · max", source: "made by",
+    line: (file, n) => `${file}, line ${n}`,
     histogram: "entries of the gradient, counted by size", none: "– : never computed",
     outside: (t, a, b) => `Step ${t} is not drawn: this page holds steps ${a} to ${b}. Save it with steps=(…) to see others.`,
     window: (a, b, n) => `drawn: steps ${a} to ${b} of ${n}; the strip shows all`, parameters: "Parameters, shared by all steps",
@@ -44,7 +45,8 @@ const words = {
     arrives: (s) => `正在汇入 ${s} 的梯度`, sum: (k, n) => `${n} 份中已到 ${k} 份`,
     ledger: (s) => `梯度经哪些路径到达 ${s}`, total: "合计",
     gates: "到达本时间步的梯度", forward: "前向", entries: "单元", first: "元素",
-    values: "数值", gradient: "梯度", shape: "形状", scope: "所在模块", range: "最小 · 均值 · 最大", source: "产生于",
+    values: "数值", gradient: "梯度", shape: "形状", scope: "所在模块", range: "最小 · 均值 · 最大", source: "代码行",
+    line: (file, n) => `${file}，第 ${n} 行`,
     histogram: "梯度各元素的分布", none: "– 表示没有计算过",
     outside: (t, a, b) => `第 ${t} 步不在图中：本页只画了第 ${a} 到 ${b} 步。保存时用 steps=(…) 可另选范围。`,
     window: (a, b, n) => `图中为第 ${a}–${b} 步（共 ${n} 步），上方色带显示全部`, parameters: "参数（所有时间步共享）",
@@ -360,7 +362,10 @@ function tensorCard(x) {
   const fact = (key, value) => facts.append(el("dt", "", say(key)), el("dd", "", value));
   fact("shape", size(x));
   if (x.scope) fact("scope", x.scope);
-  if (x.src) facts.append(el("dt", "", say("source")), el("dd", "", `${x.src[0]}:${x.src[1]}`, el("code", "", x.src[2])));
+  if (x.src !== undefined) {
+    const [file, line, text] = data.lines[x.src];
+    facts.append(el("dt", "", say("source")), el("dd", "", say("line", file, line), ...(text ? [el("code", "", text)] : [])));
+  }
   if (x.v) fact("range", x.v.map(digits).join(" · "));
   made.append(facts, table([[say("values"), x.y], [say("gradient"), x.dy, "result"]], units(x)));
   made.append(el("p", "fine", x.grad === null ? say("none") : `‖${partial(x)}‖ = ${digits(x.grad)}`));

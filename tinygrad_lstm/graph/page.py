@@ -73,7 +73,8 @@ def _written(
     sheets: Sequence[Sheet], scenes: Sequence[Scene], scale: Scale, picture: str, view: str, **more: Any
 ) -> str:  # fmt: skip
     table: list[dict[str, Any]] = []
-    numbers = [Numbers(scene, table, k) for k, scene in enumerate(scenes)]
+    lines: list[list[Any]] = []
+    numbers = [Numbers(scene, table, lines, k) for k, scene in enumerate(scenes)]
     groups = _merged([one.ops() for one in numbers], [len(sheet.rails) for sheet in sheets])
     ops: list[dict[str, Any]] = []
     ends = []
@@ -92,7 +93,7 @@ def _written(
                   for wire in one.scene.wires if wire.edges and wire.share is not None},
         "sheets": [one.facts(sheet.name, more["times"], list(sheet.notes))
                    for one, sheet in zip(numbers, sheets, strict=True)],
-        "tensors": table,
+        "tensors": table, "lines": lines,
     }  # fmt: skip
     title = f"{' · '.join(clean(sheet.name, 40) for sheet in sheets)}: the backward pass"
     return document("page", title, data, view=view, picture=picture)
