@@ -331,6 +331,12 @@ def test_a_gradient_that_is_not_finite_is_no_number():
     assert data["sheets"][0]["loss"] is None
 
 
+def test_two_nets_stay_below_the_budget():
+    settings = {"T": 50, "hidden": 64, "batch": 4}
+    for nets in ([traced(nn.RNN, **settings), traced(**settings)], [traced(**settings)] * 2):
+        assert len(tl.draw(nets).html().encode()) <= 1_500_000
+
+
 @pytest.mark.parametrize("kind, layers", [(nn.LSTM, 1), (nn.LSTM, 3), (nn.GRU, 1), (nn.RNN, 1)])
 def test_fifty_steps_stay_below_the_budget(kind, layers):
     text = page(traced(kind, T=50, hidden=64, num_layers=layers), labels=None)
@@ -516,6 +522,10 @@ def test_two_nets_move_together_and_say_what_is_left(visit):
         assert f"{name} ‖∂L/∂{state}₂₀‖ = {digits(float(f'{norms[name][19]:.4g}'))} (" in said(tab)
         for term in traces[name].flow(state).ledger(20).values():
             assert digits(norm(term)) in tab.inner_text("#panel")
+    tab.click("[data-path='1']")  # C, which the RNN does not have
+    grey = "[...document.querySelectorAll('#picture .node')].map((n) => getComputedStyle(n).opacity < 0.2)"
+    assert 0 < sum(tab.evaluate(grey)) < len(tab.evaluate(grey)) - 4 * 24
+    tab.click("[data-path=all]")
     box = tab.locator("#strip svg").bounding_box()
     tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + 10)
     assert "t = 24" in said(tab)
@@ -529,6 +539,16 @@ def test_two_nets_move_together_and_say_what_is_left(visit):
     tab.click("[data-mode=time]")
     tab.keyboard.press("Home")
     assert "按 → 键逐步往回看" in said(tab) and "梯度还剩多少" in tab.inner_text("#panel")
+
+
+def test_lower_layers_are_told_by_their_own_numbers(visit):
+    deep = traced(T=3, num_layers=2)
+    tab = visit(tl.draw({"one": traced(T=3), "two": deep}).html())
+    for _ in range(5):
+        tab.click("#next")
+    flow = deep.flow("C", layer=1)
+    assert said(tab) == f"Step 5 of 7: t = 3 · two, layer 1 ‖∂L/∂C₂‖ = {digits(flow.norm[2])}"
+    assert tab.locator(".curves .cursor").count() == 0 and tab.locator(".step.now").count() == 1
 
 
 def test_hostile_names_of_nets_do_nothing(visit):

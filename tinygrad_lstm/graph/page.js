@@ -115,7 +115,7 @@ function change(mode) { // the same place, in steps of another size
 function goToStep(t) {
   const [first, last] = data.window;
   if (t < first || t > last) { state.note = say("outside", t, first, last); return tell(); }
-  const found = data.groups.find((g) => g.t === t && g.at.some(([k, layer]) => layer === sheets[k].layers - 1));
+  const found = data.groups.find((g) => g.t === t && atTheTop(g));
   if (found) go(ends().indexOf(found.end));
 }
 
@@ -141,9 +141,7 @@ function sentence() {
     return say("live", state.at, n, `${where}${where && say("comma")}${say("sends", data.tensors[op.out].eq)}${sent.join(say("comma"))}`);
   }
   if (beside) {
-    const each = g.at.map(([k]) => [sheets[k], left(sheets[k], g.t)]).filter(([, found]) => found);
-    return say("live", state.at, n, [place(g), ...each.map(([sheet, [v, share]]) =>
-      `${sheet.name} ‖∂L/∂${sheet.state}${sub(g.t)}‖ = ${digits(v)} (${portion(share)})`)].join(" · "));
+    return say("live", state.at, n, [say("at", g.t, label(g.t)), ...g.at.map(([k, layer]) => reached(sheets[k], layer, g.t))].join(" · "));
   }
   const [[sheet, ledger] = []] = ledgersOf(g);
   if (!ledger) return say("live", state.at, n, place(g));
@@ -184,6 +182,12 @@ function left(sheet, t) { // the norm at t, and which part of the largest that i
   const row = sheet.strip[sheet.state] || [], v = row[data.times.indexOf(t)];
   return v === null || v === undefined ? null : [v, v / (Math.max(...row) || 1)];
 }
+function reached(sheet, layer, t) { // in words; of the layers below the last without the part of the largest
+  if (layer < sheet.layers - 1) return `${sheet.name}${say("comma")}${say("layer", layer + 1)} ‖∂L/∂${sheet.state}${sub(t - 1)}‖ = ${digits(own(sheet.ledger, `${layer} ${t}`)?.norm)}`;
+  const [v, share] = left(sheet, t) || [null, 0];
+  return `${sheet.name} ‖∂L/∂${sheet.state}${sub(t)}‖ = ${digits(v)} (${portion(share)})`;
+}
+const atTheTop = (g) => g.at.some(([k, layer]) => layer === sheets[k].layers - 1); // whether a last layer is there
 function gone(sheet) { // the last step that, like all before it, has less than 1 % of the largest gradient; or null
   const row = sheet.strip[sheet.state] || [], top = Math.max(...row);
   const first = row.findIndex((v) => v === null || v >= top / 100);
@@ -204,7 +208,7 @@ function leftCard() {
     shape("line", { x1: edge, x2: wide - 4, y1: y(10 ** p), y2: y(10 ** p), class: "grid" }), shape("text", { x: edge - 6, y: y(10 ** p) + 3, class: "power" }, `1e${p}`));
   plot.append(shape("text", { x: edge, y: tall - 3 }, String(data.times[0])), shape("text", { x: wide - 8, y: tall - 3, class: "power" }, String(data.times[n - 1])),
     shape("text", { x: wide / 2, y: tall - 3, class: "middle" }, say("time")));
-  const at = state.at && !starting() ? data.times.indexOf(group().t) : -1;
+  const at = state.at && !starting() && atTheTop(group()) ? data.times.indexOf(group().t) : -1;
   if (at >= 0) plot.append(shape("line", { x1: x(at), x2: x(at), y1: 2, y2: tall - 16, class: "cursor" }));
   rows.forEach((row, k) => {
     const points = row.map((v, j) => (v > 0 ? `${x(j).toFixed(1)},${y(v).toFixed(1)}` : "")).filter(Boolean);

@@ -135,12 +135,16 @@ class Stage(Unrolled):
         for wire, line in self.drawn_lines:
             ends = {self.roles.get(line.a, ""), self.roles.get(line.b, "")}
             on = [f"on-{k}" for k, roles in lit.items() if line.on_path and "" not in ends and ends <= roles]
-            for me in (wire.me, f"e{wire.me[1:]}", wire.number):
+            for me in _ids(wire):
                 found[me] += on
             if wire.share is not None:
                 found[wire.me].append(shade(self.scale, wire.share))
             if wire.number:
                 found[wire.number].insert(0, "number")
+        for k, path in enumerate(paths):  # a net without this path is not greyed for another's sake
+            if path not in self.cell.follow:
+                for me in [*self.roles, *self.losses, *(me for wire, _ in self.drawn_lines for me in _ids(wire))]:
+                    found[me].append(f"on-{k}")
         for me in self.losses:
             found[me].append("loss")
         found[self.title].append("name")
@@ -149,6 +153,11 @@ class Stage(Unrolled):
         for me in self.inside:
             found[me].append("inside")
         return {me: " ".join(names) for me, names in found.items() if me}
+
+
+def _ids(wire: Wire) -> tuple[str, str, str]:
+    """Of the gradient, of the thin line under it, and of the number."""
+    return wire.me, f"e{wire.me[1:]}", wire.number
 
 
 class Ops(Scene):
