@@ -17,6 +17,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,6 +279,19 @@ def test_two_nets_have_one_scale_and_one_list_of_steps():
         mine = [row for row in data["tensors"] if row.get("s", 0) == k and row["sym"] == "h₃"]
         (h,) = [x for x in trace.tensors if x.name == "h" and "/t=3/" in f"{x.scope}/"]
         assert [row["grad"] for row in mine] == [pytest.approx(norm(trace.grad(h)), rel=1e-5)]
+
+
+def test_each_tensor_names_the_line_that_made_it_and_no_folder():
+    text = tl.draw(own_lstm()).html()
+    data = block(text)
+    rows = {row["sym"]: row for row in data["tensors"]}
+    file, line, code = data["lines"][rows["c₂"]["src"]]
+    assert (file, code) == ("test_page.py", 'c = (f * c + i * g).named("c")')
+    assert Path(__file__).read_text("utf-8").splitlines()[line - 1].strip() == code
+    assert "src" not in rows["W"] and str(Path(__file__).parent) not in text
+    data = block(page())
+    assert {file for file, _, _ in data["lines"]} == {"lstm.py", "recurrent.py", "test_page.py"}
+    assert len(data["lines"]) < 20, "each line once"
 
 
 def test_nets_of_other_depth_and_length_stand_side_by_side():
@@ -549,6 +563,20 @@ def test_lower_layers_are_told_by_their_own_numbers(visit):
     flow = deep.flow("C", layer=1)
     assert said(tab) == f"Step 5 of 7: t = 3 · two, layer 1 ‖∂L/∂C₂‖ = {digits(flow.norm[2])}"
     assert tab.locator(".curves .cursor").count() == 0 and tab.locator(".step.now").count() == 1
+
+
+def test_a_card_shows_the_line_and_code_from_anywhere_is_text(visit):
+    made = {"a": Tensor([1.0, 2.0], requires_grad=True, name="a")}
+    exec(compile("\ny = (a * a).sum()", HOSTILE[1] + "/secret/../" + HOSTILE[1], "exec"), made)
+    code = 'c = (f * c + i * g).named("c")'
+    for loss, view, node, shown in ((own_lstm(), "time", "c₂", code), (made["y"], "ops", "sum(a · a)", ", line 2")):
+        drawing = tl.draw(loss, view=view)
+        data = block(drawing.html())
+        place = next(k for k, row in enumerate(data["tensors"]) if row["sym"] == node)
+        tab = visit(drawing.html())
+        tab.evaluate(f"choose({place})")
+        assert shown in tab.inner_text(".card.chosen .facts")
+        assert "secret" not in tab.content() and tab.locator("img").count() == 0 and "owned" not in tab.title()
 
 
 def test_hostile_names_of_nets_do_nothing(visit):

@@ -46,7 +46,8 @@ function drawMap() {
   [data.low, data.high] = range(one);
   legend(one.title); // before the room is measured
   const n = one.values[0].length, rows = one.values.length;
-  const wide = Math.min(60, (box.clientWidth - left - 24) / n), high = Math.min(44, (box.clientHeight - low - 18) / rows);
+  const fit = (most, room) => Math.max(1, Math.min(most, room)); // a frame has no size at first
+  const wide = fit(60, (box.clientWidth - left - 24) / n), high = fit(44, (box.clientHeight - low - 18) / rows);
   const size = [left + n * wide + 10, 14 + rows * high + low];
   const picture = shape("svg", { width: size[0], height: size[1], viewBox: `0 0 ${size.join(" ")}`, id: "heat", role: "img", "aria-label": `${one.title}. ${say("map")}` });
   const text = (x, y, what, kind) => picture.append(shape("text", { x, y, class: kind }, what));

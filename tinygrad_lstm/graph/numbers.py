@@ -12,11 +12,10 @@ import numpy as np
 
 from ..flow.ledger import Flow
 from ..tensor import Array, Tensor
-from .capture import MOVES, Edge, norm, place_of
+from .capture import MOVES, Edge, Source, norm, place_of, source_of
 from .dot import cleaned as clean
 from .dot import digits, small
 from .html import rounded
-from .source import Source, source_of
 from .stage import Scene
 
 ENTRIES_SHOWN = 4  # numbers of a tensor that are written out
