@@ -368,7 +368,7 @@ function tensorCard(x) {
   if (x.scope) fact("scope", x.scope);
   if (x.src !== undefined) {
     const [file, line, text] = data.lines[x.src];
-    facts.append(el("dt", "", say("source")), el("dd", "", say("line", file, line), ...(text ? [el("code", "", text)] : [])));
+    facts.append(el("dt", "", say("source")), el("dd", "", say("line", file, line)), ...(text ? [el("dd", "code", el("code", "", text))] : []));
   }
   if (x.v) fact("range", x.v.map(digits).join(" · "));
   made.append(facts, table([[say("values"), x.y], [say("gradient"), x.dy, "result"]], units(x)));
@@ -381,7 +381,9 @@ function histogram([low, high, ...counts]) {
   const plot = shape("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": say("histogram") });
   counts.forEach((n, k) => plot.append(shape("rect", { x: k * wide + 0.3, width: wide - 0.6, y: 40 - 40 * n / top, height: 40 * n / top })));
   if (low < 0 && high > 0) { const x = 100 * -low / (high - low); plot.append(shape("line", { x1: x, x2: x, y1: 0, y2: 40 })); }
-  const axis = el("div", "axis", el("span", "", digits(low)), el("span", "", low < 0 && high > 0 ? "0" : ""), el("span", "", digits(high)));
+  const zero = el("span", "zero", "0"), at = 100 * -low / (high - low), axis = el("div", "axis", el("span", "", digits(low)), el("span", "", digits(high)));
+  zero.style.left = `${at}%`;
+  if (at > 18 && at < 82) axis.append(zero); // where it does not touch the ends
   box.append(el("figcaption", "", say("histogram")), plot, axis);
   return box;
 }
