@@ -327,3 +327,20 @@ def test_without_tutorials_one_line_says_so(here, capsys, monkeypatch):
     monkeypatch.setattr(tutorials, "notebooks", lambda lang: {})
     code, _, err = run(capsys, "tutorials")
     assert code == 1 and "there are no tutorials in 'en' here" in err
+
+
+# — trace ——————————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_two_models_are_traced_beside_each_other(here, capsys):
+    for cell in ("rnn", "lstm"):
+        assert run(capsys, "train", "pronouns", "--cell", cell, "--out", f"{cell}.safetensors", *SMALL)[0] == 0
+    words = ("trace", "rnn.safetensors", "--beside", "lstm.safetensors", "--text", "mary lost her box", "--out")
+    code, out, err = run(capsys, *words, "two.html")
+    assert (code, err) == (0, "") and out.count("the model expects") == 2 and "picture: two.html" in out
+    assert "rnn · rnn" in (page := (here / "two.html").read_text("utf-8")) and "lstm · lstm" in page
+    assert run(capsys, *words, "two.svg", "--view", "strip")[0] == 2
+    assert run(capsys, "train", "copying", "--out", "other.safetensors", *SMALL)[0] == 0
+    code, _, err = run(capsys, "trace", "rnn.safetensors", "--beside", "other.safetensors", "--text", "mary lost",
+                       "--out", "x.html")  # fmt: skip
+    assert code == 2 and err.count("\n") == 1 and not (here / "x.html").exists()

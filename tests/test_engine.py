@@ -119,7 +119,8 @@ def test_a_training_step_leaves_nothing(uncollected):
     tensors, (memory, _) = alive(), tracemalloc.get_traced_memory()
     for _ in range(3):
         step()
-    assert alive() == tensors and tracemalloc.get_traced_memory()[0] < memory + 10_000
+    # One step's history is 150 kB; some kB are Python's own lists of freed tuples, which fill up in 400 steps.
+    assert alive() == tensors and tracemalloc.get_traced_memory()[0] < memory + 30_000
     tracemalloc.stop()
 
 

@@ -8,7 +8,7 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.graph import Graph
-from tinygrad_lstm.graph.capture import norm, place_of
+from tinygrad_lstm.graph.capture import norm, place_of, source_of
 
 
 def leaf(value, name=None):
@@ -102,3 +102,25 @@ def test_what_is_no_graph_is_refused():
 ])  # fmt: skip
 def test_where_in_time_a_scope_stands(scope, place):
     assert place_of(scope) == place
+
+
+def test_a_tensor_knows_the_line_that_made_it():
+    a = leaf(2.0, "a")
+    by_operator = 3.0 * a + a  # this very line, through Tensor.__radd__, numbers that become tensors, and all
+    by_method, by_op = a.tanh(), tl.concat([a[None], a[None]])
+    assert source_of(a) is None
+    for tensor in (by_operator, by_operator.inputs[0]):
+        assert source_of(tensor).file == "test_graph_capture.py" and "3.0 * a + a" in source_of(tensor).text
+    for tensor in (by_method, by_op, by_op.inputs[0]):
+        assert source_of(tensor).line == source_of(by_operator).line + 1
+    f = nn.LSTM(1, 1)(np.ones((1, 1, 1))).steps[0].f
+    assert source_of(f)[0] == "lstm.py" and "self.W_f" in source_of(f).text
+    (slope,) = tl.grad(a * a, a, create_graph=True)
+    assert "mul.wrt" in source_of(slope.inputs[0]).text  # the rule
+
+
+def test_the_line_of_code_that_is_gone_is_known_without_its_text():
+    a = leaf(2.0)
+    namespace = {"a": a}
+    exec(compile("\nb = a * a", "<gone>", "exec"), namespace)
+    assert source_of(namespace["b"]) == ("<gone>", 2, "")

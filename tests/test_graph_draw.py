@@ -164,6 +164,7 @@ PICTURES = {
     "rolled": lambda: draw(last(T=4), view="rolled"),
     "rolled_gru": lambda: draw(every(nn.GRU, T=4), view="rolled"),
     "rolled_own_lstm": lambda: draw(own_lstm(T=4), view="rolled"),
+    "two": lambda: draw({"RNN": last(nn.RNN, T=2), "LSTM <&>": every(T=3)}),
     "ops": lambda: draw(product(), view="ops"),
     "ops_mlp": lambda: draw(mlp(), view="ops"),
     "gradient": lambda: draw(gradient(T=2), view="ops"),
@@ -436,6 +437,16 @@ def test_too_many_steps_are_refused_with_a_way_out(monkeypatch):
     assert draw(last(T=10), view="rolled").svg()
 
 
+@pytest.mark.parametrize("view", ["time", "cells", "ops"])
+def test_fifty_thousand_tensors_with_steps_are_refused_before_they_are_traced(view, monkeypatch):
+    from tinygrad_lstm.graph import views
+
+    loss = own_rnn(T=8_400)
+    monkeypatch.setattr(views, "trace", lambda _: pytest.fail("it was traced"))
+    with pytest.raises(ValueError, match=r"draw: 5\d,\d\d\d tensors are too many for view='\w+'.*view='strip'"):
+        draw(loss, view=view)
+
+
 def test_a_head_at_a_single_step_is_not_taken_for_the_layer():
     h = run(T=1).h[:, 0]
     with tl.scope("head/t=1"):
@@ -622,7 +633,7 @@ def test_save_writes_what_the_suffix_says(tmp_path):
     with pytest.raises(ValueError, match=r"\.png, \.pdf, \.gv"):
         drawing.save(tmp_path / "x.jpg")
     with pytest.raises(ValueError, match=r"the \.html page"):
-        drawing.save(tmp_path / "x.html")
+        draw(product(), view="ops", backward=False).save(tmp_path / "x.html")
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ def put(t, x, *, index, shape):
 
 
 def sequence(step):
-    """A whole sequence out of one step: the states (h, …) at every step, joined."""
+    """A whole sequence out of one step: the states (h, …) at every step, side by side."""
 
     def run(t, x, *rest, valid=None):
         states, weights = rest[: step.states], rest[step.states :]
@@ -49,8 +49,9 @@ def sequence(step):
             counts = t.ones(len(x), 1, dtype=t.bool) if valid is None else t.as_tensor(valid[:, k, None])
             new = step(t, x[:, k], *states, *weights)
             states = [t.where(counts, after, before) for after, before in zip(new, states, strict=True)]
-            made.append(t.cat(states, 1))
-        return t.stack(made, 1)
+            made.append(t.stack(states))
+        y = t.stack(made, 2)
+        return y if step.states > 1 else y[0]
 
     return run
 

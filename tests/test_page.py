@@ -17,6 +17,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.dot import digits
-from tinygrad_lstm.graph.page import LEVELS, WINDOW
+from tinygrad_lstm.graph.html import LEVELS
+from tinygrad_lstm.graph.page import WINDOW
+from tinygrad_lstm.tasks.record import Record, Snapshot
 
 CHROMIUM = os.environ.get("TINYGRAD_LSTM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -97,19 +100,20 @@ def test_nothing_is_loaded_from_elsewhere():
 def test_numbers_are_the_trace_s_own():
     trace = traced()
     data = block(page(trace))
+    (sheet,) = data["sheets"]
     rows = {row["sym"]: row for row in data["tensors"]}
     for t, sub in enumerate("₁₂₃₄", 1):
         for name in ("f", "i", "C̃", "C", "o", "h"):
             (x,) = [x for x in trace.tensors if x.name == name and f"/t={t}/" in f"{x.scope}/"]
             row = rows[name + sub]
             assert row["grad"] == pytest.approx(norm(trace.grad(x)), rel=1e-5)
-            assert row["dy"] == pytest.approx(trace.grad(x)[0][data["units"]], rel=1e-3)
-            assert row["y"] == pytest.approx(x.numpy()[0][data["units"]], rel=1e-3)
+            assert row["dy"] == pytest.approx(trace.grad(x)[0][sheet["units"]], rel=1e-3)
+            assert row["y"] == pytest.approx(x.numpy()[0][sheet["units"]], rel=1e-3)
             assert row["hist"][0] == pytest.approx(trace.grad(x).min(), rel=1e-3) and sum(row["hist"][2:]) == x.size
-            assert data["strip"][name][t - 1] == pytest.approx(row["grad"], rel=1e-3)
+            assert sheet["strip"][name][t - 1] == pytest.approx(row["grad"], rel=1e-3)
     flow = trace.flow("C")
     for t in range(1, 5):
-        shown = data["ledger"][f"0 {t}"]
+        shown = sheet["ledger"][f"0 {t}"]
         assert shown["norm"] == pytest.approx(flow.norm[t - 1], rel=1e-5)
         assert {k: v[0] for k, v in shown["terms"].items()} == pytest.approx(
             {k: np.linalg.norm(v) for k, v in flow.ledger(t).items()}, rel=1e-5
@@ -122,7 +126,8 @@ def test_each_op_of_the_window_is_one_step_and_shares_add_up():
     data = block(page(trace))
     made = [x for x in trace.tensors if "/t=" in f"/{x.scope}" and x.op is not None]
     assert len(data["ops"]) == len(made) + 1
-    assert [group[1] for group in data["groups"]] == [0, 4, 3, 2, 1] and data["groups"][-1][2] == len(data["ops"])
+    assert [group["t"] for group in data["groups"]] == [None, 4, 3, 2, 1]
+    assert data["groups"][-1]["end"] == len(data["ops"])
     last = {}
     for op in data["ops"]:
         for share in op["ins"]:
@@ -146,26 +151,27 @@ def test_equations_are_in_the_learner_s_names():
 @pytest.mark.parametrize("settings", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=["one", "layers", "both"])
 def test_every_cell_has_a_page(kind, state, settings):
     data = block(page(traced(kind, **settings)))
-    assert data["state"] == state and data["cell"] == kind.__name__
+    (sheet,) = data["sheets"]
+    assert sheet["state"] == state and sheet["name"] == kind.__name__
     layers = settings.get("num_layers", 1)
-    assert len(data["ledger"]) == 4 * layers and len(data["groups"]) == 1 + 4 * layers
+    assert len(sheet["ledger"]) == 4 * layers and len(data["groups"]) == 1 + 4 * layers
 
 
 def test_rows_that_end_early_have_a_page():
     net = nn.LSTM(3, 2, rng=np.random.default_rng(0))
     out = net(np.ones((2, 4, 3), np.float32), lengths=[4, 2])
-    assert block(tl.draw(out.last.h.sum()).html())["ledger"]
+    assert block(tl.draw(out.last.h.sum()).html())["sheets"][0]["ledger"]
 
 
 def test_a_long_sequence_shows_a_window_and_the_strip_shows_all():
     data = block(page(traced(T=70), labels=None))
-    assert data["window"] == [70 - WINDOW + 1, 70] and len(data["strip"]["C"]) == len(data["times"]) == 70
+    assert data["window"] == [70 - WINDOW + 1, 70] and len(data["sheets"][0]["strip"]["C"]) == len(data["times"]) == 70
     assert block(page(traced(T=70), labels=None, steps=(3, 5)))["window"] == [3, 5]
 
 
 def test_a_page_needs_a_backward_pass_in_time(tmp_path):
     a = Tensor(2.0, requires_grad=True)
-    for drawing in (tl.draw(traced().root, backward=False), tl.draw(a * a, view="ops")):
+    for drawing in (tl.draw(traced().root, backward=False), tl.draw(a * a, view="ops", backward=False)):
         with pytest.raises(ValueError, match=r"walks a backward pass.*\.svg"):
             drawing.save(tmp_path / "x.html")
         assert "text/html" not in drawing._repr_mimebundle_()
@@ -181,6 +187,135 @@ def test_saved_and_shown_in_a_notebook(tmp_path, monkeypatch):
     assert html.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1]) == text
     monkeypatch.setattr(tl.Drawing, "interactive", False)
     assert set(drawing._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+
+
+def own_lstm(T=4):
+    """A loop as a learner writes it, with names of its own: c for the cell state, g for the candidate."""
+    rng = np.random.default_rng(0)
+    shapes = {"W": (3, 8), "U": (2, 8), "b": 8}
+    W, U, b = (Tensor(rng.normal(size=size), requires_grad=True, name=name) for name, size in shapes.items())
+    h = c = Tensor(np.zeros((2, 2)))
+    for t in range(1, T + 1):
+        with tl.scope(f"t={t}"):
+            z = Tensor(rng.normal(size=(2, 3)), name="x") @ W + h @ U + b
+            f, i, o = (tl.sigmoid(z[:, k : k + 2]).named(name) for k, name in ((0, "f"), (2, "i"), (4, "o")))
+            g = tl.tanh(z[:, 6:]).named("g")
+            c = (f * c + i * g).named("c")
+            h = (o * tl.tanh(c)).named("h")
+    return (h**2).sum()
+
+
+def test_a_cell_of_ones_own_has_a_page_with_its_own_numbers():
+    trace = tl.trace(own_lstm())
+    data = block(tl.draw(trace, labels=WORDS).html())
+    (sheet,), rows = data["sheets"], {row["sym"]: row for row in data["tensors"]}
+    assert set(data["paths"]) == {"h", "c"} and [group["t"] for group in data["groups"]] == [None, 4, 3, 2, 1]
+    made = [x for x in trace.tensors if "t=" in x.scope and x.op is not None]
+    assert len(data["ops"]) == len(made) + 1, "every op, also those that share a box in the picture"
+    assert all(op["node"] for op in data["ops"][1:])
+    for x in (x for x in made if x.name):
+        row = rows[x.name + "₁₂₃₄"["1234".index(x.scope[-1])]]
+        assert row["grad"] == pytest.approx(norm(trace.grad(x)), rel=1e-5)
+    assert rows["c₃"]["eq"] == "f₃ · c₂ + i₃ · g₃" and set(sheet["strip"]) == {"h", "c", "f", "i", "o", "g"}
+    flow = trace.flow("h")
+    assert sorted(sheet["ledger"]) == ["0 2", "0 3", "0 4"], "h₀ is a constant: no gradient was computed"
+    for t in range(2, 5):
+        shown = sheet["ledger"][f"0 {t}"]
+        assert shown["norm"] == pytest.approx(flow.norm[t - 1], rel=1e-5)
+        assert sum(part for _, part in shown["terms"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_state_of_another_name_and_steps_from_0_have_a_page_without_a_ledger():
+    s, w = Tensor(np.ones((1, 2))), Tensor(np.eye(2), requires_grad=True, name="w")
+    for t in range(3):
+        with tl.scope(f"t={t}"):
+            s = tl.tanh(s @ w).named("constructor")
+    data = block(tl.draw(s.sum()).html())
+    assert [group["t"] for group in data["groups"]] == [None, 2, 1, 0] and data["sheets"][0]["ledger"] == {}
+
+
+def mlp():
+    rng = np.random.default_rng(0)
+    W, b = (Tensor(rng.normal(size=s), requires_grad=True, name=n) for n, s in (("W", (2, 3)), ("b", 3)))
+    return (tl.tanh(Tensor(rng.normal(size=(4, 2)), name="data") @ W + b).named("hidden") ** 2).sum().named("loss")
+
+
+def test_a_graph_without_time_is_walked_op_by_op():
+    trace = tl.trace(mlp())
+    data = block(tl.draw(trace, view="ops").html())
+    assert [data["tensors"][op["out"]]["sym"] for op in data["ops"]][:2] == ["loss", "loss"] and not data["times"]
+    assert len(data["ops"]) == 1 + sum(x.op is not None for x in trace.tensors)
+    rows = {row["sym"]: row for row in data["tensors"]}
+    for name in ("W", "b", "hidden"):
+        (x,) = [x for x in trace.tensors if x.name == name]
+        assert rows[name]["grad"] == pytest.approx(norm(trace.grad(x)), rel=1e-5)
+    for op in data["ops"][1:]:
+        for share in op["ins"]:
+            (me,) = [me for me in share["ids"] if me.startswith("g")]
+            assert data["wires"][me] == [share["x"], share["n"]]
+
+
+def two(T=8, **settings):
+    return {"RNN": traced(nn.RNN, T=T, **settings), "LSTM": traced(T=T, **settings)}
+
+
+def test_two_nets_have_one_scale_and_one_list_of_steps():
+    traces = two()
+    data = block(tl.draw(traces).html())
+    shares = [share for _, share in data["wires"].values() if share]
+    assert data["high"] == max(shares) and data["low"] == pytest.approx(max(min(shares), 1e-6 * max(shares)), rel=1e-5)
+    assert [sheet["name"] for sheet in data["sheets"]] == ["RNN", "LSTM"]
+    assert [sheet["state"] for sheet in data["sheets"]] == ["h", "C"]
+    assert [group["t"] for group in data["groups"]] == [None, *range(8, 0, -1)]
+    assert all(len(group["boxes"]) == 2 and [k for k, _ in group["at"]] == [0, 1] for group in data["groups"][1:])
+    for k, (sheet, trace) in enumerate(zip(data["sheets"], traces.values(), strict=True)):
+        flow = trace.flow(sheet["state"])
+        assert sheet["strip"][sheet["state"]] == pytest.approx(flow.norm[1:], rel=1e-3)
+        for t in range(1, 9):
+            terms = sheet["ledger"][f"0 {t}"]["terms"]
+            assert {name: term[0] for name, term in terms.items()} == pytest.approx(
+                {name: norm(term) for name, term in flow.ledger(t).items()}, rel=1e-5
+            )
+        mine = [row for row in data["tensors"] if row.get("s", 0) == k and row["sym"] == "h₃"]
+        (h,) = [x for x in trace.tensors if x.name == "h" and "/t=3/" in f"{x.scope}/"]
+        assert [row["grad"] for row in mine] == [pytest.approx(norm(trace.grad(h)), rel=1e-5)]
+
+
+def test_each_tensor_names_the_line_that_made_it_and_no_folder():
+    text = tl.draw(own_lstm()).html()
+    data = block(text)
+    rows = {row["sym"]: row for row in data["tensors"]}
+    file, line, code = data["lines"][rows["c₂"]["src"]]
+    assert (file, code) == ("test_page.py", 'c = (f * c + i * g).named("c")')
+    assert Path(__file__).read_text("utf-8").splitlines()[line - 1].strip() == code
+    assert "src" not in rows["W"] and str(Path(__file__).parent) not in text
+    data = block(page())
+    assert {file for file, _, _ in data["lines"]} == {"lstm.py", "recurrent.py", "test_page.py"}
+    assert len(data["lines"]) < 20, "each line once"
+
+
+def test_nets_of_other_depth_and_length_stand_side_by_side():
+    data = block(tl.draw([traced(T=6), traced(T=4), traced(T=6, num_layers=2)]).html())
+    assert [sheet["name"] for sheet in data["sheets"]] == ["LSTM 1", "LSTM 2", "LSTM 3"]
+    ends = [(group["t"], [tuple(place) for place in group["at"]]) for group in data["groups"]]
+    assert ends[:4] == [(None, []), (6, [(0, 0), (2, 1)]), (5, [(0, 0), (2, 1)]), (4, [(0, 0), (1, 0), (2, 1)])]
+    assert ends[7] == (6, [(2, 0)]) and data["sheets"][1]["strip"]["C"][4:] == [None, None]
+    assert sum(len(op["ins"]) for op in data["ops"]) > 100 and data["groups"][-1]["end"] == len(data["ops"])
+
+
+def test_several_graphs_are_refused_with_a_reason():
+    for wrong, message in (([], "0 graphs"), ([traced()] * 5, "5 graphs")):
+        with pytest.raises(ValueError, match=message):
+            tl.draw(wrong)
+    with pytest.raises(ValueError, match="view='time' alone"):
+        tl.draw(two(), view="strip")
+    with pytest.raises(ValueError, match="3 labels for 8 steps"):
+        tl.draw(two(), labels=["a"] * 3)
+    with pytest.raises(TypeError, match="not str"):
+        tl.draw("LSTM")
+    assert tl.draw(two(), steps=(2, 3)).svg().count('class="cluster') == 4
+    with pytest.raises(ValueError, match="walks a backward pass"):
+        tl.draw(two(), backward=False).html()
 
 
 def test_hostile_names_stay_text():
@@ -207,14 +342,21 @@ def hostile():
 def test_a_gradient_that_is_not_finite_is_no_number():
     with np.errstate(all="ignore"):
         data = block(page(tl.trace(traced().root * np.inf), labels=None))
-    assert data["loss"] is None
+    assert data["sheets"][0]["loss"] is None
+
+
+def test_two_nets_stay_below_the_budget():
+    settings = {"T": 50, "hidden": 64, "batch": 4}
+    for nets in ([traced(nn.RNN, **settings), traced(**settings)], [traced(**settings)] * 2):
+        assert len(tl.draw(nets).html().encode()) <= 1_500_000
 
 
 @pytest.mark.parametrize("kind, layers", [(nn.LSTM, 1), (nn.LSTM, 3), (nn.GRU, 1), (nn.RNN, 1)])
 def test_fifty_steps_stay_below_the_budget(kind, layers):
     text = page(traced(kind, T=50, hidden=64, num_layers=layers), labels=None)
     assert len(text.encode()) <= 1_500_000
-    assert block(text)["window"] == [50 - WINDOW // layers + 1, 50]
+    shown = 50 if layers == 1 else 21  # 54 tensors a step
+    assert block(text)["window"] == [50 - shown + 1, 50]
 
 
 # — in Chromium ——————————————————————————————————————————————————————————————————————————————————————————
@@ -303,7 +445,7 @@ def test_stepping_op_by_op_shows_the_rule_with_its_numbers(visit):
     shown = tab.inner_text("#panel")
     assert "dy · b" in shown and "= ∂L/∂h₄ · tanh(C₄)" in shown and "= ∂L/∂h₄ · o₄" in shown
     table = tab.locator("#panel table").first.locator("tr").all_inner_texts()
-    units = data["units"]
+    units = data["sheets"][0]["units"]
     for row, array in zip(table[1:], (trace.grad(h), tanh.x.numpy(), o.share), strict=True):
         assert row.split("\t")[1:] == [digits(float(f"{value:.4g}")) for value in array[0][units]]
     assert tab.locator(".node.now").count() == 1
@@ -377,6 +519,100 @@ def test_the_strip_leads_to_a_step_and_says_what_is_not_drawn(visit):
     assert said(tab).startswith("Step 5 is not drawn")
 
 
+def test_two_nets_move_together_and_say_what_is_left(visit):
+    traces = two(T=24)
+    tab = visit(tl.draw(traces).html())
+    norms = {name: traces[name].flow(state).norm[1:] for name, state in (("RNN", "h"), ("LSTM", "C"))}
+    for name, row in norms.items():
+        below = np.flatnonzero(row >= 0.01 * row.max())[0]
+        said_of = f"less than 1 % is left from t = {below} on back" if below else f"{row[0] / row.max():.0%}"
+        assert f"{name}: {said_of}".replace("%", " %").replace("  ", " ").split(" is")[0] in said(tab)
+    assert tab.locator("#strip text.row").all_text_contents() == ["RNN ∂L/∂h", "LSTM ∂L/∂C", "LSTM ∂L/∂h"]
+    assert sorted(tab.locator("#picture .name").all_text_contents(), reverse=True) == ["RNN", "LSTM"]
+    for _ in range(6):
+        tab.click("#next")
+    assert tab.locator(".step.now").count() == 2 and tab.locator(".curves polyline").count() == 2
+    for name, state in (("RNN", "h"), ("LSTM", "C")):
+        assert f"{name} ‖∂L/∂{state}₂₀‖ = {digits(float(f'{norms[name][19]:.4g}'))} (" in said(tab)
+        for term in traces[name].flow(state).ledger(20).values():
+            assert digits(norm(term)) in tab.inner_text("#panel")
+    tab.click("[data-path='1']")  # C, which the RNN does not have
+    grey = "[...document.querySelectorAll('#picture .node')].map((n) => getComputedStyle(n).opacity < 0.2)"
+    assert 0 < sum(tab.evaluate(grey)) < len(tab.evaluate(grey)) - 4 * 24
+    tab.click("[data-path=all]")
+    box = tab.locator("#strip svg").bounding_box()
+    tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + 10)
+    assert "t = 24" in said(tab)
+    tab.click("[data-mode=op]")
+    sentences = set()
+    for _ in range(40):
+        tab.keyboard.press("ArrowRight")
+        sentences.add(said(tab))
+    assert len(sentences) == 40 and {"RNN", "LSTM"} == {s.split(": ")[1].split(",")[0] for s in sentences}
+    tab.click("[data-lang=zh]")
+    tab.click("[data-mode=time]")
+    tab.keyboard.press("Home")
+    assert "按 → 键逐步往回看" in said(tab) and "梯度还剩多少" in tab.inner_text("#panel")
+
+
+def test_lower_layers_are_told_by_their_own_numbers(visit):
+    deep = traced(T=3, num_layers=2)
+    tab = visit(tl.draw({"one": traced(T=3), "two": deep}).html())
+    for _ in range(5):
+        tab.click("#next")
+    flow = deep.flow("C", layer=1)
+    assert said(tab) == f"Step 5 of 7: t = 3 · two, layer 1 ‖∂L/∂C₂‖ = {digits(flow.norm[2])}"
+    assert tab.locator(".curves .cursor").count() == 0 and tab.locator(".step.now").count() == 1
+
+
+def test_a_card_shows_the_line_and_code_from_anywhere_is_text(visit):
+    made = {"a": Tensor([1.0, 2.0], requires_grad=True, name="a")}
+    exec(compile("\ny = (a * a).sum()", HOSTILE[1] + "/secret/../" + HOSTILE[1], "exec"), made)
+    code = 'c = (f * c + i * g).named("c")'
+    for loss, view, node, shown in ((own_lstm(), "time", "c₂", code), (made["y"], "ops", "sum(a · a)", ", line 2")):
+        drawing = tl.draw(loss, view=view)
+        data = block(drawing.html())
+        place = next(k for k, row in enumerate(data["tensors"]) if row["sym"] == node)
+        tab = visit(drawing.html())
+        tab.evaluate(f"choose({place})")
+        assert shown in tab.inner_text(".card.chosen .facts")
+        assert "secret" not in tab.content() and tab.locator("img").count() == 0 and "owned" not in tab.title()
+
+
+def test_hostile_names_of_nets_do_nothing(visit):
+    tab = visit(tl.draw({name: hostile() for name in HOSTILE[:3]}, labels=HOSTILE).html())
+    for _ in range(4):
+        tab.click("#next")
+    assert "owned" not in tab.title().replace("title='owned'", "") and tab.locator("img").count() == 0
+    assert "onerror" in tab.inner_text("#panel")
+
+
+def test_ops_and_cells_of_ones_own_can_be_walked(visit):
+    for drawing in (tl.draw(mlp(), view="ops"), tl.draw(own_lstm())):
+        text = drawing.html()
+        tab = visit(text)
+        if tab.locator("[data-mode=op]").is_visible():
+            tab.click("[data-mode=op]")
+        sentences = [said(tab)]
+        while tab.locator("#next").is_enabled():
+            tab.keyboard.press("ArrowRight")
+            sentences.append(said(tab))
+            assert len(sentences) < 3 or tab.locator(".node.now").count() == 1
+        assert len(sentences) == len(block(text)["ops"]) + 1 == len(set(sentences))
+        assert not any("undefined" in s or "NaN" in s for s in sentences)
+        assert tab.locator("#picture .later").count() == 0
+    tab = visit(tl.draw(mlp(), view="ops").html())
+    assert tab.locator("#navigator").is_hidden() and tab.locator("#paths").is_hidden()
+    tab.click("#next")
+    assert said(tab) == "Step 1 of 6: the gradient of L with respect to itself is 1"
+    numbers = tab.locator("#picture .number:not(.later):visible").all_text_contents()
+    assert [text for text in numbers if "–" not in text] == ["grad 1"]
+    tab.click("#next")
+    assert "sends back" in said(tab) and "dy" in tab.inner_text("#panel")
+    tab.locator("#picture .node").first.click()
+    assert tab.locator(".card.chosen").count() == 1
+
+
 def test_paths_languages_and_themes(visit):
     tab = visit(page(follow="C"), color_scheme="dark")
     assert tab.get_attribute("html", "data-theme") == "dark"
@@ -386,7 +622,7 @@ def test_paths_languages_and_themes(visit):
     gradients = "[...document.querySelectorAll('#picture .gradient')]"
     opacity = f"{gradients}.filter((edge) => getComputedStyle(edge).opacity < 0.2).length"
     few = tab.evaluate(opacity)
-    assert few > 0 and tab.get_attribute("[data-path=C]", "aria-pressed") == "true"
+    assert few > 0 and tab.get_attribute("[data-path='0']", "aria-pressed") == "true"
     tab.click("[data-path=all]")
     assert tab.evaluate(opacity) == 0
     tab.click("[data-lang=zh]")
@@ -422,8 +658,9 @@ def test_inside_a_notebook_s_sandboxed_frame(visit):
 
 
 @pytest.mark.parametrize("size", [(1400, 900), (900, 700), (600, 800)])
-def test_nothing_is_wider_than_the_window(visit, size):
-    tab = visit(page(), viewport={"width": size[0], "height": size[1]})
+@pytest.mark.parametrize("many", [1, 2])
+def test_nothing_is_wider_than_the_window(visit, size, many):
+    tab = visit(page() if many == 1 else tl.draw(two()).html(), viewport={"width": size[0], "height": size[1]})
     tab.click("#next")
     tab.click("#next")
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -452,7 +689,7 @@ def test_a_step_is_quick_with_fifty_steps(visit, capsys):
     by_op = tab.evaluate(measure, "ArrowRight")
     with capsys.disabled():
         print(f"\nms a step with 50 steps drawn: {by_time:.0f} by time, {by_op:.0f} by op", file=sys.stderr)
-    assert by_time < 250 and by_op < 250  # the goal is 60 on a quiet machine
+    assert by_time < 120 and by_op < 120  # the goal is 60; it was 17, one frame, on two quiet cores
 
 
 def test_a_thousand_steps_open_quickly(visit):
@@ -468,3 +705,85 @@ def test_a_printed_page_holds_the_picture(visit):
     tab.emulate_media(media="print")
     size = tab.evaluate("(r => [r.width, r.height])(document.getElementById('picture').getBoundingClientRect())")
     assert size[0] > 300 and size[1] > 300, "the canvas has not collapsed"
+
+
+# — the page of a training ———————————————————————————————————————————————————————————————————————————————————
+
+
+def recorded(n=5, T=6):
+    """Snapshots of nets whose forget gate opens."""
+    record = Record()
+    for k in range(n):
+        net = nn.LSTM(3, 4, forget_bias=float(k), rng=np.random.default_rng(0))
+        x = np.sin(np.arange(2 * T * 3.0)).reshape(2, T, 3)
+        record.add(10 * k, Snapshot.of(tl.trace((net(x).h[:, -1] ** 2).sum())))
+    return record
+
+
+def test_the_page_of_a_training_holds_the_record_s_numbers(tmp_path):
+    record = recorded()
+    text = record.draw().save(tmp_path / "history.html").read_text("utf-8")
+    data = block(text)
+    assert data["steps"] == [0, 10, 20, 30, 40] and list(data["names"]) == record.names
+    for name, row in data["names"].items():
+        np.testing.assert_allclose(row["values"], record[name], rtol=1e-3)
+        assert row["gate"] == (name not in ("C", "h"))
+    assert set(re.findall(r"\w*https?:[^\"' ]*", text)) == {"http://www.w3.org/2000/svg"}
+    many = Record([*range(300)], recorded(1).snapshots * 300)
+    data = block(many.draw().html())
+    assert data["count"] == 300 and len(data["steps"]) == 200 and data["steps"][:: 199] == [0, 299]
+    with pytest.raises(LookupError, match="fit\\(record=10\\)"):
+        Record().draw()
+    assert "text/html" in record._repr_mimebundle_() and set(Record()._repr_mimebundle_()) == {"text/plain"}
+
+
+def test_the_picture_of_a_training_has_a_cell_for_each_number():
+    record = recorded()
+    svg = record.draw().svg()
+    said = re.findall(r'xlink:title="([^"]*)"', svg)
+    assert len(said) == sum(record[name].size for name in record.names)
+    value = record["C"][2, 1]
+    assert f"‖∂L/∂C‖ at t=1, after 20 steps: {digits(value)}" in said
+
+
+def test_walking_through_a_training(visit):
+    record = recorded()
+    tab = visit(record.draw().html())
+    assert said(tab).startswith("After 0 training steps: of ‖∂L/∂C‖ at the last time step, ")
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    part = record["C"][3, 1] / record["C"][3, -1]
+    assert said(tab).startswith("After 30 training steps") and f"{part:.0%}".replace("%", " %") in said(tab)
+    f, (first, last) = record["f"], record["f"].mean(axis=1)[[0, -1]]
+    assert f"opens, {first:.3f} → {last:.3f}" in tab.inner_text("#panel")
+    most = int(np.abs(f[-1] - f[0]).argmax())
+    assert f"most at t = {most + 1}: " in tab.inner_text("#panel")
+    tab.click("[data-which=f]")
+    assert said(tab) == f"After 30 training steps: mean of f is {f[3].mean():.3f} on average over t"
+    assert tab.locator("#heat rect:not(.cursor)").count() == f.size and tab.locator(".curves polyline").count() == 3
+    box = tab.locator("#heat").bounding_box()
+    tab.mouse.move(box["x"] + 70, box["y"] + 20)
+    assert tab.inner_text("#tip") == f"training step 0, t = 1\nmean of f = {digits(float(f'{f[0, 0]:.4g}'))}"
+    tab.mouse.click(box["x"] + 70, box["y"] + 20)
+    assert said(tab).startswith("After 0")
+    tab.keyboard.press("End")
+    assert said(tab).startswith("After 40") and tab.locator("#next").is_disabled()
+    tab.click("[data-lang=zh]")
+    shown = tab.inner_text("body")
+    for word in ("网络学到了什么", "遗忘门", "打开了", "训练 40 步之后", "从最初到最后的变化"):
+        assert word in shown
+    for button in tab.locator("button").all():
+        assert button.inner_text().strip() or button.get_attribute("aria-label")
+    one = visit(recorded(1).draw().html())
+    assert "nothing to compare" in one.inner_text("#panel") and one.locator("#next").is_disabled()
+
+
+def test_a_training_inside_a_notebook_s_frame_and_a_narrow_window(visit):
+    shown = recorded().draw()._repr_mimebundle_()["text/html"]
+    tab = visit(f"<!DOCTYPE html><meta charset=utf-8><body>{shown}")
+    inner = tab.frame_locator("iframe")
+    inner.locator("#next").click()
+    assert inner.locator("#live").inner_text().startswith("After 10 training steps")
+    tab = visit(recorded().draw().html(), viewport={"width": 600, "height": 800}, color_scheme="dark")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert tab.get_attribute("html", "data-theme") == "dark"

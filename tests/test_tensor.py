@@ -208,3 +208,14 @@ def test_copies():
             twin.data[0] = 5
         (dx, dtwin) = tl.grad((x * 2 + twin * 3).sum(), [x, twin])
         assert (dx.numpy() == 2).all() and (dtwin.numpy() == 3).all(), "a copy has a birth number of its own"
+
+
+def test_a_notebook_shows_where_it_was_made_and_its_gradient():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="<x>")
+    assert "<x>" not in x._repr_html_() and "&lt;x&gt;" in x._repr_html_()
+    assert "<td>–</td>" in x._repr_html_()  # not computed yet, which is not 0
+    with scope("here"):
+        y = (x * x).sum()
+    y.backward()
+    assert "<td>[2. 4.]</td>" in x._repr_html_()
+    assert "<td>here</td>" in y._repr_html_() and "gradient" not in Tensor(1.0)._repr_html_()

@@ -10,6 +10,7 @@ from . import nn, optim
 from .engine import grad
 from .flow.jacobian import jacobian
 from .flow.trace import Trace, trace
+from .flow.what_if import what_if
 from .nn import dropout
 from .ops import (
     abs,
@@ -50,7 +51,7 @@ from .ops import (
     transpose,
     where,
 )
-from .scope import detect_anomaly, no_grad, scope, what_if
+from .scope import detect_anomaly, no_grad, scope
 
 if TYPE_CHECKING:
     from . import exchange, tasks

@@ -77,39 +77,35 @@ def travel(
     if not y.requires_grad:
         why = "nothing it was made from has requires_grad=True, or it was made under no_grad() or detached"
         raise RuntimeError(f"backward: {y.describe()} needs no gradient: {why}.")
-    waiting = {y.birth: y}
-    totals = {y.birth: seed}
-    ours: set[int] = set()  # births whose total is an array made here: more may be added in place
+    arrived: dict[int, list[Any]] = {y.birth: [y, seed, False]}  # tensor, sum of its shares, whether that sum is ours
     newest_first = [-y.birth]
     while newest_first:
-        birth = -heappop(newest_first)
-        tensor, gradient = waiting.pop(birth), totals.pop(birth)
-        ours.discard(birth)
-        shares = [] if tensor.op is None or birth in stop else shares_of(tensor, gradient, graph, oldest)
+        tensor, gradient, _ = arrived.pop(-heappop(newest_first))
+        shares = [] if tensor.op is None or tensor.birth in stop else shares_of(tensor, gradient, graph, oldest)
         yield tensor, gradient, shares
         if free and tensor.op is not None:
             tensor.inputs, tensor._saved = (), None
         for x, share in shares:
-            birth = x.birth
-            if birth not in totals:
-                waiting[birth] = x
-                heappush(newest_first, -birth)
-                if type(share) is Piece:
-                    share = spread(share)
-                    ours.add(birth)
-                totals[birth] = share
+            entry = arrived.get(x.birth)
+            if entry is None:
+                piece = type(share) is Piece
+                arrived[x.birth] = [x, spread(share) if piece else share, piece]
+                heappush(newest_first, -x.birth)
             elif graph:
-                totals[birth] = totals[birth] + spread(share)
-            elif type(share) is Piece:
-                if birth not in ours:  # the array may be another tensor's gradient too
-                    totals[birth] = np.array(totals[birth])
-                share.add_to(totals[birth])
-                ours.add(birth)
-            elif birth in ours:
-                totals[birth] += share
+                entry[1] = entry[1] + spread(share)
             else:
-                totals[birth] = np.asarray(totals[birth] + share)  # NumPy adds two arrays of shape () to a scalar
-                ours.add(birth)
+                _add(entry, share)
+
+def _add(entry: list[Any], share: Any) -> None:
+    """Add a share to what has arrived: in place where that array is ours, and so no other tensor's gradient too."""
+    _, total, ours = entry
+    if type(share) is Piece:
+        entry[1], entry[2] = total if ours else np.array(total), True
+        share.add_to(entry[1])
+    elif ours:
+        total += share
+    else:
+        entry[1], entry[2] = np.asarray(total + share), True  # NumPy adds two arrays of shape () to a scalar
 
 def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 0) -> Shares:
     """What a tensor's gradient sends to each of its inputs that needs one: only their rules run.
@@ -124,16 +120,15 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
             f"backward: the history of {tensor.describe()} was freed by an earlier backward. If it is a state from the "
             "previous chunk, detach it: state.detach(). To go back twice, use backward(keep_graph=True)."
         )
-    for x, array in zip((tensor, *inputs), saved, strict=True):
-        if x._data is not array:
-            raise RuntimeError(
-                f"backward: the value of {x.describe()} was replaced after {op.name} used it: its gradient would be "
-                "wrong. Call backward before the optimizer's step, or compute the result again."
-            )
     args = (tensor, *inputs) if graph else saved
     joint = op.joint_rule and op.joint_rule(gradient, *args, **settings)
+    if tensor._data is not saved[0]:
+        raise _replaced(tensor, op)
     shares: Shares = []
     for k, x in enumerate(inputs):
+        array = saved[k + 1]
+        if x._data is not array:
+            raise _replaced(x, op)
         if not x.requires_grad or x.birth < oldest:
             continue
         if joint:
@@ -143,21 +138,31 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
         else:
             continue
         if type(share) is not Piece:
-            if share.shape != x.shape:
+            if share.shape != array.shape:
                 if not op.broadcasts:
                     raise RuntimeError(f"backward: {op.name}'s rule returned shape {share.shape} for {x.describe()}.")
-                share = sum_to(share, x.shape)
-            if share.dtype != x.dtype:
-                share = share.astype(x.dtype)
-        if anomaly.get():
-            array = values(share.values if type(share) is Piece else share)
-            if not np.isfinite(array).all():
-                raise FloatingPointError(
-                    f"backward: {tensor.describe()} sends {extent(array)} to its input, {x.describe()}. "
-                    f"What had arrived there ranges over {extent(values(gradient))}."
-                )
+                share = sum_to(share, array.shape)
+            if share.dtype is not array.dtype and share.dtype != array.dtype:
+                share = share.astype(array.dtype)
         shares.append((x, share))
+    if anomaly.get():
+        _check_finite(tensor, gradient, shares)
     return shares
+
+def _replaced(x: Tensor, op: Any) -> RuntimeError:
+    return RuntimeError(
+        f"backward: the value of {x.describe()} was replaced after {op.name} used it: its gradient would be "
+        "wrong. Call backward before the optimizer's step, or compute the result again."
+    )
+
+def _check_finite(tensor: Tensor, gradient: Any, shares: Shares) -> None:
+    for x, share in shares:
+        array = values(share.values if type(share) is Piece else share)
+        if not np.isfinite(array).all():
+            raise FloatingPointError(
+                f"backward: {tensor.describe()} sends {extent(array)} to its input, {x.describe()}. "
+                f"What had arrived there ranges over {extent(values(gradient))}."
+            )
 
 def spread(share: Any) -> Any:
     """A share as a full array (or Tensor)."""

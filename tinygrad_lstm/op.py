@@ -12,6 +12,7 @@ on Tensors when the gradient itself is to be differentiated or drawn.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from .tensor import Array, Shape, Tensor, own, values
 
 Rule = Callable[..., Any]
 registry: dict[str, Op] = {}
+OURS = {Tensor.named.__code__.co_filename, __file__}  # who calls an op from there does so for somebody further out
 
 class Op:
     """A function of arrays whose results, given Tensors, remember how they were made.
@@ -59,20 +61,16 @@ class Op:
         return self.formulas[0 if self.variadic else k]
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
-        if self.variadic and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
-            inputs = tuple(inputs[0])
+        arrays, needed = [], False
         for x in inputs:
-            if type(x) is not Tensor:
-                if not any(isinstance(x, Tensor) for x in inputs):
-                    return self._run([np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs], settings)
-                inputs = self._adopt(inputs)
-                break
-        needed = False
-        arrays = []
-        for x in inputs:
+            if not isinstance(x, Tensor):
+                return self._of_others(inputs, settings)
             arrays.append(x._data)
             needed = needed or x.requires_grad
-        y = self._run(arrays, settings)
+        try:
+            y = self.forward(*arrays, **settings)
+        except (ValueError, TypeError, IndexError) as exc:
+            raise self._explained(exc, arrays, settings) from None
         if type(y) is not np.ndarray:
             y = np.asarray(y)  # NumPy returns a scalar where the shape is ()
         y.setflags(write=False)
@@ -83,15 +81,23 @@ class Op:
         if needed and recording.get():
             if settings:  # a copy, so that an index array changed later cannot change the gradient
                 settings = {key: _frozen(value) for key, value in settings.items()}
-            return tensor._become(y, True, self, inputs, (y, *arrays), settings)
+            caller: Any = sys._getframe(1)
+            while caller.f_code.co_filename in OURS:
+                caller = caller.f_back
+            return tensor._become(y, True, self, inputs, (y, *arrays), settings, (caller.f_code, caller.f_lasti))
         return tensor._become(y, False)
 
-    def _run(self, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
+    def _of_others(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """The same where not all inputs are Tensors: an array if none is, else what is none becomes one."""
+        if self.variadic and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            inputs = tuple(inputs[0])
+        if any(isinstance(x, Tensor) for x in inputs):
+            return self(*self._adopt(inputs), **settings)
+        arrays = [np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs]
         try:
             return self.forward(*arrays, **settings)
         except (ValueError, TypeError, IndexError) as exc:
-            kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(exc, k))
-            raise kind(self._where(f"{self.name}: {exc}", arrays, settings)) from None
+            raise self._explained(exc, arrays, settings) from None
 
     def _adopt(self, inputs: Sequence[Any]) -> tuple[Tensor, ...]:
         """Make constants of what is no Tensor: float arrays keep their dtype, all else takes the first Tensor's."""
@@ -102,6 +108,10 @@ class Op:
             return tuple(x if isinstance(x, Tensor) else Tensor.wrap(own(x, dtype)) for x, dtype in pairs)
         except TypeError as exc:
             raise TypeError(self._where(f"{self.name}: {exc}", inputs, {})) from None
+
+    def _explained(self, exc: Exception, inputs: Sequence[Any], settings: dict[str, Any]) -> Exception:
+        kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(exc, k))
+        return kind(self._where(f"{self.name}: {exc}", inputs, settings))
 
     def _where(self, what: str, inputs: Sequence[Any], settings: dict[str, Any]) -> str:
         """An error message: what went wrong, and where, with which shapes, and how the op is used."""
@@ -144,13 +154,15 @@ def sum_to(x: Any, shape: Shape) -> Any:
     if x.shape == shape:
         return x
     new = x.ndim - len(shape)
+    if x.shape[new:] == shape:  # the rows of a batch, for a bias
+        return x.sum(axis=tuple(range(new)))
     stretched = [new + k for k, n in enumerate(shape) if n == 1 != x.shape[new + k]]
     return x.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
 
 def _frozen(setting: Any) -> Any:
     if isinstance(setting, np.ndarray):
         return setting.copy()
-    return type(setting)(map(_frozen, setting)) if type(setting) in (tuple, list) else setting
+    return type(setting)([_frozen(part) for part in setting]) if type(setting) in (tuple, list) else setting
 
 def extent(array: Array) -> str:
     """The range of an array in words, and what in it is not finite."""

@@ -89,10 +89,9 @@ where.wrt("a", "dy where true", lambda dy, y, condition, a, b: where(condition, 
 where.wrt("b", "dy where false", lambda dy, y, condition, a, b: where(condition, 0.0, dy))
 
 # — activations ——————————————————————————————————————————————————————————————————————————————————————————
-@op("σ", "y = 1 / (1 + e⁻ˣ), written so that the power never overflows.")
-def sigmoid(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, e) / (1 + e)
+@op("σ", "y = 1 / (1 + e⁻ˣ). Far below 0 the power overflows to ∞, and 1/∞ is the 0 that is meant.")
+@np.errstate(over="ignore")
+def sigmoid(x: Array) -> Array: return 1 / (1 + np.exp(-x))
 sigmoid.wrt("x", "dy · y · (1 − y)", lambda dy, y, x: dy * y * (1 - y))
 
 @op("tanh", "y = tanh x.")
@@ -130,6 +129,8 @@ def _matmul_a(dy: Any, y: Any, a: Any, b: Any) -> Any:
     return _matrix(dy, a, b) @ columns.swapaxes(-1, -2)
 
 def _matmul_b(dy: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 2:  # the usual case, without detours
+        return a.T @ dy
     rows = a[None, :] if a.ndim == 1 else a
     dy = _matrix(dy, a, b)
     if b.ndim <= 2:  # one matrix for the whole batch: all rows in one product

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from html import escape
 from itertools import count
 from typing import Any, Self
 
@@ -17,6 +18,10 @@ Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
 
 births = count(1)  # next() on it is atomic, so threads may share it
+
+# glibc hands freed memory back to the system and gets it again page by page: a fifth of a training step. Once a large
+# array was freed it keeps 64 MB for the next step (mallopt(3), M_TRIM_THRESHOLD). Elsewhere this does nothing.
+np.empty(2**25 - 2**14, np.uint8)
 
 def own(value: Any, dtype: DTypeLike | None = None) -> Array:
     """A read-only copy of `value` as float32 or float64: nobody else can change it afterwards.
@@ -54,6 +59,7 @@ class Tensor:
         "scope",  # where it was made: "lstm/t=3/forget gate"
         "op", "inputs", "settings",  # what made it; None, () and None for a leaf
         "_saved",  # the arrays (y, *inputs) as they were when the op ran; None once the history is freed
+        "made_at",  # the code and the instruction that called the op: `graph.source_of` finds the line
     )
     __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor.__rmul__
     __hash__ = object.__hash__
@@ -65,10 +71,10 @@ class Tensor:
 
     def _become(
         self, data: Array, requires_grad: bool, op: Any = None, inputs: tuple[Tensor, ...] = (),
-        saved: tuple[Array, ...] | None = None, settings: Any = None, name: str | None = None,
+        saved: tuple[Array, ...] | None = None, settings: Any = None, made_at: Any = None, name: str | None = None,
     ) -> Tensor:
         self._data, self.requires_grad = data, requires_grad
-        self.op, self.inputs, self._saved, self.settings = op, inputs, saved, settings
+        self.op, self.inputs, self._saved, self.settings, self.made_at = op, inputs, saved, settings, made_at
         self.grad: Array | None = None
         self.name = name
         self.keeps_grad = False
@@ -136,21 +142,19 @@ class Tensor:
         facts += [f"op={self.op.name!r}"] if self.op else ["requires_grad=True"] if self.requires_grad else []
         return f"Tensor({values}, {', '.join(facts)})"
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the same, with where it was made, from what, and its gradient."""
+        grad = "" if not self.requires_grad else "–" if self.grad is None else np.array2string(self.grad, precision=4)
+        facts = {"in": self.scope, "from": "; ".join(x.describe() for x in self.inputs), "gradient": grad}
+        rows = "".join(f"<tr><th>{key}</th><td>{escape(fact)}</td></tr>" for key, fact in facts.items() if fact)
+        return f"<pre>{escape(repr(self))}</pre><table>{rows}</table>"
+
     # — names and gradients ——————————————————————————————————————————————————————————————————————————
     def named(self, name: str) -> Tensor:
-        """Give it a name and return it; inside `what_if`, return what stands in its place.
-        Raises ValueError where a replacement has another shape.
-        """
+        """Give it a name and return it; inside `what_if`, return what stands in its place."""
         tensor = self
         for hook in hooks.get():
-            if hook.matches(self.scope, name):
-                hook.used = True
-                new = hook.change(tensor) if callable(hook.change) else hook.change
-                if not isinstance(new, Tensor):
-                    new = Tensor(np.full(self.shape, new) if np.ndim(new) == 0 else new, dtype=self.dtype)
-                if new.shape != self.shape:
-                    raise ValueError(f"what_if: {name} has shape {self.shape}, its replacement {new.shape}.")
-                tensor = new
+            tensor = hook(tensor, name)
         tensor.name = name
         return tensor
 

@@ -105,7 +105,9 @@ def _train(task: Pronouns, steps: int, seed: int, **settings: Any) -> SequenceMo
     bias = f", forget bias {settings['forget_bias']:g}" if "forget_bias" in settings else ""
     size = sum(p.size for p in model.parameters())
     print(f"training: {str(settings['cell']).upper()}{bias}, {settings['hidden']} units, {size:,} parameters")
+    model.rnn.fused = True  # nobody looks inside while it trains
     fit(model, task, steps=steps, seed=seed, optimizer=make_optimizer("adam", model, LR, global_clipnorm=1.0))
+    model.rnn.fused = False
     return model.eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import numpy as np
 import typer
 
 if TYPE_CHECKING:
+    from ..flow.trace import Trace
     from ..tasks import Task
     from ..tasks.base import Array
     from ..tasks.model import SequenceModel
@@ -25,16 +27,43 @@ def trace(
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
     view: Annotated[str, typer.Option(help="time, strip, cells, rolled or ops.")] = "time",
     layer: Annotated[int | None, typer.Option(help="Of several layers, the one whose ledger is printed.")] = None,
+    beside: Annotated[Path | None, typer.Option(help="A second model, that reads the same: both on one scale.")] = None,
 ) -> None:
     """Draw and print where the gradient of one answer goes."""
     import tinygrad_lstm as tl
 
     from ..exchange import check_place
-    from ..tasks.model import load_model
 
     if follow not in (None, "C", "h"):
         raise ValueError(f"--follow {follow}: it is C or h")
+    if beside is not None and view != "time":
+        raise ValueError(f"--beside: two models stand in --view time, not in {view}")
     check_place(out, model=False)
+    ask = partial(_traced, text=text, csv=csv, column=column, at=at, target=target, follow=follow, layer=layer)
+    measured, labels, name = ask(model)
+    what: Trace | dict[str, Trace] = measured
+    if beside is not None:
+        print(f"\n{beside}:")
+        other, others, second = ask(beside)
+        if len(others) != len(labels):
+            raise ValueError(
+                f"--beside {beside}: reads this in {len(others)} steps and {model} in {len(labels)}; "
+                "step by step they cannot be compared"
+            )
+        what = {name: measured, second if second != name else f"{second} (2)": other}
+    tl.draw(what, view=view, follow=follow, labels=None if view == "ops" else labels).save(out)
+    print(f"picture: {out}")
+
+
+def _traced(
+    model: Path, *, text: str | None, csv: Path | None, column: str | None, at: int, target: str | None,
+    follow: str | None, layer: int | None,
+) -> tuple[Trace, list[str], str]:  # fmt: skip
+    """Ask a model, print its answer and the ledger. The trace, a label for each step, and what the model is called."""
+    import tinygrad_lstm as tl
+
+    from ..tasks.model import load_model
+
     net, task = load_model(model)
     if task is None:
         raise ValueError(f"{model}: was trained on no task, so there is no way to read a text or a table for it")
@@ -66,8 +95,7 @@ def trace(
     if flow.name == "C":
         print("written: what the step put into C and is there at the end, times ∂L/∂C; below 0 it lowers the loss.")
     print(f"half-life of the pure highway: {flow.half_life:.3g} steps")
-    tl.draw(measured, view=view, follow=follow, labels=None if view == "ops" else labels).save(out)
-    print(f"picture: {out}")
+    return measured, labels, f"{net.config()['cell']} · {model.stem}"
 
 
 def _read(task: Task, text: str | None, csv: Path | None, column: str | None) -> tuple[Array, list[str]]:

@@ -1,7 +1,7 @@
 """Boxes and arrows, carrying the numbers that `flow` measured: capture, lay out, draw."""
 
-from .capture import Edge, Graph
+from .capture import Edge, Graph, Source, source_of
 from .render import Drawing, Engine, engine_info
 from .views import draw
 
-__all__ = ["Drawing", "Edge", "Engine", "Graph", "draw", "engine_info"]
+__all__ = ["Drawing", "Edge", "Engine", "Graph", "Source", "draw", "engine_info", "source_of"]

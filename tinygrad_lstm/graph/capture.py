@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import linecache
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from pathlib import PurePath
 from typing import NamedTuple
 
 from ..engine import vjp
@@ -40,6 +42,25 @@ def place_of(scope: str) -> Place | None:
         if parts[k].startswith("t=") and parts[k][2:].isdecimal():
             return Place("/".join(parts[:k]), int(parts[k][2:]), "/".join(parts[k + 1 :]))
     return None
+
+
+class Source(NamedTuple):
+    """A line of a program: the file's name without its folder (or "notebook"), the line's number, and its text."""
+
+    file: str
+    line: int
+    text: str
+
+
+def source_of(tensor: Tensor) -> Source | None:
+    """The line that called the op which made a tensor; None for a leaf. Its text is "" where the file is gone."""
+    if tensor.made_at is None:
+        return None
+    code, instruction = tensor.made_at
+    line = next((n for start, end, n in code.co_lines() if start <= instruction < end and n), code.co_firstlineno)
+    path = PurePath(code.co_filename)
+    file = "notebook" if "ipykernel" in code.co_filename else path.name
+    return Source(file, line, linecache.getline(code.co_filename, line).strip())
 
 
 def norm(array: Array | None) -> float | None:

@@ -58,6 +58,7 @@ def digits(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
+@lru_cache(maxsize=1 << 12)
 def small(number: int) -> str:
     """A number written as an index: C₁₂."""
     return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
@@ -169,14 +170,15 @@ class Picture:
         )
         return me
 
-    def line(self, left: Point, text: str, size: float = 9, colour: str = INK) -> None:
-        """Text that begins at a point."""
+    def line(self, left: Point, text: str, size: float = 9, colour: str = INK) -> str:
+        """Text that begins at a point. Returns its id."""
         wide = 0.62 * size * len(text) + 4
         me = self._id("t")
         self.texts.append(
             f'{me} [pos="{left[0] + wide / 2:.1f},{left[1]:.1f}", width={wide / 72:.3f}, height=0.2, fixedsize=true, '
             f'fontsize={size:g}, fontcolor="{colour}", label={quoted(text, cut=200, left=True)}]'
         )
+        return me
 
     def cell(self, at: Point, size: tuple[float, float], fill: str, hover: str = "") -> None:
         """A coloured rectangle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..tensor import Tensor
 from .capture import Edge, Graph, norm, place_of
@@ -15,6 +15,7 @@ from .steps import Rail, Step, edges_of
 GAP = 44  # between two steps; the lane for h is in its middle
 PADDED = 60  # how much wider a step is in which some rows have ended
 LIFT = 70  # between two layers
+UNDER = 140  # between two graphs in one picture
 LONG = 100  # above so many steps small print and hover texts would only make the file heavy
 
 
@@ -84,21 +85,26 @@ def trimmed(corners: list[Point], a_size: Point, b_size: Point) -> list[Point]:
     return [ends[0], *corners[1:-1], ends[1]]
 
 
+Drawn = TypeVar("Drawn", bound="Unrolled")
+
+
 class Unrolled:
-    """Draws some steps of some layers, which stand one above the other. `picture` holds the result.
+    """Places some steps of some layers, which stand one above the other; `finished` draws what is between them.
 
     `rolled`: one step stands for all; its states go back to its own beginning, and numbers are ranges over time.
+    `under`: others to stand above, in the same picture, each step in the same column; `name` is what it is called then.
     """
 
     def __init__(
         self, graph: Graph, rails: list[Rail], *, first: int, last: int, follow: str | None, show: Iterable[str],
-        notes: Iterable[str] = (), labels: Sequence[str] | None = None, rolled: bool = False,
+        labels: Sequence[str] | None = None, rolled: bool = False, name: str = "", under: Unrolled | None = None,
+        pitch: float = 0.0, times: Iterable[int] = (),
     ) -> None:  # fmt: skip
-        self.graph, self.rails, self.rolled = graph, rails, rolled
-        self.follow, self.show, self.notes = follow, tuple(show), tuple(notes)
+        self.graph, self.rails, self.rolled, self.name = graph, rails, rolled, name
+        self.follow, self.show = follow, tuple(show)
         self.labels = labels
         self.cell: Cell = rails[-1].cell
-        self.picture = Picture()
+        self.picture: Picture = under.picture if under else Picture()
         self.lines: list[Line] = []
         self.totals: list[tuple[Point, str, Tensor]] = []
         self.again: dict[int, list[Tensor | None]] = {}  # in a rolled picture: what a tensor stands for
@@ -106,10 +112,9 @@ class Unrolled:
         self.backward = graph.trace is not None
         self.lit = self.cell.follow.get(follow or "")
         self.windows = [[step for step in rail.steps if first <= step.t <= last] for rail in rails]
-        padded = any(role.endswith(" pad") for steps in self.windows for step in steps for role in step.tensors)
-        self.widths = [rail.cell.width + PADDED * (padded and not rail.cell.sizes) for rail in rails]
-        self.pitch = max(self.widths) + GAP
-        self.lows = [0.0]
+        self.widths = widths_of(rails, first, last)
+        self.pitch = pitch or max(self.widths) + GAP
+        self.lows = [under.top() + UNDER if under else 0.0]
         for rail in rails:
             self.lows.append(self.lows[-1] + rail.cell.height + (LIFT if rail.way == rails[-1].way else LIFT + 50))
         self.every = {
@@ -122,17 +127,23 @@ class Unrolled:
             self.column = {step.t: 0 for step in pick}
         else:
             drawn_steps = self.windows
-            times = sorted({step.t for steps in self.windows for step in steps})
-            self.column = {t: k for k, t in enumerate(times)}
+            shown = sorted({*times, *(step.t for steps in self.windows for step in steps)})
+            self.column = {t: k for k, t in enumerate(shown)}
         self.long = len(self.column) > LONG
         drawn: dict[tuple[int, int], dict[str, str]] = {}  # (layer, t): ids of the roles
         for layer, steps in enumerate(drawn_steps):
             self.cell = rails[layer].cell
-            self.main = next(iter(self.cell.follow.values()), frozenset())  # in a long picture these have hover texts
+            # In a long picture one path has hover texts: that of a state on a straight line, where there is one.
+            states = [*self.cell.lines, *self.cell.follow]
+            self.main = next((self.cell.follow[name] for name in states if name in self.cell.follow), frozenset[str]())
             for step in steps[:: rails[layer].way]:
                 drawn[layer, step.t] = self._step(layer, step, drawn)
         self.cell = rails[-1].cell
-        self._finish()
+        self.title = self.picture.line((-80, self.top() + 22), name, 15, INK) if name else ""
+
+    def top(self) -> float:
+        """Where the picture ends: above it there may be another."""
+        return max(self.lows[-2] + self.cell.height, *(at[1] + size[1] / 2 for at, size in self.places.values()))
 
     # — one step —————————————————————————————————————————————————————————————————————————————————————————
 
@@ -268,7 +279,7 @@ class Unrolled:
         if self.cell.sizes and kind not in ("point", "state", "cut"):
             size, fontsize = self.cell.sizes[role], 9 if len(label) < 11 else 8
             if tensor.name and self.backward and "grad" in self.show and not self.long and not self.rolled:
-                lines, fontsize = [label[:13], digits(norms[0])], 8
+                lines, fontsize = self._two_lines(at, label, tensor), 8
         elif kind in ("linear", "join"):
             fontsize = 9
             if len(label) > 14:
@@ -283,6 +294,10 @@ class Unrolled:
         )  # fmt: skip
         self.places[me] = at, size
         return me
+
+    def _two_lines(self, at: Point, label: str, tensor: Tensor) -> list[str]:
+        """What stands in a box that has a name, and its gradient."""
+        return [label[:13], digits(norm(self.graph.grad(tensor)))]
 
     def _name(self, role: str, t: int) -> str:
         if role.endswith("-"):
@@ -331,39 +346,51 @@ class Unrolled:
         """In a rolled picture: a state's way from the end of the step to its beginning, and from the initial state."""
         rail, cell, t = self.rails[layer], self.cell, next(iter(self.column))
         frame, state = self._frame(layer, t), role[:-1]
-        order = self.windows[layer][:: rail.way]
-        x, y = cell.states[state]
-        if f"{state} begins" not in ids:
-            tensor = order[0].tensors[role] if role in order[0].tensors else order[-1].tensors[role]
-            label = f"{state if len(state) < 4 else 's'}{small(order[0].t - rail.way)}"
-            ids[f"{state} begins"] = self._node(frame.at(x, y), "state", label, role, tensor)
-            if "shape" in self.show:
-                self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
-        start = ids[f"{state} begins"]
+        first = self.windows[layer][:: rail.way][0]
+        start = self._begin(layer, state, ids)
         (a, a_size), (b, b_size) = self.places[ids[role]], self.places[ids[to]]
         corners = trimmed(corners_of(self.places[start][0], b, route, frame), LOOKS["state"][:2], b_size)
-        first = [share for t, share in known if t == order[0].t]
-        hover = f"{state}{small(order[0].t - rail.way)} → {to}"
-        self.lines.append(Line(start, ids[to], corners, edges, first, hover, lit))
-        again = [share for t, share in known if t != order[0].t]
+        shares = [share for t, share in known if t == first.t]
+        hover = f"{state}{small(first.t - rail.way)} → {to}"
+        self.lines.append(Line(start, ids[to], corners, edges, shares, hover, lit))
+        again = [share for t, share in known if t != first.t]
         if not again:
             return
-        top = state in cell.lines or y > cell.height / 2
+        _, y = cell.states[state]
         k = list(cell.states).index(state)
-        lane = -30 + 8 * k
+        top = state in cell.lines or y > cell.height / 2
         over = cell.height + 18 + 22 * k if top else -14 - 18 * k
-        way = f"x{frame.width + 22:g} y{over:g} x{lane} y{y:g} " + (route if route.startswith(("x", "@")) else "x")
-        corners = trimmed(corners_of(a, b, way, frame), a_size, b_size)
+        lane = f"x{frame.width + 22:g} y{over:g} x{-30 + 8 * k} y{y:g} "
+        corners = corners_of(a, b, lane + (route if route.startswith(("x", "@")) else "x"), frame)
+        corners = trimmed(corners, a_size, b_size)
         self.lines.append(Line(ids[role], ids[to], corners, edges, again, f"{state}ₜ₋₁ → {to}", lit))
         if f"{state} loop" not in ids:
             ids[f"{state} loop"] = ""
-            both = [share for other in self.windows[layer] if other.t != order[0].t
-                    for r, _, _, share in self.every[layer, other.t] if r == role]
-            what = f" · {between(both)}" if self.backward and "grad" in self.show and len(cell.follow) > 0 else ""
             beside = cell.nodes["x"][0] + 80 if "x" in cell.nodes else 0.65 * frame.width  # of the arrow from x
-            where = frame.at(frame.width / 2 if top else beside, over + (9 if top else -9))
-            self.places[f"{state} loop"] = where, (10.0, 30.0)
-            self.picture.text(where, quoted(f"{state}: × {len(order) - 1}{what}", cut=60), 9, INK)
+            self._times(layer, state, frame.at(frame.width / 2 if top else beside, over + (9 if top else -9)))
+
+    def _begin(self, layer: int, state: str, ids: dict[str, str]) -> str:
+        """The node of a state before the first step."""
+        me = f"{state} begins"
+        if me not in ids:
+            rail, role = self.rails[layer], f"{state}-"
+            order = self.windows[layer][:: rail.way]
+            tensor = next(step.tensors[role] for step in (order[0], order[-1]) if role in step.tensors)
+            label = f"{state if len(state) < 4 else 's'}{small(order[0].t - rail.way)}"
+            x, y = self.cell.states[state]
+            frame = self._frame(layer, next(iter(self.column)))
+            ids[me] = self._node(frame.at(x, y), "state", label, role, tensor)
+            if "shape" in self.show:
+                self.picture.text(frame.at(x, y - 27), quoted(str(tensor.shape)))
+        return ids[me]
+
+    def _times(self, layer: int, state: str, where: Point) -> None:
+        """Beside a loop: how often it is run through, and what comes back along it."""
+        others = self.windows[layer][:: self.rails[layer].way][1:]
+        known = [share for step in others for role, _, _, share in self.every[layer, step.t] if role == f"{state}-"]
+        what = f" · {between(known)}" if self.backward and "grad" in self.show else ""
+        self.places[f"{state} loop"] = where, (10.0, 30.0)
+        self.picture.text(where, quoted(f"{state}: × {len(others)}{what}", cut=60), 9, INK)
 
     def _outside(self, layer: int, step: Step, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
         """The edges from a state to what reads it outside of the layer, and those to the next step."""
@@ -394,24 +421,17 @@ class Unrolled:
 
     def _readout(self, layer: int, step: Step, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
         """An arrow to what reads a state outside of the layer: the head and the loss, folded into one box."""
-        rail, cell, frame = self.rails[layer], self.cell, self._frame(layer, step.t)
+        cell, frame = self.cell, self._frame(layer, step.t)
         outside, later = self._outside(layer, step, tensor)
         shares = [self.graph.share(outside)]
-        node = ids.get(f"{name} pad") or ids[name]
+        node, lit = ids.get(f"{name} pad") or ids[name], f"end {name}"
         at, _ = self.places[node]
-        lit = f"end {name}"
         carried = name in cell.states and cell.nodes[name][2] != "state"
-        final = self.windows[layer][:: rail.way][-1]
+        final = self.windows[layer][:: self.rails[layer].way][-1]
         if self.rolled:
-            others = [(other, other.state(name)) for other in self.windows[layer]]
-            read = {other.t: self._outside(layer, other, x)[0] for other, x in others if x is not None}
-            shares = [self.graph.share(edges) for edges in read.values() if edges]
-            newest = final.state(name)
-            tensor, later = tensor if newest is None else newest, []
-            if all(not (edges and self.graph.share(edges) != 0) for t, edges in read.items() if t != final.t):
-                outside, shares = read.get(final.t, []), [self.graph.share(read.get(final.t, []))]
-            else:
-                outside, carried = [edge for edges in read.values() for edge in edges], False
+            later, (outside, shares, at_the_end) = [], self._read_in_all(layer, name, final)
+            newest, carried = final.state(name), carried and at_the_end
+            tensor = tensor if newest is None else newest
         if (step is final or self.rolled) and carried:  # the last step drawn: its states stand at the right
             place = frame.at(frame.width + 62, at[1] - frame.low)
             end = self._node(place, "state", f"{name if len(name) < 4 else 's'}{small(final.t)}", lit, tensor)
@@ -425,12 +445,20 @@ class Unrolled:
         if outside and any(share != 0 for share in shares):  # 0: the loss reads other steps alone
             if not cell.sizes:
                 place = (at[0], frame.low + (cell.readout if name == "h" else cell.height + 42))
-            elif name in cell.lines:
-                place = frame.at(frame.width - 24, cell.height + 30)
             else:
-                place = frame.at(frame.width - 24, cell.readout)
+                place = frame.at(frame.width - 24, cell.height + 30 if name in cell.lines else cell.readout)
             loss = ids[f"loss {place}"] = ids.get(f"loss {place}") or self._loss(place)
             self._arrow(node, loss, name, outside, shares, lit, number=True)
+
+    def _read_in_all(self, layer: int, name: str, final: Step) -> tuple[list[Edge], list[float | None], bool]:
+        """In a rolled picture: the edges to what reads a state, the shares, and whether the last step alone is read."""
+        made = [(step, x) for step in self.windows[layer] if (x := step.state(name)) is not None]
+        read = {step.t: self._outside(layer, step, x)[0] for step, x in made}
+        if any(edges and self.graph.share(edges) != 0 for t, edges in read.items() if t != final.t):
+            every = [edge for edges in read.values() for edge in edges]
+            return every, [self.graph.share(edges) for edges in read.values() if edges], False
+        last = read.get(final.t, [])
+        return last, [self.graph.share(last)], True
 
     def _kept(self, edge: Edge) -> bool:
         """Whether the entry that an edge adds to a stack (as in `out.h`) is among those that are taken from it."""
@@ -492,8 +520,8 @@ class Unrolled:
         low, _, high = between(norms).partition(" … ")
         return quoted(f"{prefix}{low} …", high) if high else quoted(f"{prefix}{low}")
 
-    def _finish(self) -> None:
-        scale = Scale(share for line in self.lines for share in line.shares) if self.backward else None
+    def connect(self, scale: Scale | None) -> None:
+        """Draw the edges, and the numbers."""
         for line in self.lines:
             self.picture.edge(
                 line.a, line.b, line.corners, share=line.share, scale=scale, faint=not line.on_path, single=self.long,
@@ -505,16 +533,8 @@ class Unrolled:
         for at, what, tensor in self.totals if self.backward and "grad" in self.show else ():
             number = self._number(f"{what} ", self._norms(tensor))
             self.picture.text((at[0], at[1] + 5 * self.rolled), number, 8, NUMBER)
-        y = min(at[1] - size[1] / 2 for at, size in self.places.values()) - 62
-        y = self._table(y)
-        if scale is not None:
-            self.picture.legend((0, y), scale, "‖∂L/∂·‖")
-            y -= 42
-        for note in self.notes:
-            self.picture.line((0, y), note)
-            y -= 15
 
-    def _table(self, y: float) -> float:
+    def table(self, y: float) -> float:
         """One gradient for each parameter: it is shared by all steps, which all add to it."""
         wide, high = 70.0, 32.0
         across = max(4, int((self.pitch * len(self.column)) // (wide + 6)))
@@ -522,7 +542,7 @@ class Unrolled:
             found = {p.birth: p for step in rail.steps for used in step.parameters.values() for p in used.values()}
             if not found:
                 continue
-            layer = f" of layer {k}" if len(self.rails) > 1 else ""
+            layer = f" of {self.name}" * bool(self.name) + (f" of layer {k}" if len(self.rails) > 1 else "")
             if self.rails[0].way != self.rails[-1].way:
                 layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
             self.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and ‖∂L/∂·‖", 9, GREY)
@@ -535,6 +555,50 @@ class Unrolled:
                 self.picture.node(at, "table", quoted(top, total), parameter.describe(), size=(wide, high), fontsize=8)
             y -= (-(-len(found) // across)) * (high + 6) + 10
         return y
+
+
+def widths_of(rails: list[Rail], first: int, last: int) -> list[float]:
+    """How wide a step of each layer is: wider where some rows have ended before the last step."""
+    steps = [step for rail in rails for step in rail.steps if first <= step.t <= last]
+    padded = any(role.endswith(" pad") for step in steps for role in step.tensors)
+    return [rail.cell.width + PADDED * (padded and not rail.cell.sizes) for rail in rails]
+
+
+def stacked(
+    sheets: Sequence[tuple[str, Graph, list[Rail]]], kind: type[Drawn], *, first: int, last: int, **settings: Any
+) -> list[Drawn]:
+    """Several graphs (name, graph, layers) in one picture, the first at the top, each step in the same column."""
+    pitch = max(width for _, _, rails in sheets for width in widths_of(rails, first, last)) + GAP
+    times = {step.t for _, _, rails in sheets for step in rails[-1].steps if first <= step.t <= last}
+    placed: list[Drawn] = []
+    for name, graph, rails in reversed(sheets):
+        under = placed[0] if placed else None
+        placed.insert(0, kind(
+            graph, rails, first=first, last=last, name=name if len(sheets) > 1 else "", under=under, pitch=pitch,
+            times=times, **settings,
+        ))  # fmt: skip
+    return placed
+
+
+def finished(placed: Sequence[Unrolled], notes: Iterable[str] = (), *, page: bool = False) -> Picture:
+    """Draw the edges of all, on one scale; below stand parameters, legend and notes, which a page has elsewhere."""
+    picture = placed[0].picture
+    backward = any(one.backward for one in placed)
+    scale = Scale(share for one in placed for line in one.lines for share in line.shares) if backward else None
+    for one in placed:
+        one.connect(scale)
+    if page:
+        return picture
+    y = min(at[1] - size[1] / 2 for one in placed for at, size in one.places.values()) - 62
+    for one in placed:
+        y = one.table(y)
+    if scale is not None:
+        picture.legend((0, y), scale, "‖∂L/∂·‖")
+        y -= 42
+    for note in notes:
+        picture.line((0, y), note)
+        y -= 15
+    return picture
 
 
 def between(norms: Iterable[float | None]) -> str:

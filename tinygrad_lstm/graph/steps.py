@@ -180,9 +180,46 @@ def _assign(graph: Graph, step: Step, cell: Cell) -> bool:
 # — any other cell ————————————————————————————————————————————————————————————————————————————————————————
 
 
+class Trail(NamedTuple):
+    """A link whose role is not known yet, and the inputs' numbers along which it was found, from `link.out` back."""
+
+    step: Step
+    link: Link
+    inputs: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[str, tuple[int, ...]]:
+        """What is the same in each step."""
+        return self.link.to, self.inputs
+
+
+Owners = dict[int, tuple[Step, str]]  # by birth: the step in which a tensor was made, and its role there
+
+
 def _by_rows(graph: Graph, steps: list[Step], named: bool, title: str) -> Cell | None:
     """A cell of which nothing is known but its names, scopes and ops. None where no state goes from step to step."""
-    owner: dict[int, tuple[Step, str]] = {}
+    owner = _owners(graph, steps, named)
+    trails = list(_trails(graph, steps, owner))
+    way = way_of(steps)
+    states = {}  # what comes from the step before along a trail
+    for trail in trails:
+        from_step, role = owner.get(trail.link.x.birth, (None, ""))
+        if from_step is not None and from_step.t == trail.step.t - way:
+            states[trail.key] = role.removesuffix(" pad")
+    sums = {  # a loss that is summed up along the way is no state
+        state for trail in trails if (state := states.get(trail.key)) == trail.link.to and len(trail.inputs) == 1
+        and trail.link.out.ndim == 0 and kind_of(trail.link.out) == "point"
+    }  # fmt: skip
+    _link(graph, trails, owner, states, many=len(steps) > 1)
+    carried = [state for state in dict.fromkeys(states.values()) if state not in sums]
+    if not carried and len(steps) > 1:
+        return None
+    return _core(graph, steps, carried, sums, named, title)
+
+
+def _owners(graph: Graph, steps: list[Step], named: bool) -> Owners:
+    """Give each tensor its role."""
+    owner: Owners = {}
     for step in steps:
         step.forget()
         count: Counter[str] = Counter()
@@ -190,41 +227,40 @@ def _by_rows(graph: Graph, steps: list[Step], named: bool, title: str) -> Cell |
             if role := _role(graph, tensor, named, count):
                 step.play(role, tensor)
                 owner[tensor.birth] = step, role
+    return owner
+
+
+def _trails(graph: Graph, steps: list[Step], owner: Owners) -> Iterator[Trail]:
+    """From each tensor that has a role, back to those that have one or are from outside."""
     from_here = set(owner)
     for tensor in graph.tensors:
         if tensor.birth not in from_here and any(x.birth in from_here for x in graph.inputs(tensor)):
             from_here.add(tensor.birth)
-
-    way = way_of(steps)
-    found: list[tuple[Step, Link, tuple[int, ...]]] = []
-    states: dict[tuple[str, tuple[int, ...]], str] = {}  # what arrives at a role along a trail of inputs
-    leaves: dict[tuple[str, tuple[int, ...]], set[Any]] = defaultdict(set)
     for step in steps:
         inside = {x.birth for x in step.made}
         for out in [x for x in step.made if x.birth in owner]:
-            to = step.roles[out.birth]
-            for trail, x, plain in _sources(graph, out, owner, from_here, inside):
-                edge = Edge(graph.inputs(out)[trail[0]], out, trail[0])
-                found.append((step, Link("", to, x, out, edge, plain), trail))
-                leaf = leaf_behind(graph, x)
-                leaves[to, trail].add((leaf.birth, leaf is x or repr(x.settings)) if leaf is not None else x.birth)
-                if x.birth in owner and owner[x.birth][0].t == step.t - way:
-                    states[to, trail] = owner[x.birth][1].removesuffix(" pad")
-    sums: set[str] = set()  # a loss that is summed up along the way is no state
+            for inputs, x, plain in _sources(graph, out, owner, from_here, inside):
+                edge = Edge(graph.inputs(out)[inputs[0]], out, inputs[0])
+                yield Trail(step, Link("", step.roles[out.birth], x, out, edge, plain), inputs)
+
+
+def _link(
+    graph: Graph, trails: list[Trail], owner: Owners, states: dict[tuple[str, tuple[int, ...]], str], many: bool
+) -> None:
+    """Enter the links into their steps, each with the role of what it comes from; parameters are no links."""
+    leaves: dict[Any, set[Any]] = defaultdict(set)  # what arrives along a trail, in all steps
+    for trail in trails:
+        x, leaf = trail.link.x, leaf_behind(graph, trail.link.x)
+        leaves[trail.key].add((leaf.birth, leaf is x or repr(x.settings)) if leaf is not None else x.birth)
     entries: dict[tuple[int, int], str] = {}
     taken: Counter[int] = Counter()
-    for step, link, trail in found:
-        state, leaf = states.get((link.to, trail)), leaf_behind(graph, link.x)
-        if state == link.to and len(trail) == 1 and link.out.ndim == 0 and kind_of(link.out) == "point":
-            sums.add(state)
+    for trail in trails:
+        step, link, _ = trail
         if link.x.birth in owner and owner[link.x.birth][0] is step:
             role = owner[link.x.birth][1]
-        elif state:
+        elif state := states.get(trail.key):
             role = f"{state}-"
-        elif (
-            leaf is not None and len(leaves[link.to, trail]) == 1 and (len(steps) > 1 or leaf is link.x)
-            and (leaf.name or leaf.requires_grad) and not (leaf.name or "").endswith("₀")
-        ):  # fmt: skip — the same in each step: a parameter
+        elif (leaf := _same_in_all(graph, link.x, len(leaves[trail.key]) == 1, many)) is not None:
             step.parameters[link.to][leaf.birth] = leaf
             continue
         else:
@@ -233,10 +269,14 @@ def _by_rows(graph: Graph, steps: list[Step], named: bool, title: str) -> Cell |
                 entries[step.t, link.x.birth] = f"→ {taken[step.t]}"
             role = entries[step.t, link.x.birth]
         step.links.append(link._replace(role=role))
-    carried = [state for state in dict.fromkeys(states.values()) if state not in sums]
-    if not carried and len(steps) > 1:
+
+
+def _same_in_all(graph: Graph, x: Tensor, alone: bool, many: bool) -> Tensor | None:
+    """The leaf behind x where it is a parameter: the same in each step, and no initial state."""
+    leaf = leaf_behind(graph, x)
+    if leaf is None or not alone or not (many or leaf is x) or (leaf.name or "").endswith("₀"):
         return None
-    return _core(graph, steps, carried, sums, named, title)
+    return leaf if leaf.name or leaf.requires_grad else None
 
 
 def _role(graph: Graph, tensor: Tensor, named: bool, count: Counter[str]) -> str:
@@ -268,7 +308,7 @@ def _has_bias(graph: Graph, product: Tensor) -> bool:
 
 
 def _sources(
-    graph: Graph, out: Tensor, owner: dict[int, tuple[Step, str]], from_here: set[int], inside: set[int]
+    graph: Graph, out: Tensor, owner: Owners, from_here: set[int], inside: set[int]
 ) -> Iterator[tuple[tuple[int, ...], Tensor, bool]]:
     """What a tensor was made from, going back to tensors with a role or from outside; and on which trail of inputs."""
     waiting: list[tuple[tuple[int, ...], Tensor, bool]] = [((), out, True)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import gc
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from html import escape
 from typing import Any
@@ -11,9 +13,10 @@ from ..flow.trace import Trace, trace
 from ..tensor import Tensor
 from .capture import Edge, Graph, norm, place_of
 from .dot import FONT, GREY, INK, LOOKS, NUMBER, Picture, Scale, cleaned, digits, quoted, small, tooltip
-from .layout import Unrolled
-from .page import page_of
+from .layout import Unrolled, finished, stacked
+from .page import Sheet, page_of, page_of_ops
 from .render import Drawing
+from .stage import Ops
 from .steps import Rail, kind_of, rails_of
 
 CELL, TILES = 80, 40_000  # places in one step, and in all steps together
@@ -22,17 +25,23 @@ FOLD = 24  # tensors of a forward pass that are drawn beside its gradient; more 
 BUDGET = 400  # tensors in one picture; above it neither dot nor a reader finds the way
 STRIP = 1100.0  # points that a strip may be wide before its columns become narrow
 
+BESIDE = 4  # graphs in one picture
+
 Window = tuple[int, int] | None
+Drawable = Tensor | Trace
 
 
 def draw(
-    what: Tensor | Trace, *, view: str = "time", follow: str | None = None, steps: Window = None,
-    show: Iterable[str] = ("shape", "grad"), backward: bool = True, labels: Sequence[str] | None = None,
+    what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: str = "time", follow: str | None = None,
+    steps: Window = None, show: Iterable[str] = ("shape", "grad"), backward: bool = True,
+    labels: Sequence[str] | None = None,
 ) -> Drawing:  # fmt: skip
     """A picture of what led to a tensor and, over it, of the gradient that travels back.
 
     Args:
-        what: a loss, which is traced (no `.grad` is touched); a trace; or any tensor, drawn without gradients.
+        what: a loss, which is traced (no `.grad` is touched); a trace; or any tensor, drawn without gradients. Several
+            losses or traces, in a list or by name, {"RNN": …, "LSTM": …}, stand one above the other, each step in the
+            same column, and their gradients have one scale of colours (view "time" alone).
         view: "time", the steps of a recurrent cell side by side; "cells", the same of named tensors alone; "rolled",
             one step for all; "strip", one coloured column for each step; "ops", every op of a small graph.
         follow: "C" or "h" (or another state): bring that path forward and grey the rest (time, cells, rolled).
@@ -49,6 +58,30 @@ def draw(
     if unknown := set(show) - {"shape", "grad"}:
         raise ValueError(f"draw: show={sorted(unknown)} is unknown. It may hold 'shape' and 'grad'.")
     _check_window(steps)
+    with _all_kept():
+        if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
+            if view != "time":
+                raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
+            return _beside(what, follow=follow, window=steps, show=show, backward=backward, labels=labels)
+        graph = _captured(what, view, steps, backward)
+        return VIEWS[view](graph, follow=follow, window=steps, show=show, labels=labels)
+
+
+@contextmanager
+def _all_kept() -> Iterator[None]:
+    """No search for garbage: what is made for a thousand steps stays until the text is written, and the search would
+    go through all of it again and again, a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph:
+    """The graph to draw, traced where there is a loss; refused before that where it is too large."""
     if not isinstance(what, Tensor | Trace):
         raise TypeError(f"draw: a tensor or a trace is drawn, not {type(what).__name__}.")
     tensor = what.root if isinstance(what, Trace) else what
@@ -62,19 +95,20 @@ def draw(
                 "steps=(1, 50), or all of them at a glance: view='strip' or view='rolled'."
             )
     if not backward:
-        graph = Graph([tensor])
-    elif isinstance(what, Tensor) and what.size == 1 and what.requires_grad:
-        graph = Graph.of(trace(what))
-    else:
-        graph = Graph.of(what)
-    return VIEWS[view](graph, follow=follow, window=steps, show=show, labels=labels)
+        return Graph([tensor])
+    return Graph.of(trace(what) if isinstance(what, Tensor) and what.size == 1 and what.requires_grad else what)
 
 
-def _paged(drawing: Drawing, graph: Graph, rails: list[Rail], **settings: Any) -> Drawing:
-    """The same, with an interactive page where the page knows the cell."""
-    if graph.trace is not None and not rails[-1].cell.sizes:
-        drawing.page = lambda: page_of(graph, *_layers(graph), **settings)
+def _paged(drawing: Drawing, graph: Graph, **settings: Any) -> Drawing:
+    """The same, with an interactive page where there is a gradient to walk with."""
+    if graph.trace is not None:
+        drawing.page = lambda: page_of([_sheet(graph)], **settings)
     return drawing
+
+
+def _sheet(graph: Graph, name: str = "") -> Sheet:
+    rails, notes = _layers(graph)
+    return Sheet(name or rails[-1].cell.title, graph, rails, notes)
 
 
 def _check_window(window: Window) -> None:
@@ -89,27 +123,10 @@ def _time(
     graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, view: str = "time"
 ) -> Drawing:  # fmt: skip
     rails, notes = _layers(graph, named=view == "cells", both=True)
-    cell, times = rails[-1].cell, [step.t for step in rails[-1].steps]
-    first, last = window or (1, times[-1])
-    shown = sum(first <= t <= last for t in times)
-    if not shown:
-        raise ValueError(f"draw: steps={window} are none of this graph's, which are {times[0]} to {times[-1]}.")
-    if (parts := len(cell.nodes)) > CELL or (view != "rolled" and parts * shown * len(rails) > TILES):
-        way_out = "view='rolled' or view='strip'" if parts <= CELL else "view='strip' or view='cells'"
-        raise ValueError(
-            f"draw: {shown:,} steps with {parts} places each are too many for view={view!r}. Try {way_out}, "
-            "or fewer steps: steps=(1, 50)."
-        )
-    if follow is not None and follow not in cell.follow:
-        raise ValueError(f"draw: follow={follow!r} is no path of this {cell.title}. Paths: {', '.join(cell.follow)}.")
-    if labels is not None and len(labels) != times[-1]:
-        raise ValueError(f"draw: {len(labels)} labels for {times[-1]} steps; there must be one for each.")
-    root = graph.roots[0]
-    value = f" = {digits(root.item())}" if root.size == 1 else f" of shape {root.shape}"
-    way = "gradients flow back from" if graph.trace else "forward only, to"
-    layers = "" if rails[0].way != rails[-1].way or len(rails) == 1 else f" · {len(rails)} layers, the first below"
-    which = f"steps {max(first, times[0])} to {min(last, times[-1])} of " if window else ""
-    title = f"{_named(rails[-1])} · {which}{len(times)} steps{layers} · {way} L{value}"
+    first, last = window or (min(1, rails[-1].steps[0].t), rails[-1].steps[-1].t)
+    shown = _check_size(rails, first, last, view)
+    _check(rails[-1], follow, labels)
+    title = _title(graph, rails, window, _named(rails[-1]))
     if follow:
         title += f" · the path of {follow}"
     if view == "cells":
@@ -117,11 +134,75 @@ def _time(
     if view == "rolled":
         notes.insert(0, f"one step stands for {shown}: smallest … largest norm over time, coloured by the largest")
     unrolled = Unrolled(
-        graph, rails, first=first, last=last, follow=follow, show=show, notes=[title, *notes], labels=labels,
-        rolled=view == "rolled",
-    )  # fmt: skip
-    drawing = Drawing(unrolled.picture.write(), "neato", title)
-    return _paged(drawing, graph, rails, follow=follow, window=window, labels=labels) if view == "time" else drawing
+        graph, rails, first=first, last=last, follow=follow, show=show, labels=labels, rolled=view == "rolled"
+    )
+    drawing = Drawing(finished([unrolled], [title, *notes]).write(), "neato", title)
+    return _paged(drawing, graph, follow=follow, window=window, labels=labels) if view == "time" else drawing
+
+
+def _check_size(rails: list[Rail], first: int, last: int, view: str) -> int:
+    """How many steps are to be drawn; an error where that is none, or more than can be."""
+    parts, times = len(rails[-1].cell.nodes), [step.t for step in rails[-1].steps]
+    shown = sum(first <= t <= last for t in times)
+    if not shown:
+        raise ValueError(f"draw: steps={first, last} are none of this graph's, which are {times[0]} to {times[-1]}.")
+    if parts > CELL or (view != "rolled" and parts * shown * len(rails) > TILES):
+        way_out = "view='rolled' or view='strip'" if parts <= CELL else "view='strip' or view='cells'"
+        raise ValueError(
+            f"draw: {shown:,} steps with {parts} places each are too many for view={view!r}. Try {way_out}, "
+            "or fewer steps: steps=(1, 50)."
+        )
+    return shown
+
+
+def _check(rail: Rail, follow: str | None, labels: Sequence[str] | None) -> None:
+    cell, last = rail.cell, rail.steps[-1].t
+    if follow is not None and follow not in cell.follow:
+        raise ValueError(f"draw: follow={follow!r} is no path of this {cell.title}. Paths: {', '.join(cell.follow)}.")
+    if labels is not None and len(labels) != last:
+        raise ValueError(f"draw: {len(labels)} labels for {last} steps; there must be one for each.")
+
+
+def _title(graph: Graph, rails: list[Rail], window: Window, name: str) -> str:
+    root, times = graph.roots[0], [step.t for step in rails[-1].steps]
+    value = f" = {digits(root.item())}" if root.size == 1 else f" of shape {root.shape}"
+    way = "gradients flow back from" if graph.trace else "forward only, to"
+    layers = "" if rails[0].way != rails[-1].way or len(rails) == 1 else f" · {len(rails)} layers, the first below"
+    which = f"steps {max(window[0], times[0])} to {min(window[1], times[-1])} of " if window else ""
+    return f"{name} · {which}{len(times)} steps{layers} · {way} L{value}"
+
+
+def _beside(
+    what: Sequence[Drawable] | Mapping[str, Drawable], *, follow: str | None, window: Window, show: Collection[str],
+    backward: bool, labels: Sequence[str] | None,
+) -> Drawing:  # fmt: skip
+    """Several graphs, one above the other, on one scale."""
+    if not 1 <= len(what) <= BESIDE:
+        raise ValueError(f"draw: {len(what)} graphs; one to {BESIDE} can stand one above the other.")
+    each = what.values() if isinstance(what, Mapping) else what
+    graphs = [_captured(one, "time", window, backward) for one in each]
+    sheets = [_sheet(graph) for graph in graphs]
+    names = list(what) if isinstance(what, Mapping) else _numbered([sheet.name for sheet in sheets])
+    sheets = [sheet._replace(name=str(name)) for sheet, name in zip(sheets, names, strict=True)]
+    times = [step.t for sheet in sheets for step in sheet.rails[-1].steps]
+    first, last = window or (min(1, *times), max(times))
+    for sheet in sheets:
+        _check_size(sheet.rails, first, last, "time")
+    longest = max((sheet.rails[-1] for sheet in sheets), key=lambda rail: (rail.steps[-1].t, len(rail.cell.follow)))
+    _check(longest, follow, labels)
+    placed = stacked([sheet[:3] for sheet in sheets], Unrolled, first=first, last=last, follow=follow, show=show,
+                     labels=labels)  # fmt: skip
+    titles = [_title(sheet.graph, sheet.rails, window, sheet.name) for sheet in sheets]
+    notes = [f"{sheet.name}: {note}" for sheet in sheets for note in sheet.notes]
+    drawing = Drawing(finished(placed, [*titles, *notes]).write(), "neato", f"{' beside '.join(names)}")
+    if all(graph.trace is not None for graph in graphs):
+        drawing.page = lambda: page_of(sheets, follow=follow, window=window, labels=labels)
+    return drawing
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """Names of which no two are the same."""
+    return [f"{name} {names[: k + 1].count(name)}" if names.count(name) > 1 else name for k, name in enumerate(names)]
 
 
 def _named(rail: Rail) -> str:
@@ -236,7 +317,21 @@ def _ops(graph: Graph, *, follow: str | None, window: Window, show: Collection[s
         "}",
         "",
     ]
-    return Drawing("\n".join(lines), "dot", title)
+    drawing = Drawing("\n".join(lines), "dot", title)
+    if graph.trace is not None:
+        marks = [f"e{ids[edge.out.birth][1:]}_{edge.k}" for edge in edges]
+        ops = Ops(graph, ids, list(zip(marks, edges, shares, strict=True)), scale,
+                  {ids[x.birth] for x in kept if "grad" in show and _known(graph, x)})  # fmt: skip
+        name = cleaned(root.name, 24) if root.name else "L"
+        drawing.page = lambda: page_of_ops(Sheet(f"{name}, {len(kept)} tensors", graph, []), drawing.svg(), ops)
+    return drawing
+
+
+def _known(graph: Graph, tensor: Tensor) -> bool:
+    """Whether something is to be said about a tensor's gradient, be it a dash."""
+    return graph.trace is not None or graph.grad(tensor) is not None or (
+        tensor.requires_grad and not graph.gradients
+    )  # fmt: skip
 
 
 def _value(graph: Graph, tensor: Tensor, me: str) -> str:
@@ -275,8 +370,7 @@ def _box(graph: Graph, tensor: Tensor, me: str, show: Collection[str]) -> str:
     elif "shape" in show:
         lines.append(str(tensor.shape))
     gradient = graph.grad(tensor)
-    known = graph.trace is not None or gradient is not None or (tensor.requires_grad and not graph.gradients)
-    if "grad" in show and known:
+    if "grad" in show and _known(graph, tensor):
         if gradient is not None and tensor.size == 1:
             lines.append(f"grad {digits(float(gradient.item()))}")
         else:
@@ -387,8 +481,7 @@ def _strip(graph: Graph, *, follow: str | None, window: Window, show: Collection
         title += f" · steps {shown[0].t} to {shown[-1].t} of {len(rail.steps)}"
     for k, note in enumerate([title, *notes]):
         picture.line((-56, y - 40 - 15 * k), note, 9, GREY)
-    drawing = Drawing(picture.write(), "neato", title)
-    return _paged(drawing, graph, rails, follow=follow, window=window, labels=labels)
+    return _paged(Drawing(picture.write(), "neato", title), graph, follow=follow, window=window, labels=labels)
 
 
 def _every(columns: int, wide: float) -> int:

@@ -283,16 +283,13 @@ class Recurrent(Module):
 
     def _run_fused(self, cell: Cell, x: Tensor, state: Any, valid: Array | None, backward: bool) -> Run:
         """One cell's way through x (batch, time, features) as one op."""
-        from .fused import OPS, parameters
+        from .fused import run
 
-        fused, way = OPS[type(cell)], (slice(None), slice(None, None, -1 if backward else None))
-        settings: dict[str, Any] = {"kept": {}} if "kept" in fused.signature else {}
-        settings["valid"] = None if valid is None else valid[way]
-        y = fused(x[way] if backward else x, *state, *parameters(cell), **settings)
-        H, whole = cell.hidden_size, y[way] if backward else y
-        parts = {field: slice(k * H, (k + 1) * H) for k, field in enumerate(cell.State._fields)}
-        last = cell.State(*(y[:, -1, part] for part in parts.values()))
-        return Run([], last, {field: whole[..., part] for field, part in parts.items()})
+        way = slice(None), slice(None, None, -1 if backward else None)
+        y = run(cell, x[way] if backward else x, *state, valid=None if valid is None else valid[way])
+        ran = dict(zip(state._fields, y if len(state) > 1 else [y], strict=True))  # in the order of the run
+        last = cell.State(*(states[:, -1] for states in ran.values()))
+        return Run([], last, {field: states[way] if backward else states for field, states in ran.items()})
 
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> Output:
         """Carry x (batch, time, features) through all layers.

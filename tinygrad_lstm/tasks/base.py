@@ -8,6 +8,7 @@ import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -108,11 +109,15 @@ class Task:
 
     def encode(self, given: Any) -> Array:
         """Symbols, one by one, as tokens (time,) int64. Raises TaskError for a symbol outside the vocabulary."""
-        names = self.vocabulary or ()
-        unknown = sorted({str(symbol) for symbol in given} - set(names))
-        if unknown:
-            raise TaskError(f"{self.name}: does not know {', '.join(map(repr, unknown))}; it knows {' '.join(names)}")
-        return np.array([names.index(symbol) for symbol in given], dtype=np.int64)
+        try:
+            return np.array([self._numbers[symbol] for symbol in given], dtype=np.int64)
+        except KeyError:
+            unknown = ", ".join(repr(s) for s in sorted({str(s) for s in given} - self._numbers.keys()))
+            raise TaskError(f"{self.name}: does not know {unknown}; it knows {' '.join(self._numbers)}") from None
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {symbol: number for number, symbol in enumerate(self.vocabulary or ())}
 
     def decode(self, tokens: Any) -> Any:
         """Tokens (time,) as the text they stand for."""

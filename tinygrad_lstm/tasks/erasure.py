@@ -12,7 +12,8 @@ import numpy as np
 
 from ..flow.ledger import Flow, step_of
 from ..flow.trace import trace
-from ..scope import no_grad, what_if
+from ..flow.what_if import what_if
+from ..scope import no_grad
 from ..tensor import Array, Tensor
 from .model import Prediction, SequenceModel
 from .sentences import PRONOUNS, Pronouns, Sentence

@@ -12,7 +12,9 @@ from ..flow.ledger import STATES, step_of
 from ..flow.trace import Trace
 from ..flow.trace import norm as length
 from ..graph.dot import STOPS
+from ..graph.render import Drawing
 from ..tensor import Array
+from .history import drawing
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,17 @@ class Record:
         ax.figure.colorbar(image, ax=ax, label=label, extend="neither" if gate else "min")
         ax.set(xlabel="time step t", ylabel="training step", title=f"{label} while the net learns")
         return ax
+
+    def draw(self) -> Drawing:
+        """Heat maps of all that was recorded, as a picture and as a page: `record.draw().save("history.html")`.
+
+        The page has a slider over the training steps, and says what has changed. Raises LookupError where nothing was
+        recorded.
+        """
+        return drawing(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {**(self.draw()._repr_mimebundle_() if len(self) else {}), "text/plain": repr(self)}
 
     def arrays(self) -> dict[str, Array]:
         """All of it as arrays, for a file; `Record.of` makes the record again."""

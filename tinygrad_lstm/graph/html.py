@@ -1,0 +1,81 @@
+"""One self-contained HTML file: shell.html with a body, a style sheet, a script and a block of JSON.
+
+Nothing is loaded from elsewhere: the content security policy allows this one script and this one style sheet, by their
+hashes. What comes from users stands in the JSON, and the scripts write it by `textContent` alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from .dot import STOPS, Scale
+
+LEVELS = 24  # shades of the colour scale
+DARK = ("#3b4654", "#5d5568", "#8a5a6b", "#bb6457", "#e08150", "#f6b35c", "#ffe9a8")  # luminance rises steadily
+
+
+def document(name: str, title: str, data: Any, **parts: str) -> str:
+    """The file: the body is `name`.html, the script shell.js and `name`.js; `parts` are filled into the body."""
+    style, script = _style(), _asset("shell.js") + _asset(f"{name}.js")
+    body = _filled(_asset(f"{name}.html"), parts)
+    return _filled(_asset("shell.html"), {
+        "script-hash": _hash(script), "style-hash": _hash(style), "title": html.escape(title), "style": style,
+        "script": script, "body": body, "data": _json(data),
+    })  # fmt: skip
+
+
+def rounded(value: float | None, figures: int = 6) -> float | None:
+    """A number as JSON may hold it: few digits, None where there is none or it is not finite."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{figures}g}")
+
+
+def shade(scale: Scale, value: float) -> str:
+    """The class of a number's colour."""
+    return f"q{min(LEVELS - 1, int(scale.level(value) * LEVELS))}"
+
+
+def _filled(template: str, parts: dict[str, str]) -> str:
+    return re.sub(r"\{\{([a-z-]+)\}\}", lambda found: parts[found[1]], template)
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files(__package__) / name).read_text("utf-8")
+
+
+def _mixed(stops: Sequence[str], place: float) -> str:
+    place *= len(stops) - 1
+    k = min(int(place), len(stops) - 2)
+    ends = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops[k : k + 2]]
+    return "#" + "".join(f"{round(a + (b - a) * (place - k)):02x}" for a, b in zip(*ends, strict=True))
+
+
+@cache
+def _style() -> str:
+    """page.css and the colour scale, from pale to dark on white, and from dark to bright on black."""
+    rules = []
+    for level in range(LEVELS):
+        place = (level + 0.5) / LEVELS
+        rules.append(f".q{level}{{--q:{_mixed(STOPS, place)}}}[data-theme=dark] .q{level}{{--q:{_mixed(DARK, place)}}}")
+    return _asset("page.css") + "\n".join(rules) + "\n"
+
+
+def _json(data: Any) -> str:
+    """JSON that may stand in a page: no "<" and no line separators."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
