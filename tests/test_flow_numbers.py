@@ -387,7 +387,9 @@ def test_a_plot_shows_the_flow():
     pytest.importorskip("matplotlib")
     module, x, readout = make()
     flow = tl.trace((module(x).h * readout).sum()).flow("C")
-    above, below = flow.plot().axes
+    figure = flow.plot()
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    above, below = figure.axes
     norm, highway = (line.get_ydata() for line in above.get_lines())
     np.testing.assert_array_equal(norm, flow.norm)
     np.testing.assert_array_equal(highway, flow.highway)

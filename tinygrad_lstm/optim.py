@@ -181,10 +181,10 @@ class Optimizer:
             if g.shape != self.params[k].shape:
                 raise ValueError(f"step: {self.names[k]} is {self.params[k].shape}, but its gradient {g.shape}.")
             if not math.isfinite(norms[k]):
+                remedy = "smaller weights" if self.clip else "a smaller lr or a clip"  # no clip can mend ∞
                 raise FloatingPointError(
                     f"step: the gradient of {self.names[k]} is not finite ({(~np.isfinite(g)).sum()} of {g.size} "
-                    "entries). Nothing was changed. detect_anomaly() finds where it began; a smaller lr or a clip may "
-                    "prevent it."
+                    f"entries). Nothing was changed. detect_anomaly() finds where it began; {remedy} may prevent it."
                 )
         total, limit, changed = math.hypot(*norms.values()), self.threshold or math.inf, False
         if self.clip == "clipvalue":

@@ -55,7 +55,8 @@ def diagnose(
         optimizer: also look how often it has clipped and, with `module`, which parameters it does not move.
         memory: for how many steps something must be remembered; by default as many as the recurrence has run.
 
-    Where no backward can start from the loss, that error's text is the only sentence.
+    Where no backward can start from the loss, or the history was freed since it was traced, that error's text is the
+    last sentence.
     """
     try:
         looked = loss if isinstance(loss, Trace) else trace(loss)
@@ -67,6 +68,8 @@ def diagnose(
             found += of_flow(Flow(looked, name, place), memory)
         except LookupError:  # run several times: what can be said of it, `_carried` has said
             continue
+        except RuntimeError as exc:  # a backward since the trace has freed the history
+            return [*found, str(exc)]
     found += _dead(looked)
     if module is not None:
         found += _unmoved(looked, module, optimizer)
@@ -155,7 +158,10 @@ def _growing(flow: Flow, states: list[Tensor | None]) -> Iterator[str]:
     if len(sizes) > 4 and end >= LARGE and end >= GROWS * half:
         written = _values(flow, "C̃") if "C̃" in flow.gates else None
         one_way = written is not None and written.min() >= 0
-        cause = "C̃ is never below 0 (a relu?), so C can only grow where f is near 1; take tanh for it" if one_way else (
+        cause = (
+            "C̃ is never below 0 (a relu?), so C is only added to, and h feeds it back into C̃; take tanh for the "
+            "candidate, or a bounded output: output_activation='tanh'"
+        ) if one_way else (
             "more is written than forgotten; a smaller forget bias, or a bounded activation, keeps it"
         )  # fmt: skip
         yield (
@@ -192,8 +198,8 @@ def _exploding(growth: Array) -> Iterator[str]:
         factor = exp(best / length)
         yield (
             f"a gradient grows {exp(min(best, 700)):.1e}-fold on {length} steps of its way back, {factor:.2f} times a "
-            "step: the recurrent weights stretch it. Start with recurrent_initializer='orthogonal', take a "
-            "bounded activation, and limit the step by global_clipnorm=1."
+            "step: the recurrent weights stretch it. Take smaller ones (recurrent_initializer='orthogonal' has "
+            "norm 1) and a bounded activation, and limit the step by global_clipnorm=1."
         )
 
 

@@ -74,8 +74,8 @@ class StepJacobians:
         T, batch, n, _ = self.steps.shape
         top = self.singular_values[..., 0]
         return (
-            f"StepJacobians(of {', '.join(self.names)}: {T} steps, {batch} rows, {n} units; largest singular value "
-            f"{top.min():.3g} to {top.max():.3g}, of the whole product {self.norms[-1].max():.3g})"
+            f"StepJacobians(of {', '.join(self.names)}: {T} steps, {batch} row{'s' * (batch > 1)}, {n} units; largest "
+            f"singular value {top.min():.3g} to {top.max():.3g}, of the whole product {self.norms[-1].max():.3g})"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +25,16 @@ def plot(flow: Flow) -> Any:
         from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         raise ImportError('flow.plot() needs matplotlib: pip install "tinygrad-lstm[plot]"') from None
+
+    class Plot(Figure):
+        """A figure that a notebook shows, whether or not pyplot was imported."""
+
+        def _repr_png_(self) -> bytes:
+            self.savefig(image := BytesIO(), format="png", dpi=110)
+            return image.getvalue()
+
     time = np.arange(flow.T + 1)
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    figure = Plot(figsize=(9, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     for values, label, style in ((flow.norm, f"|∂L/∂{flow.name}ₜ|", "o-"), (flow.highway, "pure highway", "s--")):
         shown = np.where(values > 0, values, np.nan)

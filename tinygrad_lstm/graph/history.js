@@ -8,7 +8,7 @@ const words = {
     live: (step) => `After ${step} training steps: `, gateIs: (what, v) => `${what} is ${v} on average over t`,
     reach: (what, p) => `of ${what} at the last time step, ${p} comes back to the first`, nothing: "no gradient comes back",
     changed: "From the first snapshot to the last", profile: "Over the time steps", time: "time step t", training: "training step",
-    opens: "opens", closes: "closes", stays: "stays as it was", most: (t, a, b) => `most at t = ${t}: ${a} → ${b}`,
+    opens: "opens", mean: (x) => `mean of ${x}`, closes: "closes", stays: "stays as it was", most: (t, a, b) => `most at t = ${t}: ${a} → ${b}`,
     more: (k) => `${k} times as much of the gradient comes back to the first time step`, less: (k) => `${k} times less of the gradient comes back to the first time step`,
     same: "about as much of the gradient comes back to the first time step", first: "first", last: "last", now: "this one",
     "f∘∂C": "forget gate where the gradient runs", one: "There is one snapshot, and nothing to compare it with.",
@@ -20,7 +20,7 @@ const words = {
     live: (step) => `训练 ${step} 步之后：`, gateIs: (what, v) => `${what} 对 t 平均为 ${v}`,
     reach: (what, p) => `最后时间步的 ${what} 有 ${p} 传回到第一个时间步`, nothing: "没有梯度传回来",
     changed: "从最初到最后的变化", profile: "沿时间步的分布", time: "时间步 t", training: "训练步",
-    opens: "打开了", closes: "关上了", stays: "基本未变", most: (t, a, b) => `变化最大处 t = ${t}：${a} → ${b}`,
+    opens: "打开了", mean: (x) => `${x} 的平均`, closes: "关上了", stays: "基本未变", most: (t, a, b) => `变化最大处 t = ${t}：${a} → ${b}`,
     more: (k) => `传回第一个时间步的梯度是原来的 ${k} 倍`, less: (k) => `传回第一个时间步的梯度减为原来的 1/${k}`,
     same: "传回第一个时间步的梯度与原来相近", first: "最初", last: "最后", now: "当前",
     "f∘∂C": "梯度经过之处的遗忘门", one: "只有一个快照，无从比较。",
@@ -28,11 +28,13 @@ const words = {
 };
 const state = { at: 0, name: Object.keys(data.names)[0] };
 const shown = () => data.names[state.name];
+const head = (one) => (one.title.startsWith("mean of ") ? say("mean", one.title.slice(8)) : one.title);
 const title = (name) => (name === "f∘∂C" ? say("f∘∂C") : called(name));
 const from = (one) => (one.gate ? 1 : 0); // t of the first column: a state has one more, before the first step
 const known = (row) => row.filter((v) => v !== null);
 const mean = (row) => known(row).reduce((a, b) => a + b, 0) / Math.max(1, known(row).length);
-const reach = (row) => row[1] / row[row.length - 1]; // of a gradient: what comes back from T to 1
+const end = (row) => row.findLastIndex((v) => v > 0); // the last step that a gradient has reached: T, where no row is shorter
+const reach = (row) => (end(row) > 0 ? row[1] / row[end(row)] : NaN); // what comes back from there to t = 1
 
 function range(one) { // the ends of the colours: 0 and 1 for a gate, else at most six decades
   const all = one.values.flat().filter((v) => v > 0), high = Math.max(...all, 0) || 1;
@@ -44,12 +46,12 @@ const colour = (one, v) => (v === null || (!one.gate && v <= 0) ? "none" : `q${M
 function drawMap() {
   const one = shown(), box = $("map"), left = 62, low = 36;
   [data.low, data.high] = range(one);
-  legend(one.title); // before the room is measured
+  legend(head(one)); // before the room is measured
   const n = one.values[0].length, rows = one.values.length;
   const fit = (most, room) => Math.max(1, Math.min(most, room)); // a frame has no size at first
-  const wide = fit(60, (box.clientWidth - left - 24) / n), high = fit(44, (box.clientHeight - low - 18) / rows);
+  const wide = fit(90, (box.clientWidth - left - 24) / n), high = fit(44, (box.clientHeight - low - 18) / rows);
   const size = [left + n * wide + 10, 14 + rows * high + low];
-  const picture = shape("svg", { width: size[0], height: size[1], viewBox: `0 0 ${size.join(" ")}`, id: "heat", role: "img", "aria-label": `${one.title}. ${say("map")}` });
+  const picture = shape("svg", { width: size[0], height: size[1], viewBox: `0 0 ${size.join(" ")}`, id: "heat", role: "img", "aria-label": `${head(one)}. ${say("map")}` });
   const text = (x, y, what, kind) => picture.append(shape("text", { x, y, class: kind }, what));
   const each = (pixels, room) => [1, 2, 5, 10, 20, 50, 100, 200, 500].find((m) => m * pixels > room) || 1000;
   one.values.forEach((row, k) => {
@@ -78,7 +80,7 @@ function curves() { // this training step between the first and the last
   line(one.values[0], "before"); line(one.values[one.values.length - 1], "after"); line(one.values[state.at], "side-0");
   const key = (kind, word, k) => [el("i", `key ${kind}`), el("b", "", say(word)), el("span", "norm", String(data.steps[k]))];
   const list = el("div", "keys", ...key("before", "first", 0), ...key("side-0", "now", state.at), ...key("after", "last", data.steps.length - 1));
-  return card(`${one.title} · ${say("profile")}`, plot, list);
+  return card(`${head(one)} · ${say("profile")}`, plot, list);
 }
 function difference(name) { // the first and the last snapshot, in words
   const one = data.names[name], a = one.values[0], b = one.values[one.values.length - 1];
@@ -93,14 +95,14 @@ function difference(name) { // the first and the last snapshot, in words
     what = [`${portion(reach(a))} → ${portion(reach(b))}`, k > 1.1 ? say("more", times(k)) : k < 1 / 1.1 ? say("less", times(1 / k)) : say("same")];
     if (!Number.isFinite(k)) what = [say("nothing"), ""];
   }
-  const button = el("button", "link", one.title);
+  const button = el("button", "link", head(one));
   button.addEventListener("click", () => choose(name));
   return [button, el("span", "what", title(name)), el("span", "said", el("b", "", what[0]), el("br"), what[1])];
 }
 function sentence() {
   const one = shown(), row = one.values[state.at], said = say("live", data.steps[state.at]);
-  if (one.gate) return said + say("gateIs", one.title, mean(row).toFixed(3));
-  return said + (Number.isFinite(reach(row)) ? say("reach", one.title, portion(reach(row))) : say("nothing"));
+  if (one.gate) return said + say("gateIs", head(one), mean(row).toFixed(3));
+  return said + (Number.isFinite(reach(row)) ? say("reach", head(one), portion(reach(row))) : say("nothing"));
 }
 function tell() {
   const last = data.steps.length - 1, said = sentence();
@@ -126,6 +128,7 @@ function choose(name) {
 }
 function spoke() {
   $("subtitle").textContent = say("sub", data.count, data.steps.length, data.steps[0], data.steps[data.steps.length - 1], data.T);
+  for (const button of $("names").children) button.textContent = head(data.names[button.dataset.which]);
   choose(state.name);
 }
 function cellAt(event) {
@@ -134,7 +137,7 @@ function cellAt(event) {
 }
 
 for (const name of Object.keys(data.names)) {
-  const button = el("button", "", data.names[name].title);
+  const button = el("button", "");
   button.dataset.which = name;
   button.addEventListener("click", () => choose(name));
   $("names").append(button);
@@ -146,7 +149,7 @@ $("slider").addEventListener("input", () => go(Number($("slider").value)));
 $("map").addEventListener("click", (event) => { const found = cellAt(event); if (found) go(found[0]); });
 $("map").addEventListener("pointermove", (event) => {
   const found = cellAt(event), one = shown();
-  tip(event, found && [`${say("training")} ${data.steps[found[0]]}, t = ${found[1] + from(one)}`, `${one.title} = ${digits(one.values[found[0]][found[1]])}`]);
+  tip(event, found && [`${say("training")} ${data.steps[found[0]]}, t = ${found[1] + from(one)}`, `${head(one)} = ${digits(one.values[found[0]][found[1]])}`]);
 });
 $("map").addEventListener("pointerleave", () => tip(null, null));
 addEventListener("resize", () => choose(state.name));

@@ -28,7 +28,7 @@ function digits(v) { // as Python's "%.3g": three significant digits, "–" wher
   return text.replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
 }
 const percent = (share) => `${(100 * share).toFixed(Math.abs(share) < 0.095 ? 1 : 0).replace(/^-0\.0$/, "0.0").replace("-", "−")} %`;
-const portion = (share) => (share > 0 && share < 0.001 ? `${digits(100 * share)} %` : percent(share)); // a tiny part is not 0
+const portion = (share) => (share > 0 && share < 0.001 ? `${digits(100 * share)} %` : share > 10 ? `${digits(share)} ×` : percent(share)); // a tiny part is not 0
 const level = (v) => (v === null ? -1 : v <= data.low ? 0 : v >= data.high ? data.levels - 1
   : Math.min(data.levels - 1, Math.floor(data.levels * Math.log(v / data.low) / Math.log(data.high / data.low))));
 

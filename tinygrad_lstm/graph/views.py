@@ -169,7 +169,7 @@ def _title(graph: Graph, rails: list[Rail], window: Window, name: str) -> str:
     way = "gradients flow back from" if graph.trace else "forward only, to"
     layers = "" if rails[0].way != rails[-1].way or len(rails) == 1 else f" · {len(rails)} layers, the first below"
     which = f"steps {max(window[0], times[0])} to {min(window[1], times[-1])} of " if window else ""
-    return f"{name} · {which}{len(times)} steps{layers} · {way} L{value}"
+    return f"{name} · {which}{len(times)} step{'s' * (len(times) > 1)}{layers} · {way} L{value}"
 
 
 def _beside(
