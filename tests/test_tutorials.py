@@ -118,12 +118,14 @@ def test_what_the_builder_says_of_a_broken_tutorial(build, tmp_path, monkeypatch
 def test_the_builder_fills_both_languages_from_one_run(build, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "HERE", tmp_path)
     code = "# %%\nx = 2 / 3\nprint('ran')\n"
+    shown = "\n# %%\nimport tinygrad_lstm as tl\n\ntl.compare('rnn', steps=3)\n"
     for language, prose in (("en", "It is {{x:.2f}}, {{ x:.0%}}."), ("zh", "是 {{x:.3f}}。")):
         (tmp_path / language).mkdir()
-        (tmp_path / language / "01_a.py").write_text(f"{code}\n# %% [markdown]\n# {prose}\n", encoding="utf-8")
+        (tmp_path / language / "01_a.py").write_text(f"{code}\n# %% [markdown]\n# {prose}\n{shown}", encoding="utf-8")
     paths, _ = build.build("01_a")
     first = [path.read_text(encoding="utf-8") for path in paths]
     assert "It is 0.67, 67%." in first[0] and "是 0.667。" in first[1]
+    assert all('"image/png"' in text and "svg" not in text for text in first)
     assert not any("_evaluate" in text or "_portable" in text for text in first)
     assert build.check("01_a")[0] == []
     build.build("01_a")

@@ -256,7 +256,7 @@ assert results["relu"][1] > results["sigmoid"][1] > 1 / 6
 # %% [markdown]
 # Read it fairly. `zigzag`, which never saturates, learns about as well as σ does; so does `clip01`, which is flat for most of these $z$: a slope of 0 at $f = 1$ does little harm while other inputs still move the gate.
 # And ReLU gates learn this task too: over 10 steps no product gets far. But carry the net on to 100 steps: its error becomes {{results['relu'][1]:.2g}}. Nothing has told an
-# $f > 1$ that it will be multiplied a hundred times. σ does not explode, but with {{results['sigmoid'][1]:.1g}} it is worse than the 1/6 of always answering 1: what a bounded gate has learned over 10 steps does not reach to 100 by itself, either. `twice` saturates, but at the wrong place, and gets little more from the short task than the answer 1: its error is {{results['twice'][0]:.2f}}.
+# $f > 1$ that it will be multiplied a hundred times. σ does not explode, but with {{results['sigmoid'][1]:.1g}} it is worse than the 1/6 of always answering 1: what a bounded gate has learned over 10 steps need not reach to 100, either. `twice` saturates, but at the wrong place, and gets little more from the short task than the answer 1: its error is {{results['twice'][0]:.2f}}.
 #
 # Now a gate of your own: any function made of Tensor operations. What do you expect of `lambda z: z * 0 + 1`, a gate that is always open? Of `tl.tanh`, which is bounded, but to [−1, 1]?
 
