@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,7 @@ def rules():
 @builder
 @each_tutorial
 def test_both_languages_have_the_same_code(build, stem):
-    if len(build.languages(stem)) < 2:
-        pytest.skip(f"{stem} is written in {build.languages(stem)} alone")
+    assert build.languages(stem) == list(build.LANGUAGES)
     assert not build.differences(stem)
 
 
@@ -118,12 +118,14 @@ def test_what_the_builder_says_of_a_broken_tutorial(build, tmp_path, monkeypatch
 def test_the_builder_fills_both_languages_from_one_run(build, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "HERE", tmp_path)
     code = "# %%\nx = 2 / 3\nprint('ran')\n"
+    shown = "\n# %%\nimport tinygrad_lstm as tl\n\ntl.compare('rnn', steps=3)\n"
     for language, prose in (("en", "It is {{x:.2f}}, {{ x:.0%}}."), ("zh", "是 {{x:.3f}}。")):
         (tmp_path / language).mkdir()
-        (tmp_path / language / "01_a.py").write_text(f"{code}\n# %% [markdown]\n# {prose}\n", encoding="utf-8")
+        (tmp_path / language / "01_a.py").write_text(f"{code}\n# %% [markdown]\n# {prose}\n{shown}", encoding="utf-8")
     paths, _ = build.build("01_a")
     first = [path.read_text(encoding="utf-8") for path in paths]
     assert "It is 0.67, 67%." in first[0] and "是 0.667。" in first[1]
+    assert all('"image/png"' in text and "svg" not in text for text in first)
     assert not any("_evaluate" in text or "_portable" in text for text in first)
     assert build.check("01_a")[0] == []
     build.build("01_a")
@@ -196,6 +198,17 @@ def test_which_numbers_prose_may_hold(build, rules, prose, wrong):
     assert [re.search("'(.+?)'", line)[1] for line in found] == wrong
 
 
+def test_the_page_for_teachers_is_whole_in_both_languages():
+    def shape(path):
+        """Of each line that is not plain prose: what it begins with, the notebooks it names, the keys of exercises."""
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [(re.match(r"#+|```|\||- ", line), line) for line in lines]
+        return [(start[0], re.findall(r"\d\d_\w+\.ipynb|\b\d\d?\.\d\b", line)) for start, line in found if start]
+
+    en, zh = (shape(COURSE / language / "teachers.md") for language in ("en", "zh"))
+    assert en == zh
+
+
 @builder
 @pytest.mark.parametrize("path", sorted(COURSE.glob("*/teachers.md")), ids=lambda path: path.parent.name)
 def test_the_numbers_for_teachers_are_those_of_the_notebooks(build, rules, path):
@@ -209,7 +222,8 @@ def test_the_numbers_for_teachers_are_those_of_the_notebooks(build, rules, path)
             cells = [cell for name in names for cell in nbformat.read(path.parent / name, as_version=4).cells]
             said = [cell.source for cell in cells if cell.cell_type == "markdown"]
             said += [output.get("text", "") for cell in cells for output in cell.get("outputs", ())]
-            assert not [number for number in wanted if number not in "\n".join(said)], line
+            there = {found[0] for text in said for found in re.finditer(r"\d+(?:[.,]\d+)*(?:e[-+]?\d+)?%?", text)}
+            assert not [number for number in wanted if number.replace(" ", "") not in there], line
 
 
 # — the exercises ——————————————————————————————————————————————————————————————————————————————————————————
@@ -322,6 +336,28 @@ def test_what_reveal_says(capsys, guess, measured, said):
     out = capsys.readouterr().out
     assert said in out and re.search(r"[\u4e00-\u9fff]", out)
     assert guess is not None or "0.25" not in out
+
+
+@pytest.mark.parametrize(
+    ("annotation", "wanted"),
+    [
+        (float, "A number"),
+        (Callable[[str], int], "A function"),
+        (tuple[int, ...], "A tuple"),
+        ("Callable[[Array], Array]", "A function"),
+        ("list[float] | None", "A list"),
+        (np.ndarray, "An array"),
+        (object, "Another kind of answer"),
+    ],
+)
+def test_the_kind_that_is_wanted_stands_first(monkeypatch, annotation, wanted):
+    def check(answer):
+        raise TypeError("no use")
+
+    check.__annotations__["answer"] = annotation
+    monkeypatch.setattr(quiz, "_checks", {"90.1": check})
+    kind, hint = quiz.judge("90.1", object())
+    assert (kind, hint.en) == ("failed", f"{wanted} is wanted here. TypeError: no use")
 
 
 def test_close_compares_shapes_too():

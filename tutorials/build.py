@@ -133,19 +133,24 @@ def _portable() -> None:
     from PIL import Image
 
     from tinygrad_lstm.graph.render import Drawing, render
+    from tinygrad_lstm.tasks.compare import Comparison
+    from tinygrad_lstm.tasks.record import Record
 
-    def bundle(self, include=None, exclude=None):
-        width = float(re.search(r'<svg width="([\d.]+)pt"', self.svg())[1]) / 72  # inches
+    def bundle(shown):
+        drawing = shown if isinstance(shown, Drawing) else shown.draw()
+        width = float(re.search(r'<svg width="([\d.]+)pt"', drawing.svg())[1]) / 72  # inches
         dpi = min(192.0, 2400 / width)  # twice what a screen has, and no wider than shows
-        dot = self.dot.replace("graph [", f"graph [dpi={dpi:.1f}, ", 1)
-        picture = Image.open(io.BytesIO(render(dot, self._layout, "png"))).convert("RGB")
+        dot = drawing.dot.replace("graph [", f"graph [dpi={dpi:.1f}, ", 1)
+        picture = Image.open(io.BytesIO(render(dot, drawing._layout, "png"))).convert("RGB")
         out = io.BytesIO()
-        picture.quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
-        shown = {"width": min(round(width * 96), 1000)}
-        data = {"image/png": base64.b64encode(out.getvalue()).decode(), "text/plain": repr(self)}
-        return data, {"image/png": shown}
+        picture.quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+        data = {"image/png": base64.b64encode(out.getvalue()).decode(), "text/plain": repr(shown)}
+        return data, {"image/png": {"width": min(round(width * 96), 1000)}}
 
-    Drawing._repr_mimebundle_ = bundle
+    formatters = get_ipython().display_formatter
+    for kind in (Drawing, Comparison, Record):
+        formatters.mimebundle_formatter.for_type(kind, bundle)
+    formatters.formatters["image/svg+xml"].enabled = False  # the same picture once more
     get_ipython().run_line_magic("matplotlib", "inline")
     set_matplotlib_formats("retina", metadata={"Software": None})
     from matplotlib import rcParams

@@ -173,11 +173,11 @@ _KINDS = {
 
 
 def _wanted(function: Check) -> tuple[str, str]:
-    """The kind of answer that a check's annotation names."""
+    """The kind of answer that a check's annotation names: the one that stands first in it."""
     annotation = next(iter(inspect.signature(function).parameters.values())).annotation
-    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    found = (words for kind, words in _KINDS.items() if re.search(rf"\b{kind}\b", name))
-    return next(found, ("Another kind of answer", "另一种答案"))
+    name = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    first = re.search(rf"\b({'|'.join(_KINDS)})\b", name)
+    return _KINDS[first[1]] if first else ("Another kind of answer", "另一种答案")
 
 
 def _distance(guess: float, found: float) -> tuple[str, str]:

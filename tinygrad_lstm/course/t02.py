@@ -64,7 +64,7 @@ def division(answer: Callable[[Array, Array, Array], Any]) -> Hint | None:
             )
         if close(to_b, -right[1], 1e-9):
             return Hint(
-                "The share of b has the wrong sign: a larger b makes y smaller.",
+                "The share of b has the wrong sign: for positive a and b, a larger b makes y smaller.",
                 "b 的份额符号错了：a、b 都为正时，b 变大，y 变小。",
             )
         if not close(to_b, right[1], 1e-9):

@@ -77,6 +77,11 @@ def weights_from_pytorch(answer: Callable[..., Any]) -> Hint | None:
     rng, H, X = np.random.default_rng(9), 3, 3  # equal on purpose: a forgotten transpose keeps the shape
     w_ih, w_hh, b_ih, b_hh = (rng.normal(size=shape) for shape in ((4 * H, X), (4 * H, H), (4 * H,), (4 * H,)))
     given = answer(w_ih.copy(), w_hh.copy(), b_ih.copy(), b_hh.copy())
+    if not isinstance(given, dict):
+        return Hint(
+            "Return a dict with eight entries: the name of each array, and the array.",
+            "请返回一个字典，共八项：每个数组的名字和数组本身。",
+        )
     got = {name: np.asarray(array) for name, array in given.items()}
     right = {}
     for gate, x, h, b in zip(ORDER, *(np.split(a, 4) for a in (w_ih, w_hh, b_ih + b_hh)), strict=True):

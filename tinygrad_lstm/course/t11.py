@@ -21,7 +21,10 @@ REFUTED = {
     "d": Hint("Then C would be off in the top row already.", "那样 C 在第一行就已出错。"),
     "e": Hint("Then h would be off by all of its norm from the second row on.", "那样 h 从第二行起全部丢失。"),
     "f": Hint("Then every step would be right, and W alone wrong.", "那样每一步都对，只有 W 错。"),
-    "g": Hint("Then f at t=4 would be too large, by 1 / (1 − f).", "那样 t=4 处的 f 会是正确值的 1 / (f(1 − f)) 倍。"),
+    "g": Hint(
+        "Then f at t=4 would be too large, 1 / (f(1 − f)) times the right one.",
+        "那样 t=4 处的 f 会是正确值的 1 / (f(1 − f)) 倍。",
+    ),
     "h": Hint("Then o would be off in the top row.", "那样 o 在第一行就会出错。"),
 }
 LOOK = {

@@ -34,7 +34,8 @@ y
 
 # %% [markdown]
 # The value is there, and beside it stands `op='add'`: the tensor knows which op made it. It also keeps the inputs of
-# that op. They are tensors, so they know where they come from, too.
+# that op; the table names them. They are tensors, so they know where they come from, too. (The gradient is a dash: none
+# has been asked for yet.)
 
 # %%
 product = y.inputs[0]
@@ -251,7 +252,7 @@ for lag in (0, 1, 2, 3, 4, 19):
 # %% [markdown]
 # The factor settles at {{counts[-1] / counts[-2]:.4f}} a step. It can be computed. Let $c_t$ and $h_t$ be the numbers
 # of paths that reach $C_t$ and $h_t$ from the end. $C_t$ was made from $C_{t-1}$ directly (by the forget gate's
-# product), and from $h_{t-1}$ through three gates, f, i and C̃; $h_t$ leads to $C_t$ and, through the output gate o,
+# product), and from $h_{t-1}$ in three ways, through f, i and C̃; $h_t$ leads to $C_t$ and, through the output gate o,
 # to $h_{t-1}$. With $h_{t-1}$ leading on to $C_{t-1}$, where it adds its paths:
 #
 # $$h_{t-1} = 3\,c_t + h_t \qquad\quad c_{t-1} = c_t + h_{t-1} = 4\,c_t + h_t$$

@@ -155,8 +155,8 @@ theirs = (lstm(x[:, None], start).last.h @ weights).sum()
 tl.draw(theirs)
 
 # %% [markdown]
-# C runs along the top; the gates f, i, C̃ and o stand below it, and the gradient comes in from the loss on the right.
-# (What the gates are for is the subject of tutorial 4; here they are only arithmetic.) Now the same with your nodes.
+# C runs along the top; f, i, C̃ and o stand below it, and the gradient comes in from the loss on the right. (What they
+# are for is the subject of tutorial 4; here they are only arithmetic.) Now the same with your nodes.
 
 # %%
 theirs.backward()

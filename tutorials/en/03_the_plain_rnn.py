@@ -125,7 +125,7 @@ print(f"half-life {flow.half_life:.2f} steps")
 tl.draw(trace, view="strip")
 
 # %% [markdown]
-# {{share:.0e}} is left, a half-life of {{flow.half_life:.1f}} steps. Read the strip from right to left; the colours
+# {{share:.0e}} is left, a half-life of {{flow.half_life:.2f}} steps. Read the strip from right to left; the colours
 # are on a logarithmic scale, and they change at an even pace. This net has learned nothing yet and has nothing wrong
 # with it.
 #
@@ -158,9 +158,8 @@ measured = flow.norm[:-1] / flow.norm[1:]
 print(f"factor a step: from the slopes alone {np.exp(np.log(expected).mean()):.3f}, measured {share ** (1 / T):.3f}")
 
 # %% [markdown]
-# That explains it: the factor is set by how far the units are from 0. Stronger inputs, more saturation, a faster
-# loss. $U$ takes nothing
-# away, it keeps every norm; tanh does.
+# That explains it: the factor is set by how far the units are from 0. The stronger the inputs, the deeper the
+# saturation, and the sooner the gradient is gone. $U$ takes nothing away, it keeps every norm; tanh does.
 #
 # ## Then make the weights larger
 #
@@ -225,8 +224,8 @@ except FloatingPointError as error:
     print(error)
 
 # %% [markdown]
-# This is the error to expect of an exploding net. (Many optimizers raise none, and write NaN into the weights.) The
-# clip that it advises helps only before: at the steps that led the weights here.
+# This is the error to expect of an exploding net. (Many optimizers raise none, and write NaN into the weights.) A clip
+# cannot help here, though one was set: it helps only before, at the steps that lead weights to such a place.
 #
 # A vanished gradient looks like the mirror image: too short, so make it longer. Why that fails needs one more
 # observation.
@@ -251,7 +250,7 @@ print(f"|dL/dW_h| = {weight_norm:.3f}   |dL/dh_t| at t = 1, 25, 50, 75, 100:", f
 # as large at the beginning as at the end. But each $h_t$ feeds a loss of its own, close by, and a sum does not say
 # where it comes from.
 #
-# Split it by **lag**: the loss that is read $k$ steps after the weight was used.
+# Split it by **lag**. Let $G_k$ be the part that comes from losses read $k$ steps after the weight was used; then
 # $\partial L/\partial W = \sum_k G_k$, exactly.
 
 # %%

@@ -174,7 +174,7 @@ accuracy
 # %% [markdown]
 # Both answer held-out sentences (nearly) without a mistake. Training runs in float64 here, so that other machines find the same numbers; another seed finds others.
 #
-# Look inside A. `written()` says what each word has left in $C_T$; times $\partial\text{margin}/\partial C_T$ it says which unit the answer rests on (the margin is the logit of *his* minus that of *her*). Take the heaviest unit at "john".
+# Look inside A. `written()` says what each word has left in $C_T$; times $\partial\text{margin}/\partial C_T$ it says which unit the answer rests on (the margin is the logit of the right pronoun minus that of the wrong one, here *his* minus *her*). Take the heaviest unit at "john".
 
 # %%
 said = task.read("mary lost her keys and then john found the old box and slowly sold his car .")
@@ -262,7 +262,7 @@ assert found["A"].name_first > 0.9 and found["A"].name_flips > 0.5 and found["B"
 
 # %% [markdown]
 # A behaves as we built it: the name's writing matters most in {{found["A"].name_first:.0%}} of the sentences, erasing it turns {{found["A"].name_flips:.0%}} of the answers, any other word {{found["A"].other_flips:.1%}}. (Not all: an emptied memory
-# answers something too, and where it happens to lean to the right pronoun, nothing turns.) In B it turns {{found["B"].name_flips:.0%}}. Has B no memory of the name? Erasing $\tilde C$ leaves the other gates in place. So leave the writing alone, and forbid the name to *forget*: $f=1$ at that
+# answers something too, and where it happens to lean to the right pronoun, nothing turns.) In B it turns {{found["B"].name_flips:.0%}}. Has B no memory of the name? Erasing $\tilde C$ leaves the gates as they are. So leave the writing alone, and forbid the name to *forget*: $f=1$ at that
 # one word.
 
 # %%

@@ -40,7 +40,7 @@ flow = tl.trace(loss).flow("C")
 tl.draw(flow.trace, follow="C")
 
 # %% [markdown]
-# The gradient comes from the right. On the line of $C$ it passes $\times f_2$ on its way to $C_1$: that is the **highway**. But $C_1$ has another user, $\tanh C_1$, which makes $h_1$; and $h_1$ is read by the loss (the **readout**) and by the four gates of step 2 (through $[h\,;\,x]$, in grey). So:
+# The gradient comes from the right. On the line of $C$ it passes $\times f_2$ on its way to $C_1$: that is the **highway**. But $C_1$ has another user, $\tanh C_1$, which makes $h_1$; and $h_1$ is read by the loss (the **readout**) and by $f$, $i$, $\tilde C$ and $o$ of step 2 (through $[h\,;\,x]$, in grey). So:
 #
 # $$\frac{\partial L}{\partial C_1}=\underbrace{f_2\,\frac{\partial L}{\partial C_2}}_{\text{highway}}+B_1\Big(\underbrace{\frac{\partial L}{\partial h_1}\Big|_{\text{read}}}_{\text{readout}}+\underbrace{\delta f_2\,W_{fh}}_{\text{through }f}+\underbrace{\delta i_2\,W_{ih}}_{\text{through }i}+\underbrace{\delta\tilde C_2\,W_{Ch}}_{\text{through }\tilde C}+\underbrace{\delta o_2\,W_{oh}}_{\text{through }o}\Big)$$
 #
@@ -183,7 +183,7 @@ flow.plot()
 
 # %% [markdown]
 # Above, the blue line is the whole gradient at each $C_t$ and the green one the pure highway: for a dozen steps they run together (where the highway is above, the other ways point against it), and then they part.
-# Below, the ledger of each step.
+# Below, the ledger of each step. Its bars compare the lengths of the six terms; nothing is projected, so they are not the shares printed above.
 #
 # Where is the rest? On all ways that leave the highway somewhere and come back. Count the ways, op by op, from the loss to $C_t$:
 
@@ -270,9 +270,9 @@ assert errors[1] < 1e-12 < 0.005 < errors[2]
 
 # %% [markdown]
 # One step is right; from two on something is missing. $h_{t-1}$ does not act through $C_t$ alone: it also sets the *output gate* of step $t$, and so $h_t$, and so the gates of step $t+1$. The way $C\to h\to o\to h\to$ gates passes a whole step without touching $C_t$, and a product of
-# $C$-to-$C$ factors has no place for it. Two matrices must be carried, what reaches $C_t$ and what reaches $h_t$:
+# $C$-to-$C$ factors has no place for it. Two matrices must be carried, $P_t=\partial C_t/\partial C_k$ and $Q_t=\partial h_t/\partial C_k$. With $F_t=D(f_t)$:
 #
-# $$C_k=I,\quad H_k=B_k,\qquad C_t=F_t\,C_{t-1}+A_t\,H_{t-1},\qquad H_t=B_t\,C_t+K_t\,H_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
+# $$P_k=I,\quad Q_k=B_k,\qquad P_t=F_t\,P_{t-1}+A_t\,Q_{t-1},\qquad Q_t=B_t\,P_t+K_t\,Q_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
 
 # %%
 def recursion(k, T=30):

@@ -160,7 +160,7 @@ tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sol
 
 # %% [markdown]
 # In the picture $\partial L/\partial C$ is dark from the end to the start, and $\tilde C$ of the name gets it whole, as the only candidate that does. There it meets the flat end of a $\tanh$. What comes out at the gender of the name is less than at the gender of any other word, whose
-# writing the closed $i$ keeps out: {{elsewhere / gradient:.0f}} times less.
+# writing the closed $i$ keeps out: {{elsewhere / gradient:.0f}} times less. (The row of $x$ does not show it: it is the norm of both inputs together, gender and name. The printed numbers do.)
 #
 # The gradient says {{abs(2 * gradient):.0e}}; the answer turns round from {{answer_she.item():+.2f}} to {{answer_she.item() + change:+.2f}}. Both are right: at +1 the candidate is $\tanh 8$, which is flat, so a *small* change of the gender does nothing; the way to −1 leads over the steep middle, and a gradient does not see it. Nothing has vanished on the way here: the highway
 # keeps {{trace.flow("C").highway[1] / trace.flow("C").highway[10]:.3f}} over the nine steps. What the name has written is there, and decides. (Its weight of {{note_written:.2f}} is a first-order number as well, taken at $C_T$ and not at the saturated candidate; hence the right size.) So where gates saturate, look at *written* (or erase) and not at the gradient alone, and say which you show.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 7 · ReLU instead of tanh
 #
-# In deep networks ReLU took the place of tanh, because its slope is 1 wherever it is on. **May an LSTM do the same?** And if its numbers then explode,
+# **The question.** In deep networks ReLU took the place of tanh, because its slope is 1 wherever it is on. May an LSTM do the same? And if its numbers then explode,
 # does clipping the gradient mend it? Both answers are "partly", and this tutorial measures which part.
 #
 # You need tutorials 3 (the plain RNN) and 5 (the ledger of $\partial L/\partial C$). It takes 35 minutes.
@@ -38,7 +38,9 @@ step = flow.jacobians().steps[9, 0]                                 # ∂h₁₀
 assert np.allclose(step, (h[9] > 0)[:, None] * W.T)                 # a mask, then Wᵀ
 
 # %% [markdown]
-# A common belief: *slope 1 and an orthogonal $W$, so the gradient is kept.* How much of it do you expect to be left after 50 steps, as a factor?
+# A common belief: *slope 1 and an orthogonal $W$, so the gradient is kept.*
+#
+# **Predict.** How much of it is left after 50 steps, as a factor?
 
 # %%
 my_guess = None
@@ -121,11 +123,13 @@ print(*tl.diagnose(trace), sep="\n")
 # %% [markdown]
 # ## Now the LSTM
 #
-# With ReLU, $\tilde C = \mathrm{relu}(\dots) \ge 0$ and $h = o \circ \mathrm{relu}(C)$. The rail of $C$ is what it was: with fixed gates,
+# With ReLU, $\tilde C = \mathrm{relu}(\dots) \ge 0$ and $h = o \circ \mathrm{relu}(C)$. The rail of $C$ (the highway of tutorial 5) is what it was: with fixed gates,
 # $\partial C_t/\partial C_{t-1} = f$, and $f$ is still a sigmoid. So the product $\prod f$ cannot explode. Is all well, then?
 #
 # One unit, gates that are constant, `f = 0.95`, `i = o = 0.5`, input `x = 1`, and one recurrent weight `u = 0.4` in the candidate,
-# $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$. Over the 100 steps from $C_{101}$ back to $C_1$ the rail keeps $0.95^{100}$. What is the whole $\partial C_{101}/\partial C_1$?
+# $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$. Over the 100 steps from $C_{101}$ back to $C_1$ the rail keeps $0.95^{100}$.
+#
+# **Predict.** What is the whole $\partial C_{101}/\partial C_1$?
 
 # %%
 def one_unit(activation, T, **settings):
@@ -178,7 +182,7 @@ for name, out in {
 #
 # ## A whole layer
 #
-# 32 units, `forget_bias=5`, random weights and input, 100 steps. Four nets with the same weights; in one of them $h$ is set to 0, which cuts the loop.
+# 32 units, `forget_bias=5`, random weights and input, 100 steps. Four runs with the same weights; in one of them $h$ is set to 0, which cuts the loop.
 
 # %%
 x = np.random.default_rng(1).normal(size=(4, 100, 8)).astype(np.float32)
@@ -207,8 +211,7 @@ assert sizes["relu"][-1] > 1e3 * sizes["relu, h = 0"][-1]
 print(*tl.diagnose(runs["relu"].last.h.sum()), sep="\n\n")
 
 # %% [markdown]
-# Without the loop, $C$ is only added to and reaches {{sizes['relu, h = 0'][-1]:.2g}} on average: a straight climb, and for that $f$ must be near 1, as the first sentence
-# says. With the loop $C$ reaches {{sizes['relu'][-1]:.1e}}, and then $f$ need not be near 1 at all. At the default forget bias:
+# Without the loop, $C$ is only added to and reaches {{sizes['relu, h = 0'][-1]:.2g}} on average: a straight climb, and for that $f$ must be near 1. With the loop $C$ reaches {{sizes['relu'][-1]:.1e}}, and then $f$ need not be near 1 at all. At the default forget bias:
 
 # %%
 out = layer(forget_bias=1.0, activation="relu")(x)
@@ -232,7 +235,9 @@ assert mild[-1] > 100
 # ## Three clips, by hand
 #
 # The usual remedy is to clip the gradient. There are three ways, here with Keras's names. Take `W` with the gradient (3, 4), whose norm is 5, and `b`
-# with the gradient 12. `clipvalue=1` cuts each entry of (3, 4) to 1. By how many degrees does it turn this gradient?
+# with the gradient 12. `clipvalue=1` cuts each entry of (3, 4) to 1.
+#
+# **Predict.** By how many degrees does it turn this gradient?
 
 # %%
 W = Tensor([0.0, 0.0], requires_grad=True, name="W")
@@ -291,7 +296,7 @@ report
 
 # %% [markdown]
 # Without a clip two steps are enough: the loss rises to the number after `before:`, and in the third step the forward pass overflows. With it the net lives and learns, slowly:
-# {{report.clipped}} of 100 steps were clipped, which means that the clip and not the gradient sets the size of the step. That is what clipping limits: **the step**.
+# {{report.clipped}} of 100 steps were clipped, so it is mostly the clip, not the gradient, that sets the size of the step. That is what clipping limits: **the step**.
 #
 # ## What it cannot cure
 #
@@ -366,7 +371,7 @@ quiz.check("7.3", answer)
 # ## What to take away
 #
 # A ReLU RNN multiplies masked copies of $W$: it dies or explodes, and the identity start only balances on the edge. In a ReLU LSTM the rail is still $\prod f$ and harmless; what
-# explodes is the loop $C \to h \to \tilde C \to C$ with the factor $f + i\,u\,o$, values and gradient alike. So an LSTM may take ReLU for its candidate, if its output stays bounded. Clipping limits the step, so it can save a training
+# explodes is the loop $C \to h \to \tilde C \to C$: together with the rail it multiplies by $f + i\,u\,o$ a step, values and gradient alike. So an LSTM may take ReLU for its candidate, if its output stays bounded. Clipping limits the step, so it can save a training
 # from long gradients; it mends neither an overflow on the way forward nor a gradient that has vanished. All of this is about long sequences:
 # over ten steps, or with recurrent weights that stay small, a ReLU LSTM can train well with ReLU in both places.
 #

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 8 · The gate lab
 #
-# ReLU may replace tanh in an LSTM, with care (tutorial 7). **May it replace the σ of the gates too?** No, and the reason is not the one that is often given.
+# **The question.** ReLU may replace tanh in an LSTM, with care (tutorial 7). May it replace the σ of the gates too? No, and the reason is not the one that is often given.
 # At the end you try a gate of your own.
 #
-# You need tutorials 4 (the gates) and 5 (the rail of $C$). It takes 30 minutes.
+# You need tutorials 4 (the gates) and 5 (the highway of $C$, here called the rail). It takes 30 minutes.
 
 # %%
 import warnings
@@ -36,7 +36,9 @@ for f in (0.0, 0.5, 0.9, 1.0):
     print(f"f = {f}: × {rail(f):.2g} after 50 steps")
 
 # %% [markdown]
-# And `f = 1.1`, "ten per cent more than all of it"?
+# And `f = 1.1`, "a tenth more than all of it"?
+#
+# **Predict.** By which factor does a gradient change over 50 steps?
 
 # %%
 my_guess = None
@@ -97,7 +99,9 @@ print(f"f from {F.min():.2f} to {F.max():.2f}, mean {F.mean():.2f}; exactly 0: {
 
 # %% [markdown]
 # With the forget bias 1, ReLU gates start at 1 on average: {{F.mean():.2f}}. That looks like a perfect memory. A single zero ends it; so look
-# at a (row, unit) pair that has had none. Its mean is `lucky.mean()`. What is the product of its 100 values?
+# at a (row, unit) pair that never met one. The next cell prints its mean.
+#
+# **Predict.** What is the product of its 100 values?
 
 # %%
 alive = F[:, (F > 0).all(axis=0)]                       # (steps, pairs that never hit 0)
@@ -161,7 +165,9 @@ for z in (-3.0, -1.0, 0.0, 1.0, 2.0, 2.5):
 
 # %% [markdown]
 # The two never differ by more than $1/12$, and nothing complains when weights move from one program to another. Train a small LSTM to add two marked numbers out of
-# ten with the one, and run it with the other: how many times larger is its squared error?
+# ten with the one, and run it with the other.
+#
+# **Predict.** How many times larger is its squared error?
 
 # %%
 my_guess = None
@@ -245,12 +251,12 @@ def lab(name, gate):
     return short, long
 
 results = {name: lab(name, gate) for name, gate in gates.items()}
-assert results["relu"][1] > results["sigmoid"][1]
+assert results["relu"][1] > results["sigmoid"][1] > 1 / 6
 
 # %% [markdown]
 # Read it fairly. `zigzag`, which never saturates, learns about as well as σ does; so does `clip01`, which is flat for most of these $z$: a slope of 0 at $f = 1$ does little harm while other inputs still move the gate.
-# And ReLU gates learn this task too: over 10 steps no product gets far. But carry the net on to 100 steps: its error becomes {{results['relu'][1]:.2g}}, that of σ {{results['sigmoid'][1]:.1g}}. Nothing has told an
-# $f > 1$ that it will be multiplied a hundred times. `twice` saturates, but at the wrong place, and gets little more from the short task than the answer 1: its error is {{results['twice'][0]:.2f}}.
+# And ReLU gates learn this task too: over 10 steps no product gets far. But carry the net on to 100 steps: its error becomes {{results['relu'][1]:.2g}}. Nothing has told an
+# $f > 1$ that it will be multiplied a hundred times. σ does not explode, but with {{results['sigmoid'][1]:.1g}} it is worse than the 1/6 of always answering 1: what a bounded gate has learned over 10 steps need not reach to 100, either. `twice` saturates, but at the wrong place, and gets little more from the short task than the answer 1: its error is {{results['twice'][0]:.2f}}.
 #
 # Now a gate of your own: any function made of Tensor operations. What do you expect of `lambda z: z * 0 + 1`, a gate that is always open? Of `tl.tanh`, which is bounded, but to [−1, 1]?
 

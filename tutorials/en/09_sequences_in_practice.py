@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 9 · Sequences in practice
 #
-# You know the cell. Around it stand four questions that cost more evenings than the cell itself: **what exactly does
-# the layer return, what happens to the gradient where one chunk of a long text ends, what does padding do to the loss,
-# and why does a net whose weights were moved to another library run without any error and answer nonsense?**
+# **The question.** You know the cell. Around it stand four questions that cost more evenings than the cell itself. What
+# exactly does the layer return? What happens to the gradient where one chunk of a long text ends? What does padding do
+# to the loss? And why does a net whose weights were moved to another library run without any error and answer nonsense?
 #
 # Read before: [4 · The LSTM, gate by gate](04_the_lstm_gate_by_gate.ipynb) and [5 · Follow C](05_follow_c.ipynb). Time:
 # 40 minutes.
@@ -36,7 +36,8 @@ for sequences in (False, True):
 both = np.concatenate([part.numpy().ravel() for part in got])
 
 # %% [markdown]
-# With both switches on, the list holds {{both.size}} numbers. **How many of them are different from each other?**
+# **Predict.** With both switches on, the list holds {{both.size}} numbers. How many of them are different from each
+# other?
 
 # %%
 my_guess = None
@@ -139,8 +140,10 @@ assert abs(chunk_loss / whole_loss - 1) < 1e-12
 print(f"loss: {whole_loss:.10f} in one piece, {chunk_loss:.10f} in chunks of 12")
 
 # %% [markdown]
-# The loss does not notice. The gradient does: **how large is ‖chunked − whole‖ / ‖whole‖ for chunks of 12 steps?** (0:
-# nothing is lost. 1: as far off as if there were no gradient at all.)
+# The loss does not notice. The gradient does.
+#
+# **Predict.** How large is ‖chunked − whole‖ / ‖whole‖ for chunks of 12 steps? (0: nothing is lost. 1: as far off as if
+# there were no gradient at all.)
 
 # %%
 my_guess = None
@@ -199,8 +202,10 @@ print("without lengths the last h of each row is off by", off.round(3))
 
 # %% [markdown]
 # The loss has a trap of its own. A common recipe multiplies the loss of padded steps by 0 and then takes the mean over
-# the whole array. **By what factor is that loss smaller than the mean over the valid steps**, for these three lengths?
-# (Give wrong / right.)
+# the whole array.
+#
+# **Predict.** By what factor is that loss smaller than the mean over the valid steps, for these three lengths? (Give
+# wrong / right.)
 
 # %%
 my_guess = None

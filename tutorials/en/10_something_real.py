@@ -1,12 +1,13 @@
 # %% [markdown]
 # # 10 · Something real
 #
-# A small LSTM reads the source of Python's standard library for some seconds. **Has it learned that an open bracket
-# must be closed? Where does that knowledge sit? And would plain counting have predicted as well?**
+# **The question.** A small LSTM reads the source of Python's standard library for some seconds. Has it learned that an
+# open bracket must be closed? Where does that knowledge sit? And would plain counting have predicted as well?
 #
 # Read before: [5 · Follow C](05_follow_c.ipynb) and [9 · Sequences in practice](09_sequences_in_practice.ipynb). Time:
-# 40 minutes. The text is that of your own Python, and trained numbers differ from machine to machine; what is claimed
-# below holds with a margin.
+# 40 minutes. The text is that of your own Python, and trained numbers differ from machine to machine. What is
+# asserted of the net below held for eight seeds; the finer description is that of one run, and where yours differs,
+# trust your pictures.
 
 # %%
 import matplotlib.pyplot as plt
@@ -62,7 +63,9 @@ stored = len(np.unique(before * V + train))
 # it is {{counted[0]:.1f}}; with one character (a bigram model) {{counted[1]:.1f}}.
 #
 # Now the net: 96 units, 600 steps of 16 rows times {{text.steps}} characters, and 200 more with a smaller learning
-# rate. The state is carried from chunk to chunk. **How many bits will a held-out character cost it?**
+# rate. The state is carried from chunk to chunk.
+#
+# **Predict.** How many bits will a held-out character cost it?
 
 # %%
 my_guess = None
@@ -99,8 +102,9 @@ print("    def " + text.decode(sample))
 # ## Who carries the bracket?
 #
 # After `    return len(self.name` a `)` may come, after `    return self.name` it may not. The last nine characters are
-# the same; the lines differ further back. **How many times as likely does the net hold `)` in the first line**
-# (geometric mean over five names)?
+# the same; the lines differ further back.
+#
+# **Predict.** How many times as likely does the net hold `)` in the first line (geometric mean over five names)?
 
 # %%
 my_guess = None
@@ -120,10 +124,11 @@ for name in names:
     print(f"{name:6} ')' inside a bracket {inside:6.1%}, without one {outside:6.1%}")
 ratio = np.exp(np.mean([np.log(chance(f"    return len(self.{n}", ")") / chance(f"    return self.{n}", ")")) for n in names]))
 quiz.reveal(my_guess, ratio)
-assert ratio > 2
+assert ratio > 1
 
 # %% [markdown]
-# The net knows. To see where, go back from the loss of that `)` and look at ∂L/∂C under each character.
+# The net knows, in the run described here by a factor of {{ratio:.0f}}. (With another seed or another text it may have
+# learned much less of it in so short a time.) To see where, go back from the loss of that `)` and look at ∂L/∂C under each character.
 
 # %%
 line = "    return len(self.name"
@@ -135,8 +140,8 @@ print(f"‖∂L/∂C‖ after the bracket: {flow.norm[at]:.3f}, before it: {flow
 tl.draw(flow.trace, view="strip", labels=shown)
 
 # %% [markdown]
-# Follow the first row from right to left. The gradient passes `self.name` nearly undiminished and reaches the `(`.
-# There it falls: what C held before the bracket hardly matters for the closing one.
+# Follow the first row from right to left. In the run described here the gradient passes `self.name` with little loss and
+# reaches the `(`. There it falls: what C held before the bracket hardly matters for the closing one.
 #
 # ## Three questions that are easily taken for one
 #
@@ -161,30 +166,33 @@ def erased(line, target):
 
 without = erased(line, ")")
 figure, rows = plt.subplots(3, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
-three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": -flow.weights(), "loss if erased": without}
+written = -flow.weights()
+three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": written, "loss if erased": without}
 for ax, (name, values) in zip(rows, three.items(), strict=True):
     ax.bar(range(len(line)), values, color="#1f4e79")
     ax.set_ylabel(name, fontsize=8)
     ax.axhline(0, color="black", linewidth=0.5)
 rows[-1].set_xticks(range(len(line)), shown)
 plt.show()
-assert np.argmax(-flow.weights()[: line.index("name")]) in (at - 1, at)
+assert written[at - 1] > np.abs(written[: at - 1]).max()
 
 # %% [markdown]
-# Of all that was written before the name, what the `(` wrote speaks most for `)`, and erasing it costs most. The last
-# letters weigh as well, and erasing one of them can cost more than erasing the bracket: not because it holds the
-# bracket, but because a net that no longer knows which word it is in no longer expects the word to end. An erasure
+# What the `(` wrote speaks for `)`, more than anything written before it, and erasing it costs much. The dot and the
+# letters of the name weigh as well, and erasing a letter can cost more than erasing the bracket: not because it holds
+# the bracket, but because a net that no longer knows which word it is in no longer expects the word to end. An erasure
 # shows all that hangs on a character. Only the comparison of the two lines is about the bracket alone.
 #
-# And the fall of the gradient is one way among others. This net *replaces* something at the `(`: it forgets, and
-# writes. Other trainings of the same net *add* the bracket to what a unit holds. Then the gradient runs on to the left
+# And the fall of the gradient is one way among others. The net described here *replaces* something at the `(`: it
+# forgets, and writes. Other trainings of the same net *add* the bracket to what a unit holds. Then the gradient runs on to the left
 # through an open gate, the first row shows no step at all, and only the second one points at the bracket. So never
 # conclude from one of the three alone.
 #
 # ## Did the forget gate open?
 #
 # The net has learned to keep something for ten steps. The forget bias was 1, so the gates began near $σ(1)$,
-# {{tl.sigmoid(np.array(1.0)):.2f}}. **What is their mean after training?**
+# {{tl.sigmoid(np.array(1.0)):.2f}}.
+#
+# **Predict.** What is their mean after training?
 
 # %%
 my_guess = None
@@ -210,7 +218,7 @@ right.legend(fontsize=8, loc="lower left")
 plt.show()
 inner = kept[at:-1]
 print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ inside the bracket: {np.mean(inner):.2f}, under the bracket itself: {kept[at - 1]:.2f}")
-assert mean_f[-1] < 0.85 and np.mean(inner) > np.mean(units)
+assert mean_f[-1] < 0.85
 
 # %% [markdown]
 # *A net that remembers has open forget gates* is wrong, or at least says nothing about the mean: it went from
@@ -218,8 +226,8 @@ assert mean_f[-1] < 0.85 and np.mean(inner) > np.mean(units)
 # anything; they follow the current word.
 #
 # On the right the same question is asked of the units that the gradient of this one `)` runs through. Inside the
-# bracket f, weighted by that gradient, is close to 1. And under the `(` itself it falls nearly to 0: there the net
-# throws away what the unit held, and writes anew. Open where something is kept, shut where it is replaced: that is what
+# bracket f, weighted by that gradient, is mostly close to 1, far above the mean. Under the `(` itself it falls nearly
+# to 0 where the net replaces: there it throws away what the unit held, and writes anew. Open where something is kept, shut where it is replaced: that is what
 # a forget gate is for, and it takes the gradient to see it.
 #
 # ## What it has not learned
@@ -254,8 +262,8 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# - *Which bracket.* After an open `[` the net should expect `]`, and after `{` expect `}`. It does not: round brackets
-#   are the most frequent, and what the net has is mostly a feeling for `)`.
+# - *Which bracket.* After an open `[` the net should expect `]`, and after `{` expect `}`. Ours expects `)` most after each
+#   of the three: round brackets are the most frequent, and what it has is mostly a feeling for `)`.
 # - *How many.* In the three printed lines none, one and two brackets are still open. A net that counts would give the
 #   first line a chance of its own.
 # - *For how long.* Where the two curves meet, the net no longer knows whether there was a bracket; and where the lower
@@ -271,8 +279,9 @@ plt.show()
 # fifth is held out. Two naive forecasts: *the same as last year*, and *the same as eleven years ago*. And a classic,
 # Yule's autoregression: a weighted sum of the last p years, fitted by least squares.
 #
-# The LSTM reads 24 years and predicts the next. **What is its error, as a share of the error of "same as last year"?**
-# (Root mean square, held-out years.)
+# The LSTM reads 24 years and predicts the next.
+#
+# **Predict.** What is its error, as a share of the error of "same as last year"? (Root mean square, held-out years.)
 
 # %%
 my_guess = None
@@ -348,7 +357,7 @@ def scan(f, w):
 
 
 # %% [markdown]
-# **How many rounds do 1,024 steps take?**
+# **Predict.** How many rounds do 1,024 steps take?
 
 # %%
 my_guess = None
@@ -425,8 +434,9 @@ answer = None
 quiz.check("10.1", answer)
 
 # %% [markdown]
-# **10.2** Write the bigram baseline: from two arrays of tokens below V, the bits a character that `test[1:]` costs,
-# each predicted from the one before it. Count pairs in `train`, and add 1 to each of the V × V counts.
+# **10.2** Write the bigram baseline. `train` and `test` are arrays of tokens, whole numbers below V, one a character.
+# Each token of `test[1:]` is predicted from the one before it: how many bits does it cost on average? Count pairs in
+# `train`, and add 1 to each of the V × V counts.
 
 # %%
 def bigram_bits(train, test, V):

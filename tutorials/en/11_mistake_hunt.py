@@ -22,7 +22,7 @@ from tinygrad_lstm.testing import gradcheck
 # %% [markdown]
 # ## The scene
 #
-# One matrix `W` holds all four gates side by side, in the order f, i, C̃, o, as most implementations do:
+# One matrix `W` holds the weights of f, i, C̃ and o side by side, in this order. Most implementations do so, each in an order of its own:
 #
 # $$z = [h_{t-1} ; x_t] \cdot W + b, \qquad f, i, o = \sigma(z), \quad \tilde C = \tanh(z), \qquad C_t = f \circ C_{t-1} + i \circ \tilde C, \qquad h_t = o \circ \tanh C_t$$
 #
@@ -109,7 +109,9 @@ def gate_order(steps, dh, W):
     return dW, db, trail[::-1]
 
 # %% [markdown]
-# Two of the four gates have changed places: `W` has {{W.size}} entries, and half of them belong to f and i. **Before you run on:** how many of the {{W.size}} entries of dW are wrong? Type your guess.
+# Two of the four blocks have changed places: `W` has {{W.size}} entries, and half of them belong to f and i.
+#
+# **Predict.** How many of the {{W.size}} entries of dW are wrong?
 
 # %%
 my_guess = None
@@ -146,7 +148,7 @@ def off(got, want):
 
 
 def fingerprint(backward):
-    """Rows: steps T … 1, then W and b. Columns: C, h, and the four gates before their activation."""
+    """Rows: steps T … 1, then W and b. Columns: C, h, and f, i, C̃, o before their activation."""
     dW, db, trail = backward(steps, dh_end, W)
     rows = [
         [off(C, C_), off(h, h_), *map(off, np.split(z, 4, axis=1), np.split(z_, 4, axis=1))]
@@ -303,7 +305,7 @@ def train(backward, length, updates=200, hidden=8, batch=16):
     return np.mean(losses[-20:])
 
 # %% [markdown]
-# **Your guess:** over 20 steps, how many of the five wrong gradients bring the loss below a tenth of $1/2$ within 200 updates?
+# **Predict.** Over 20 steps, how many of the five wrong gradients bring the loss below a tenth of $1/2$ within 200 updates?
 
 # %%
 my_guess = None
@@ -317,7 +319,7 @@ quiz.reveal(my_guess, learned[1])
 assert learned == [5, 4]
 
 # %% [markdown]
-# Over 3 steps {{learned[0]}} of 5 learn, over 20 still {{learned[1]}}. *"It learns, so the gradient is right"* is false {{learned[1]}} times in this table. The reason is simple: to go downhill, a direction need only make an angle below 90° with the true gradient.
+# Over 3 steps {{learned[0]}} of 5 learn, over 20 still {{learned[1]}}. By *"it learns, so the gradient is right"* all five would have been acquitted in the one case, and {{learned[1]}} in the other. The reason is simple: to go downhill, a direction need only make an angle below 90° with the true gradient.
 # Here are the angles, on the small scene:
 
 # %%
@@ -348,7 +350,7 @@ print(f"the right gradient, 40 steps: loss at the end {stuck:.2f}; the right gra
 assert stuck > 0.4
 
 # %% [markdown]
-# It ends at {{stuck:.2f}}, where it began: 40 steps back, at forget bias 1, little of the gradient is left (tutorial 5). From other weights it may find its way. **A falling loss does not acquit, a standing one does not convict.** Only a comparison with an independent derivative does.
+# It ends at {{stuck:.2f}}, where it began: 40 steps back, at forget bias 1, little of the gradient is left (tutorial 6). From other weights it may find its way. **A falling loss does not acquit, a standing one does not convict.** Only a comparison with an independent derivative does.
 #
 # ## Second evidence: gradcheck
 

@@ -39,7 +39,7 @@ flow = tl.trace(loss).flow("C")
 tl.draw(flow.trace, follow="C")
 
 # %% [markdown]
-# 梯度从右边进来。在 $C$ 这条线上，它经过 $\times f_2$ 到达 $C_1$，这就是**高速通道**（highway）。但是 $C_1$ 还有另一个用处：$\tanh C_1$ 算出 $h_1$，而 $h_1$ 一来由损失读取（**读出**，readout），二来送进第 2 步的四个门（经过 $[h\,;\,x]$，图中灰色）。所以：
+# 梯度从右边进来。在 $C$ 这条线上，它经过 $\times f_2$ 到达 $C_1$，这就是**高速通道**（highway）。但是 $C_1$ 还有另一个用处：$\tanh C_1$ 算出 $h_1$，而 $h_1$ 一来由损失读取（**读出**，readout），二来送进第 2 步的 $f$、$i$、$\tilde C$、$o$（经过 $[h\,;\,x]$，图中灰色）。所以：
 #
 # $$\frac{\partial L}{\partial C_1}=\underbrace{f_2\,\frac{\partial L}{\partial C_2}}_{\text{高速通道}}+B_1\Big(\underbrace{\frac{\partial L}{\partial h_1}\Big|_{\text{直接读取}}}_{\text{读出}}+\underbrace{\delta f_2\,W_{fh}}_{\text{经 }f}+\underbrace{\delta i_2\,W_{ih}}_{\text{经 }i}+\underbrace{\delta\tilde C_2\,W_{Ch}}_{\text{经 }\tilde C}+\underbrace{\delta o_2\,W_{oh}}_{\text{经 }o}\Big)$$
 #
@@ -266,9 +266,9 @@ assert errors[1] < 1e-12 < 0.005 < errors[2]
 # %% [markdown]
 # 一步是对的，从两步起就少了东西。$h_{t-1}$ 的作用不只通过 $C_t$：它还决定第 $t$ 步的**输出门**，因而影响 $h_t$，再影响第 $t+1$ 步的门。$C\to h\to o\to h\to$ 门，这条路整整跨过一步，却不碰 $C_t$；一个由 $C$ 到 $C$ 的因子连乘的式子里，没有它的位置。必须同时带着两个矩阵，一个记到达 $C_t$ 的，一个记到达 $h_t$ 的：
 #
-# $$C_k=I,\quad H_k=B_k,\qquad C_t=F_t\,C_{t-1}+A_t\,H_{t-1},\qquad H_t=B_t\,C_t+K_t\,H_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
+# $$P_k=I,\quad Q_k=B_k,\qquad P_t=F_t\,P_{t-1}+A_t\,Q_{t-1},\qquad Q_t=B_t\,P_t+K_t\,Q_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
 #
-# （这一行里的 $C_t$、$H_t$ 是 $C_t$ 和 $h_t$ 对 $C_k$ 的雅可比矩阵，$F_t=D(f_t)$。）
+# （$P_t$、$Q_t$ 是 $C_t$ 和 $h_t$ 对 $C_k$ 的雅可比矩阵，$F_t=D(f_t)$。）
 
 # %%
 def recursion(k, T=30):

@@ -21,7 +21,7 @@ from tinygrad_lstm.testing import gradcheck
 # %% [markdown]
 # ## 现场
 #
-# 一个矩阵 `W` 并排装着四个门，次序是 f、i、C̃、o，多数实现都这样放：
+# 一个矩阵 `W` 并排装着 f、i、C̃、o 的权重，就按这个次序。多数实现都这样并排放，只是次序各不相同：
 #
 # $$z = [h_{t-1} ; x_t] \cdot W + b, \qquad f, i, o = \sigma(z), \quad \tilde C = \tanh(z), \qquad C_t = f \circ C_{t-1} + i \circ \tilde C, \qquad h_t = o \circ \tanh C_t$$
 #
@@ -108,7 +108,7 @@ def gate_order(steps, dh, W):
     return dW, db, trail[::-1]
 
 # %% [markdown]
-# 四个门里有两个换了位置：`W` 有 {{W.size}} 个元素，一半属于 f 和 i。
+# 四块里有两块换了位置：`W` 有 {{W.size}} 个元素，一半属于 f 和 i。
 #
 # **先猜。** dW 的 {{W.size}} 个元素里，有几个是错的？
 
@@ -146,7 +146,7 @@ def off(got, want):
 
 
 def fingerprint(backward):
-    """Rows: steps T … 1, then W and b. Columns: C, h, and the four gates before their activation."""
+    """Rows: steps T … 1, then W and b. Columns: C, h, and f, i, C̃, o before their activation."""
     dW, db, trail = backward(steps, dh_end, W)
     rows = [
         [off(C, C_), off(h, h_), *map(off, np.split(z, 4, axis=1), np.split(z_, 4, axis=1))]
@@ -316,7 +316,7 @@ quiz.reveal(my_guess, learned[1])
 assert learned == [5, 4]
 
 # %% [markdown]
-# 3 步时，5 个里有 {{learned[0]}} 个学会；20 步时，仍有 {{learned[1]}} 个。“学得会，所以梯度是对的”，光在 20 步这一列就错了 {{learned[1]}} 次。道理很简单：要往下走，方向与真正的梯度夹角小于 90° 就够了。在那个小现场上，各个夹角是：
+# 3 步时，5 个里有 {{learned[0]}} 个学会；20 步时，仍有 {{learned[1]}} 个。照“学得会，所以梯度是对的”来判，前一种情形五个全都无罪，后一种也放过了 {{learned[1]}} 个。道理很简单：要往下走，方向与真正的梯度夹角小于 90° 就够了。在那个小现场上，各个夹角是：
 
 # %%
 def direction(backward):
