@@ -290,7 +290,8 @@ def test_importing_the_package_imports_no_command_line():
 # — tutorials ——————————————————————————————————————————————————————————————————————————————————————————————
 
 
-def test_tutorials_are_listed(here, capsys):
+def test_tutorials_are_listed(here, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     code, out, err = run(capsys, "tutorials")
     assert (code, err) == (0, "")
     assert "A tensor remembers" in out and "How does the gradient find its way back?" in out

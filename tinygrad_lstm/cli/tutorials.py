@@ -73,13 +73,14 @@ def _list(there: dict[int, Path], lang: str) -> None:
 
 
 def _head(path: Path) -> tuple[str, str]:
-    """The title of a notebook, and the question that it opens with, in one line."""
+    """The title of a notebook, and the question that it opens with, after the sentence before it, in one line."""
     cell = _read(path)["cells"][0]["source"]
     text = cell if isinstance(cell, str) else "".join(cell)
     title, _, rest = text.partition("\n")
     first = re.sub(r"[*`$]|\[([^]]*)\]\([^)]*\)", r"\1", rest.strip().split("\n\n")[0].replace("\n", " "))
-    questions = re.findall(r"[^.?。？]*[?？]", first)
-    return re.sub(r"^#\s*\d+\s*·\s*", "", title), (questions[0] if questions else first).strip().removeprefix('" ')
+    _, *sentences = re.findall(r".+?(?:[.?]”?\"?(?=\s|$)|[。？]”?)", first)  # without "The question."
+    asked = next((k for k, sentence in enumerate(sentences) if re.search(r"[?？]", sentence)), 0)
+    return re.sub(r"^#\s*\d+\s*·\s*", "", title), "".join(sentences[max(0, asked - 1) : asked + 1]).strip()
 
 
 def _read(path: Path) -> dict[str, Any]:
