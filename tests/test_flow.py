@@ -246,3 +246,9 @@ def test_jacobian_of_a_product():
     x = Tensor([[1.0, 2.0]], requires_grad=True)
     matrix = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], np.float32)
     np.testing.assert_array_equal(tl.jacobian(x @ matrix, x)[0, :, 0], matrix.T)
+
+
+def test_the_gradient_of_a_single_number_that_was_broadcast_is_an_array():
+    a = tl.Tensor(2.0, requires_grad=True)
+    gradient = tl.trace((a * np.ones((2, 3), np.float32)).sum()).grad(a)
+    assert type(gradient) is np.ndarray and gradient.shape == () and gradient == 6

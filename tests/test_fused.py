@@ -42,6 +42,23 @@ def test_values_and_all_gradients_equal_the_twins(cell, batch, time, features, h
         np.testing.assert_allclose(got, expected, rtol=near, atol=near * max(1, np.abs(expected).max()))
 
 
+@pytest.mark.parametrize("doubles", [{"x"}, {"h"}, {"W", "b"}], ids=["x", "state", "weights"])
+@every_cell
+def test_mixed_dtypes_give_what_the_twin_gives(cell, doubles):
+    names = OPS[cell].inputs
+    xs = [
+        Tensor(x.numpy(), requires_grad=True, dtype=np.float64 if name[0] in doubles else np.float32)
+        for name, x in zip(names, inputs(cell, 2, 4, 3, 5), strict=True)
+    ]
+    y, twin = OPS[cell](*xs), composed(cell, *xs)
+    assert y.dtype == twin.dtype == np.float64
+    np.testing.assert_allclose(y.numpy(), twin.numpy(), rtol=1e-6, atol=1e-6)
+    seed = np.ones(y.shape)
+    for x, got, expected in zip(xs, vjp(y, xs, seed), vjp(twin, xs, seed), strict=True):
+        assert got.dtype == x.dtype
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
 @every_cell
 def test_differences_agree_to_second_order(cell):
     def f(*xs):

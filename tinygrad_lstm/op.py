@@ -154,7 +154,7 @@ def sum_to(x: Any, shape: Shape) -> Any:
     if x.shape == shape:
         return x
     new = x.ndim - len(shape)
-    if x.shape[new:] == shape:  # the rows of a batch, for a bias
+    if shape and x.shape[new:] == shape:  # the rows of a batch, for a bias
         return x.sum(axis=tuple(range(new)))
     stretched = [new + k for k, n in enumerate(shape) if n == 1 != x.shape[new + k]]
     return x.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)

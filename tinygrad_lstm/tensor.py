@@ -144,8 +144,9 @@ class Tensor:
 
     def _repr_html_(self) -> str:
         """For notebooks: the same, with where it was made, from what, and its gradient."""
-        grad = "" if not self.requires_grad else "–" if self.grad is None else np.array2string(self.grad, precision=4)
-        facts = {"in": self.scope, "from": "; ".join(x.describe() for x in self.inputs), "gradient": grad}
+        values = "–" if self.grad is None else np.array2string(self.grad, threshold=100, precision=4)
+        facts = {"in": self.scope, "from": "; ".join(x.describe() for x in self.inputs)}
+        facts |= {"gradient": values} if self.requires_grad else {}
         rows = "".join(f"<tr><th>{key}</th><td>{escape(fact)}</td></tr>" for key, fact in facts.items() if fact)
         return f"<pre>{escape(repr(self))}</pre><table>{rows}</table>"
 

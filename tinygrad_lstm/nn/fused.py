@@ -64,12 +64,12 @@ def lstm_sequence(
     kept, (batch, time, _), H = {} if kept is None else kept, x.shape, h.shape[1]
     W = _side_by_side((W_o, b_o), (W_f, b_f), (W_i, b_i), (W_C, b_C))
     halved = _halved(W, 3 * H)
-    gates, W_h = _from_x(x, halved[H:], kept), halved[:H]  # o, f, i, C̃; the part of h is added step by step
-    states = np.empty((2, time + 1, batch, H), x.dtype)  # h and C, before the first and after each step
+    gates, W_h = _from_x(x, h, halved, kept), halved[:H]  # o, f, i, C̃; the part of h is added step by step
+    states = np.empty((2, time + 1, batch, H), gates.dtype)  # h and C, before the first and after each step
     states[:, 0] = h, C
     (h, *hs), (C, *Cs) = states
-    tanh_C = _array(kept, "tanh_C", (time, batch, H), x.dtype)
-    from_h, written = np.empty_like(gates[0]), np.empty_like(h)
+    tanh_C = _array(kept, "tanh_C", (time, batch, H), gates.dtype)
+    from_h, written = np.empty_like(gates[0]), np.empty_like(tanh_C[0])
     views = zip(gates, gates[..., : 3 * H], *_parts(gates, 4), tanh_C, hs, Cs, strict=True)
     for t, (z, ofi, o, f, i, C_new, squashed, next_h, next_C) in enumerate(views):
         np.matmul(h, W_h, out=from_h)
@@ -142,7 +142,8 @@ lstm_sequence.joint("backpropagation through time", _lstm_back)
 def rnn_sequence(x: Array, h: Array, W_h: Array, b_h: Array, *, valid: Array | None = None) -> Array:
     """`valid` (batch, time) says which steps of each row count."""
     H, W = h.shape[1], _side_by_side((W_h, b_h))
-    states, from_h = _from_x(x, W[H:], {}), np.empty_like(h)
+    states = _from_x(x, h, W, {})
+    from_h = np.empty_like(states[0])
     for t, z in enumerate(states):
         np.matmul(h, W[:H], out=from_h)
         z += from_h
@@ -157,7 +158,7 @@ def _rnn_back(dy: Any, y: Any, x: Any, h: Any, W_h: Any, b_h: Any, *, valid: Arr
         return _twin_shares(RNNCell, dy, [x, h, W_h, b_h], valid)
     H, W = h.shape[1], _side_by_side((W_h, b_h))
     hs = np.concatenate([h[None], y.swapaxes(0, 1)])
-    dz, W_back, dh = _tanh_slope(hs[1:]), np.ascontiguousarray(W[:H].T), np.zeros_like(h)
+    dz, W_back, dh = _tanh_slope(hs[1:]), np.ascontiguousarray(W[:H].T), np.zeros_like(hs[0])
     for t in reversed(range(len(dz))):
         dh += dy[:, t]
         over = _over(valid, t)
@@ -184,10 +185,10 @@ def gru_sequence(
     kept, (batch, time, _), H = {} if kept is None else kept, x.shape, h.shape[1]
     W = _side_by_side((W_z, b_z), (W_r, b_r), (W_n, b_n))
     halved = _halved(W, 2 * H)
-    gates = _from_x(x, halved[H:], kept)  # z, r, n: the part of x; of n it stays apart from that of h
-    states = np.empty((time + 1, batch, H), x.dtype)
+    gates = _from_x(x, h, halved, kept)  # z, r, n: the part of x; of n it stays apart from that of h
+    states = np.empty((time + 1, batch, H), gates.dtype)
     states[0] = h
-    of_h = _array(kept, "of_h", (time, batch, H), x.dtype)
+    of_h = _array(kept, "of_h", (time, batch, H), gates.dtype)
     from_h = np.empty_like(gates[0])
     for t, (zr, z, r, n) in enumerate(zip(gates[..., : 2 * H], *_parts(gates, 3), strict=True)):
         np.matmul(states[t], halved[:H], out=from_h)
@@ -218,7 +219,7 @@ def _gru_back(
     (time, _, H), (z, r, n) = of_h.shape, _parts(gates, 3)
     dz_x, dz_h = (_array(kept, name, gates.shape, gates.dtype) for name in ("dz_x", "dz_h"))  # at x · W, at h · W
     by_z, by_r, by_n = _parts(dz_x, 3)  # they begin as ∂h/∂z of z and n, and ∂z_n/∂z_r
-    W_back, dh = np.ascontiguousarray(W[:H].T), np.zeros_like(h)
+    W_back, dh = np.ascontiguousarray(W[:H].T), np.zeros_like(states[0])
     for steps in _blocks(time, gates[0].size):
         slope, zr = dz_x[steps, :, : 2 * H], gates[steps, :, : 2 * H]
         np.subtract(1, zr, out=slope)
@@ -260,12 +261,16 @@ def run(cell: Cell, *inputs: Any, valid: Array | None) -> Any:
     """The fused op on x, the initial state and the cell's parameters, in the arrays of its last run if they are free.
 
     Large new arrays cost more than what is computed in them: the system hands them out page by page. They are free once
-    the last result is gone, and with it all that could ask for its gradient. `pop` is atomic: threads may share a cell.
+    the last result is gone, and with it all that could ask for its gradient. `pop` is atomic: threads may share a cell,
+    and whoever finds nothing makes new ones.
     """
     op, idle = OPS[type(cell)], _last.setdefault(cell, [])
     if "kept" not in op.signature:
         return op(*inputs, *parameters(cell), valid=valid)
-    kept = idle.pop() if idle else {}
+    try:
+        kept = idle.pop()
+    except IndexError:
+        kept = {}
     if kept and kept["y"]() is not None:
         kept = {}
     y = op(*inputs, *parameters(cell), valid=valid, kept=kept)
@@ -289,11 +294,11 @@ def _with_ones(x: Array, kept: Arrays) -> Array:
     return x1.reshape(-1, n + 1)
 
 
-def _from_x(x: Array, W: Array, kept: Arrays) -> Array:
-    """[x ; 1] · W of all steps, (time, batch, …), to be kept as "gates"."""
+def _from_x(x: Array, h: Array, W: Array, kept: Arrays) -> Array:
+    """[x ; 1] · W of all steps, (time, batch, …), in the dtype that the composed cell has; kept as "gates"."""
     batch, time, _ = x.shape
-    gates = _array(kept, "gates", (time, batch, W.shape[1]), x.dtype)
-    np.matmul(_with_ones(x, kept), W, out=gates.reshape(time * batch, -1))
+    gates = _array(kept, "gates", (time, batch, W.shape[1]), np.result_type(x, h, W))
+    np.matmul(_with_ones(x, kept), W[h.shape[1] :], out=gates.reshape(time * batch, -1))
     return gates
 
 
