@@ -345,3 +345,15 @@ def test_two_models_are_traced_beside_each_other(here, capsys):
     code, _, err = run(capsys, "trace", "rnn.safetensors", "--beside", "other.safetensors", "--text", "mary lost",
                        "--out", "x.html")  # fmt: skip
     assert code == 2 and err.count("\n") == 1 and not (here / "x.html").exists()
+
+
+def test_compiled_steps_that_are_not_there_are_told_before_training_begins(here, capsys, monkeypatch):
+    words = ("train", "adding", "--compiled", *SMALL)
+    assert run(capsys, *words, "--cell", "lstm-peephole")[::2] == (
+        2, "tinygrad-lstm: --compiled: only rnn, lstm and gru with their usual activations have compiled steps\n"
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "tinygrad_lstm.nn.steps_numba", None)
+    monkeypatch.delattr("tinygrad_lstm.nn.steps_numba", raising=False)
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (1, "") and err.endswith('compiled steps need numba: pip install "tinygrad-lstm[fast]"\n')
+    assert not (here / "model.safetensors").exists()

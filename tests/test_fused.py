@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,8 @@ from tinygrad_lstm.nn.fused import OPS, _last, composed
 from tinygrad_lstm.testing import gradcheck
 
 every_cell = pytest.mark.parametrize("cell", OPS, ids=lambda cell: cell.__name__)
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason='compiled steps need numba: pip install ".[fast]"')
+both_ways = pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_numba)], ids=["numpy", "numba"])
 CASES = [(2, 5, 3, 4, None), (3, 4, 2, 3, [4, 1, 2]), (1, 1, 1, 1, None), (2, 1, 3, 2, None), (1, 40, 2, 5, None)]
 
 
@@ -30,10 +35,11 @@ def mask(time, lengths):
 
 @pytest.mark.parametrize(("dtype", "near"), [(np.float64, 1e-13), (np.float32, 2e-5)])
 @pytest.mark.parametrize(("batch", "time", "features", "hidden", "lengths"), CASES)
+@both_ways
 @every_cell
-def test_values_and_all_gradients_equal_the_twins(cell, batch, time, features, hidden, lengths, dtype, near):
+def test_values_and_all_gradients_equal_the_twins(cell, compiled, batch, time, features, hidden, lengths, dtype, near):
     xs, valid = inputs(cell, batch, time, features, hidden, dtype), mask(time, lengths)
-    y, twin = OPS[cell](*xs, valid=valid), composed(cell, *xs, valid=valid)
+    y, twin = OPS[cell](*xs, valid=valid, compiled=compiled), composed(cell, *xs, valid=valid)
     assert y.dtype == dtype and y.shape == (2, batch, time, hidden)[len(cell.State._fields) == 1 :]
     np.testing.assert_allclose(y.numpy(), twin.numpy(), rtol=near, atol=near)
     seed = np.random.default_rng(1).normal(size=y.shape).astype(dtype)
@@ -43,14 +49,15 @@ def test_values_and_all_gradients_equal_the_twins(cell, batch, time, features, h
 
 
 @pytest.mark.parametrize("doubles", [{"x"}, {"h"}, {"W", "b"}], ids=["x", "state", "weights"])
+@both_ways
 @every_cell
-def test_mixed_dtypes_give_what_the_twin_gives(cell, doubles):
+def test_mixed_dtypes_give_what_the_twin_gives(cell, compiled, doubles):
     names = OPS[cell].inputs
     xs = [
         Tensor(x.numpy(), requires_grad=True, dtype=np.float64 if name[0] in doubles else np.float32)
         for name, x in zip(names, inputs(cell, 2, 4, 3, 5), strict=True)
     ]
-    y, twin = OPS[cell](*xs), composed(cell, *xs)
+    y, twin = OPS[cell](*xs, compiled=compiled), composed(cell, *xs)
     assert y.dtype == twin.dtype == np.float64
     np.testing.assert_allclose(y.numpy(), twin.numpy(), rtol=1e-6, atol=1e-6)
     seed = np.ones(y.shape)
@@ -78,13 +85,14 @@ def test_what_was_kept_of_another_call_is_not_used(cell):
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("fused", [True, pytest.param("numba", marks=needs_numba)], ids=["numpy", "numba"])
 @pytest.mark.parametrize("lengths", [None, [5, 2, 3]], ids=["full", "padded"])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layer", [nn.RNN, nn.LSTM, nn.GRU])
-def test_a_fused_layer_equals_the_same_layer_step_by_step(layer, layers, bidirectional, lengths):
+def test_a_fused_layer_equals_the_same_layer_step_by_step(layer, layers, bidirectional, lengths, fused):
     rng = np.random.default_rng(0)
-    net = layer(3, 4, num_layers=layers, bidirectional=bidirectional, fused=True, rng=rng).astype(np.float64)
+    net = layer(3, 4, num_layers=layers, bidirectional=bidirectional, fused=fused, rng=rng).astype(np.float64)
     x = Tensor(rng.normal(size=(3, 5, 3)), requires_grad=True)
     weights = rng.normal(size=(3, 5, 4 * (1 + bidirectional)))
 
@@ -96,11 +104,11 @@ def test_a_fused_layer_equals_the_same_layer_step_by_step(layer, layers, bidirec
         grads = tl.grad(loss, [x, *net.parameters()])
         return [t.numpy() for t in (*grads, out.h, *out.last, *out.as_keras(True, True))]
 
-    fused = everything()
+    at_once = everything()
     with nn.unfused(net):
         by_steps = everything()
-    assert net.fused
-    for got, expected in zip(fused, by_steps, strict=True):
+    assert net.fused == fused
+    for got, expected in zip(at_once, by_steps, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-12)
 
 
@@ -126,6 +134,26 @@ def test_a_fused_layer_says_what_it_cannot_do():
     ):  # fmt: skip
         with pytest.raises(ValueError, match="no fused op for this cell"):
             layer(2, 3, fused=True, **settings)
+
+
+def test_fused_takes_three_values_and_says_what_is_missing(monkeypatch):
+    with pytest.raises(ValueError, match="fused must be False, True or \"numba\", not 'numpy'"):
+        nn.LSTM(2, 3, fused="numpy")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "tinygrad_lstm.nn.steps_numba", raising=False)
+    monkeypatch.delattr(nn, "steps_numba", raising=False)
+    with pytest.raises(ImportError, match=r'need numba: pip install "tinygrad-lstm\[fast\]"'):
+        nn.LSTM(2, 3, fused="numba")(np.zeros((1, 2, 2), np.float32))
+
+
+@both_ways
+@every_cell
+def test_a_value_that_is_no_number_is_seen_in_the_result(cell, compiled):
+    xs = inputs(cell, 2, 3, 2, 2, np.float32)
+    array = xs[0].numpy().copy()
+    array[0, 1] = np.nan
+    y = OPS[cell](Tensor(array), *xs[1:], compiled=compiled).numpy().reshape(-1, 2, 3, 2)[0]
+    assert np.isnan(y[0, 1:]).all() and np.isfinite(y[0, 0]).all() and np.isfinite(y[1]).all()
 
 
 def test_dropout_between_fused_layers():

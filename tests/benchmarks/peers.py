@@ -32,7 +32,7 @@ def data(batch: int, steps: int, hidden: int) -> tuple[Any, dict[str, Any]]:
 # — ours ————————————————————————————————————————————————————————————————————————————————————————————————
 
 
-def _ours(name: str, fused: bool) -> Callable[[int, int, int], Run]:
+def _ours(name: str, fused: Any) -> Callable[[int, int, int], Run]:
     def prepare(batch: int, steps: int, hidden: int) -> Run:
         from tinygrad_lstm import Tensor, nn
 
@@ -200,6 +200,8 @@ def tinygrad_jit(batch: int, steps: int, hidden: int) -> Run:
 PEERS: dict[str, tuple[Callable[[int, int, int], Run], str]] = {
     "LSTM fused": (_ours("LSTM", True), "tinygrad-lstm"),
     "LSTM composed": (_ours("LSTM", False), "tinygrad-lstm"),
+    "LSTM compiled": (_ours("LSTM", "numba"), "tinygrad-lstm"),
+    "GRU compiled": (_ours("GRU", "numba"), "tinygrad-lstm"),
     "GRU fused": (_ours("GRU", True), "tinygrad-lstm"),
     "RNN fused": (_ours("RNN", True), "tinygrad-lstm"),
     "torch nn.LSTM": (_torch_layer("LSTM"), "torch"),

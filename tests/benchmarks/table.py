@@ -15,6 +15,7 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 from statistics import median
+from time import sleep
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -57,6 +58,7 @@ def measure(names: list[str], size: str, rounds: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
         for worker in workers:
+            sleep(0.1)  # the threads of the one before go on waiting in a loop for some 30 ms
             times[worker.name].append(worker.best(size, runs[worker.name]))
     for worker in workers:
         worker.process.kill()

@@ -73,7 +73,7 @@ def explain(exc: Exception) -> tuple[int, str]:
             return 2, f"which command? {PROGRAM} --help lists them"
         return int(getattr(exc, "exit_code", 2)), _one_line(exc.format_message())
     line = _one_line(exc)
-    if isinstance(exc, CheckpointError | TrainingError | OSError):
+    if isinstance(exc, CheckpointError | TrainingError | OSError) or type(exc) is ImportError:  # an extra is missing
         return 1, line
     if isinstance(exc, ValueError):
         return 2, line
