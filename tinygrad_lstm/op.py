@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -151,8 +152,8 @@ def is_basic(index: Any) -> bool:
 
 def sum_to(x: Any, shape: Shape) -> Any:
     """Undo broadcasting: sum `x` over the axes along which `shape` was stretched."""
-    if x.shape == shape:
-        return x
+    if x.size == prod(shape):  # a batch of one has nothing to add up
+        return x.reshape(shape)
     new = x.ndim - len(shape)
     if shape and x.shape[new:] == shape:  # the rows of a batch, for a bias
         return x.sum(axis=tuple(range(new)))

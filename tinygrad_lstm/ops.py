@@ -10,6 +10,7 @@ are keywords: `sum(x, axis=0)`. In the formulas dy is dL/dy, what has arrived at
 
 import builtins
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -240,7 +241,7 @@ def _along(axis: int, ndim: int, parts: Sequence[Any]) -> list[Any]:
 
 def _sections(lengths: Sequence[int]) -> list[slice]:
     """Slices of these lengths, one after the other."""
-    return [slice(end - n, end) for n, end in zip(lengths, np.cumsum(lengths).tolist(), strict=True)]
+    return [slice(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
 
 @op("concat", "y = the inputs joined along an axis that all have; xs one by one or as one list.")
 def concat(*xs: Array, axis: int = -1) -> Array: return np.concatenate(xs, axis=axis)

@@ -106,5 +106,5 @@ def _walk(value: Any, path: str, above: tuple[Any, ...] = ()) -> Iterator[tuple[
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, Tensor | Module):
             yield name, item
-        if not isinstance(item, Tensor) and not any(item is outer for outer in (value, *above)):
+        if isinstance(item, Module | list | tuple | dict) and not any(item is outer for outer in (value, *above)):
             yield from _walk(item, name, (value, *above))
