@@ -85,9 +85,18 @@ class Trace:
 
     def inputs(self, out: Tensor) -> list[Edge]:
         """The edges that lead into `out`, one for each of its inputs (`a + a` has two)."""
+        xs, row = self._row(out)
+        return [Edge(x, out, k, share) for k, (x, share) in enumerate(zip(xs, row, strict=True))]
+
+    def edge(self, out: Tensor, k: int) -> Edge:
+        """The edge that leads into `out` from its input k."""
+        xs, row = self._row(out)
+        return Edge(xs[k], out, k, row[k])
+
+    def _row(self, out: Tensor) -> tuple[tuple[Tensor, ...], list[Any]]:
+        """The inputs of `out`, and what flows into each."""
         _, xs, row = self._visited[self._place[out.birth]] if out.birth in self._place else (out, out.inputs, [])
-        shares = row or [None] * len(xs)
-        return [Edge(x, out, k, share) for k, (x, share) in enumerate(zip(xs, shares, strict=True))]
+        return xs, row or [None] * len(xs)
 
     @property
     def edges(self) -> list[Edge]:

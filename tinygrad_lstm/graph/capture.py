@@ -151,7 +151,7 @@ class Graph:
             return None
         sums: dict[int, Array] = {}
         for edge in edges:
-            share = self.trace.inputs(edge.out)[edge.k].share
+            share = self.trace.edge(edge.out, edge.k).share
             if share is not None:
                 sums[edge.x.birth] = sums[edge.x.birth] + share if edge.x.birth in sums else share
         norms = [norm(total) or 0.0 for total in sums.values()]

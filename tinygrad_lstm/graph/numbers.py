@@ -170,7 +170,7 @@ class Numbers:
 
     def _sent(self, edge: Edge) -> Array | None:
         assert self.graph.trace is not None
-        return self.graph.trace.inputs(edge.out)[edge.k].share
+        return self.graph.trace.edge(edge.out, edge.k).share
 
     def _shares(self, tensor: Tensor) -> Iterator[tuple[Edge, Array]]:
         for k, x in enumerate(self.graph.inputs(tensor)):

@@ -391,7 +391,7 @@ def _arrow(
         return f"{start}, class=forward]"
     number = share
     if edge.x.size == 1:  # a single number has a sign
-        array = graph.trace.inputs(edge.out)[edge.k].share
+        array = graph.trace.edge(edge.out, edge.k).share
         number = float(array.item()) if array is not None else share
     formula = edge.out.op.formula(edge.k)
     label = f", label={quoted(formula, digits(number), ' ')}" if "grad" in show else ""  # the last line: clear of it
