@@ -60,8 +60,8 @@ PRODUCTS = [
 ]  # fmt: skip
 INDICES: list[Any] = [
     1, -1, np.int64(2), (1, 2), slice(1, 3), slice(None, None, -2), (slice(None), -1), (..., 0), (None, 1), None, ...,
-    [0, 2, 0, 0], np.array([[1, 1], [3, 1]]), (np.array([0, 0, 2]), np.array([1, 1, 3])), (slice(None), [1, 1]),
-    (np.array([1, 1]), slice(1, 3)), np.arange(4) % 2 == 0, np.arange(20).reshape(4, 5) % 3 == 0,
+    [0, 2, 0, 0], np.array([[1, 1], [3, 1]]), np.array([-1, 3, -1]), (np.array([0, 0, 2]), np.array([1, 1, 3])),
+    (slice(None), [1, 1]), (np.array([1, 1]), slice(1, 3)), np.arange(4) % 2 == 0, np.arange(20).reshape(4, 5) % 3 == 0,
 ]  # fmt: skip
 VALID = (None, np.array([[True, False], [True, True]]))  # steps of the rows of a sequence
 

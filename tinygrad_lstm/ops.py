@@ -254,7 +254,6 @@ stack.joint("dy at its place", lambda dy, y, *xs, axis=0: [dy[index] for index i
 
 def split(x: Any, sections: int | Sequence[int], *, axis: int = -1) -> list[Any]:
     """Cut an axis into equal sections, or into sections of the given lengths: the opposite of `concat`.
-
     Raises ValueError where they do not add up to the axis.
     """
     lengths = [x.shape[axis] // sections] * sections if isinstance(sections, int) else list(sections)

@@ -25,11 +25,9 @@ def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
 
 class scope(ContextDecorator):  # a class: a cell enters six at each step, and a generator takes three times as long
     """Everything made inside `with scope("encoder"):` carries that name in its path.
-    Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`.
-    """
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._tokens: list[Token[str]] = []
+    Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`."""
+    _tokens: list[Token[str]]
+    def __init__(self, name: str) -> None: self.name, self._tokens = name, []
     def __enter__(self) -> None:
         outer = scope_path.get()
         self._tokens.append(scope_path.set(f"{outer}/{self.name}" if outer else self.name))

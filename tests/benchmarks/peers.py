@@ -200,8 +200,8 @@ def tinygrad_jit(batch: int, steps: int, hidden: int) -> Run:
 PEERS: dict[str, tuple[Callable[[int, int, int], Run], str]] = {
     "LSTM fused": (_ours("LSTM", True), "tinygrad-lstm"),
     "LSTM composed": (_ours("LSTM", False), "tinygrad-lstm"),
-    "LSTM compiled": (_ours("LSTM", "numba"), "tinygrad-lstm"),
-    "GRU compiled": (_ours("GRU", "numba"), "tinygrad-lstm"),
+    "LSTM compiled": (_ours("LSTM", "numba"), "numba"),
+    "GRU compiled": (_ours("GRU", "numba"), "numba"),
     "GRU fused": (_ours("GRU", True), "tinygrad-lstm"),
     "RNN fused": (_ours("RNN", True), "tinygrad-lstm"),
     "torch nn.LSTM": (_torch_layer("LSTM"), "torch"),

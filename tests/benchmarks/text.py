@@ -1,6 +1,8 @@
-"""The same character model here and in PyTorch: `python tests/benchmarks/text.py [--seconds 120] [--hidden 128]`.
+"""The same character model here (fused; compiled, where numba is installed) and in PyTorch.
 
-Both start from the same weights, read the same chunks of the standard library's source (batch 32, 64 characters at a
+    python tests/benchmarks/text.py [--seconds 120] [--hidden 128]
+
+All start from the same weights, read the same chunks of the standard library's source (batch 32, 64 characters at a
 time, state carried along), and use Adam with lr 0.01 and all gradients clipped to norm 1. They take turns, ten seconds
 each, until each has had its time. Printed: characters a second, and bits a held-out character.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
@@ -28,8 +31,8 @@ def endless(task: tasks.Text) -> Iterator[Any]:
         yield from task.chunks(BATCH, CHUNK, 0)
 
 
-def ours(model: SequenceModel, task: tasks.Text) -> tuple[Step, Callable[[], float]]:
-    model.rnn.fused = True
+def ours(model: SequenceModel, task: tasks.Text, fused: Any) -> tuple[Step, Callable[[], float]]:
+    model.rnn.fused = fused
     mover, state = optim.Adam(model.parameters(), lr=LR, global_clipnorm=CLIP), [None]
 
     def step(batch: Any) -> None:
@@ -98,8 +101,10 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=128)
     args = parser.parse_args()
     task = tasks.stdlib()
-    model = SequenceModel.for_task(task, hidden=args.hidden, seed=0)
-    nets = {"torch": theirs(model, task), "tinygrad_lstm": ours(model, task)}  # torch copies the weights first
+    models = [SequenceModel.for_task(task, hidden=args.hidden, seed=0) for _ in range(3)]
+    nets = {"torch": theirs(models[0], task), "fused": ours(models[1], task, True)}
+    if find_spec("numba"):
+        nets["compiled"] = ours(models[2], task, "numba")
     spent, steps = dict.fromkeys(nets, 0.0), dict.fromkeys(nets, 0)
     text = {name: endless(task) for name in nets}
     while min(spent.values()) < args.seconds:
