@@ -269,6 +269,10 @@ class Recurrent(Module):
             raise ValueError(f'{type(self).__name__}: fused must be False, True or "numba", not {fused!r}.')
         if fused and not self.fusable:
             raise ValueError(f"{type(self).__name__}: there is no fused op for this cell or these activations.")
+        if fused == "numba":
+            from .fused import steps_of
+
+            steps_of(compiled=True)  # says now if numba is missing
 
     @property
     def fusable(self) -> bool:
