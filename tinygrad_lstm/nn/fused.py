@@ -158,8 +158,8 @@ def _gru_back(
     H = of_h.shape[2]
     dz_x, dz_h = (_array(kept, name, gates.shape, gates.dtype) for name in ("dz_x", "dz_h"))  # at x · W, at h · W
     dh = steps_of(compiled).gru_back(dy, gates, states, of_h, np.ascontiguousarray(W[:H].T), dz_x, dz_h, valid)
-    dx, parts = _from_all_steps(states[:-1], x, W, dz_h, dz_x, kept)
-    return [dx, dh, *(array for pair in parts for array in pair), dz_h[..., 2 * H :].sum(axis=(0, 1))]
+    dx, pairs = _from_all_steps(states[:-1], x, W, dz_h, dz_x, kept)
+    return [dx, dh, *(array for pair in pairs for array in pair), dz_h[..., 2 * H :].sum(axis=(0, 1))]
 
 
 gru_sequence.joint("backpropagation through time", _gru_back)
