@@ -134,6 +134,10 @@ def test_a_fused_layer_says_what_it_cannot_do():
     ):  # fmt: skip
         with pytest.raises(ValueError, match="no fused op for this cell"):
             layer(2, 3, fused=True, **settings)
+        net = layer(2, 3, **settings)
+        with pytest.raises(ValueError, match="no fused op for this cell"):
+            net.fused = True
+        assert net.fused is False
 
 
 def test_fused_takes_three_values_and_says_what_is_missing(monkeypatch):

@@ -265,14 +265,25 @@ class Recurrent(Module):
         make = cell or self.cell_type
         self.cells = [[make(n, hidden_size, rng=self._rng, **settings) for _ in self.directions] for n in sizes]
         self.fused = fused
-        if fused not in (False, True, "numba"):
-            raise ValueError(f'{type(self).__name__}: fused must be False, True or "numba", not {fused!r}.')
-        if fused and not self.fusable:
-            raise ValueError(f"{type(self).__name__}: there is no fused op for this cell or these activations.")
-        if fused == "numba":
-            from .fused import steps_of
 
-            steps_of(compiled=True)  # says now if numba is missing
+    @property
+    def fused(self) -> bool | Literal["numba"]:
+        """How it runs: step by step, as one op, or as one op with compiled steps.
+
+        Setting it raises ValueError where there is no fused op, and ImportError where numba is missing.
+        """
+        return self._fused
+
+    @fused.setter
+    def fused(self, how: bool | Literal["numba"]) -> None:
+        from .fused import steps_of
+
+        if how not in (False, True, "numba"):
+            raise ValueError(f'{type(self).__name__}: fused must be False, True or "numba", not {how!r}.')
+        if how and not self.fusable:
+            raise ValueError(f"{type(self).__name__}: there is no fused op for this cell or these activations.")
+        steps_of(compiled=how == "numba")
+        self._fused = how
 
     @property
     def fusable(self) -> bool:

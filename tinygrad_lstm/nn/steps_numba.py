@@ -28,7 +28,7 @@ BELOW = tuple(np.float32([4.89352518554385e-03, 2.26843463243900e-03, 1.18534705
 END = np.float32(7.90531110763549805)
 
 # A division that does not raise leaves a loop no way out, and "contract" joins products and sums; NaN remains NaN.
-step = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
+compiled = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
 
 def tanh(x: Any) -> Any:
     """tanh of one number, in its dtype."""
@@ -48,7 +48,7 @@ def _tanh(x):
 
 # Each inner loop writes to one array, which is what lets the compiler do many of its numbers at a time.
 
-@step
+@compiled
 def _lstm(t, from_h, gates, states, tanh_C, valid):
     half, H = from_h.dtype.type(0.5), from_h.shape[1] // 4
     for r in range(len(from_h)):
@@ -62,7 +62,7 @@ def _lstm(t, from_h, gates, states, tanh_C, valid):
         for k in range(H): squashed[k] = tanh(C[k])
         for k in range(H): h[k] = z[k] * squashed[k]
 
-@step
+@compiled
 def _lstm_back(t, dy, dh, past, dC, gates, states, tanh_C, dz, valid):
     one, H = dh.dtype.type(1), dh.shape[1]
     for r in range(len(dh)):
@@ -80,7 +80,7 @@ def _lstm_back(t, dy, dh, past, dC, gates, states, tanh_C, dz, valid):
         for k in range(H): d[3 * H + k] = dC[r, k] * z[2 * H + k] * (one - z[3 * H + k] * z[3 * H + k])
         for k in range(H): dC[r, k] *= z[H + k]
 
-@step
+@compiled
 def _gru(t, from_h, gates, states, of_h, b_rn, valid):
     half, H = from_h.dtype.type(0.5), len(b_rn)
     for r in range(len(from_h)):
@@ -93,7 +93,7 @@ def _gru(t, from_h, gates, states, of_h, b_rn, valid):
         else:
             states[t + 1, r] = states[t, r]
 
-@step
+@compiled
 def _gru_back(t, dy, dh, past, gates, states, of_h, dz_x, dz_h, valid):
     one, H = dh.dtype.type(1), dh.shape[1]
     for r in range(len(dh)):
