@@ -14,7 +14,7 @@ import pytest
 from tinygrad_lstm import tasks
 from tinygrad_lstm.cli import main
 from tinygrad_lstm.exchange import read
-from tinygrad_lstm.tasks.model import load_model
+from tinygrad_lstm.training.model import load_model
 
 SMALL = ("--hidden", "8", "--batch", "4", "--steps", "3")
 
@@ -225,7 +225,7 @@ def test_debug_shows_the_traceback(here):
 
 
 def test_what_should_not_happen_is_still_one_line(here, capsys, monkeypatch):
-    monkeypatch.setattr("tinygrad_lstm.tasks.model.SequenceModel.for_task", lambda *a, **k: {}["gone"])
+    monkeypatch.setattr("tinygrad_lstm.training.model.SequenceModel.for_task", lambda *a, **k: {}["gone"])
     code, _, err = run(capsys, "train", "copying")
     assert code == 1 and "KeyError: 'gone' (this should not happen; --debug shows where" in err and err.count("\n") == 1
 

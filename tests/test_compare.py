@@ -10,9 +10,9 @@ from tinygrad_lstm import tasks
 from tinygrad_lstm.cli import main
 from tinygrad_lstm.graph.dot import Scale
 from tinygrad_lstm.tasks import compare as place
-from tinygrad_lstm.tasks.compare import NETS, Row, compare
-from tinygrad_lstm.tasks.fit import TrainingError
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm.training.compare import NETS, Row, compare
+from tinygrad_lstm.training.fit import TrainingError
+from tinygrad_lstm.training.model import SequenceModel
 
 LINEAR = {"cell": "rnn", "activation": "linear"}
 

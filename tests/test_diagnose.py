@@ -10,8 +10,8 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn, optim, tasks
 from tinygrad_lstm.flow.diagnose import _exploding, diagnose, forget_bias_for
-from tinygrad_lstm.tasks.fit import fit
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm.training.fit import fit
+from tinygrad_lstm.training.model import SequenceModel
 
 
 class Net(nn.Module):

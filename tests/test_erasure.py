@@ -9,9 +9,9 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm.cli import main
-from tinygrad_lstm.tasks.erasure import Question, erasures, survey, switching, weigh
-from tinygrad_lstm.tasks.fit import fit, make_optimizer
-from tinygrad_lstm.tasks.model import SequenceModel, load_model, save_model
+from tinygrad_lstm.training.erasure import Question, erasures, survey, switching, weigh
+from tinygrad_lstm.training.fit import fit, make_optimizer
+from tinygrad_lstm.training.model import SequenceModel, load_model, save_model
 
 TASK = tl.tasks.pronouns(clauses=(1, 2), distance=(2, 24))
 

@@ -9,8 +9,8 @@ import pytest
 
 from tinygrad_lstm import tasks
 from tinygrad_lstm.exchange import CheckpointError, read_meta, save
-from tinygrad_lstm.tasks.fit import History, Interrupted, TrainingError, evaluate, fit, make_optimizer
-from tinygrad_lstm.tasks.model import CELLS, SequenceModel, load_model, save_model
+from tinygrad_lstm.training.fit import History, Interrupted, TrainingError, evaluate, fit, make_optimizer
+from tinygrad_lstm.training.model import CELLS, SequenceModel, load_model, save_model
 
 SONG = "row, row, row your boat, gently down the stream. merrily, merrily, life is but a dream.\n" * 30
 

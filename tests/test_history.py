@@ -7,9 +7,9 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, tasks
-from tinygrad_lstm.tasks.fit import fit, make_optimizer
-from tinygrad_lstm.tasks.model import SequenceModel, load_model
-from tinygrad_lstm.tasks.record import Record, Snapshot, diff
+from tinygrad_lstm.training.fit import fit, make_optimizer
+from tinygrad_lstm.training.model import SequenceModel, load_model
+from tinygrad_lstm.training.record import Record, Snapshot, diff
 
 
 @pytest.fixture

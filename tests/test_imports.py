@@ -3,24 +3,24 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import tinygrad_lstm
+from tinygrad_lstm.moved import MOVED
 
 HOUSE = Path(tinygrad_lstm.__file__).parent
 CORE = ("tensor", "op", "ops", "engine", "scope")
-ORDER = [*CORE, "testing", "nn", "optim", "flow", "graph", "tasks", "exchange", "training", "course", "cli"]
-ORDER += ["__main__", "__init__"]
-ASIDE = {"exchange": {"tasks"}, "tasks": {"nn", "optim", "flow", "graph"}}
-DATA = {"__init__", "base", "characters", "classic", "sentences", "table"}  # the rest of tasks/ trains and looks
+ORDER = [*CORE, "testing", "tasks", "nn", "optim", "flow", "exchange", "graph", "training", "course", "cli"]
+ORDER += ["__main__", "moved", "__init__"]
+ASIDE = {"tasks": set(CORE), "exchange": {"tasks"}}  # data alone; a file of numbers knows no task
 FILES = sorted(HOUSE.rglob("*.py"))
 
 
 def room(path: Path) -> str:
-    first = path.relative_to(HOUSE).parts[0].removesuffix(".py")
-    return "training" if first == "tasks" and path.stem not in DATA else first
+    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
 
 
 def imported(path: Path) -> set[str]:
@@ -86,3 +86,13 @@ def test_every_promised_name_is_found():
     assert set(tl.__all__) <= set(dir(tl))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = tl.nothing
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items(), ids=list(MOVED))
+def test_an_old_path_is_an_alias(old, new):
+    assert import_module(f"tinygrad_lstm.{old}") is import_module(f"tinygrad_lstm.{new}")
+    code = (  # the old name first, in a Python that knows neither yet
+        f"from importlib import import_module as get; a, b = get('tinygrad_lstm.{old}'), get('tinygrad_lstm.{new}'); "
+        f"assert a is b and a.__name__ == a.__spec__.name == 'tinygrad_lstm.{new}'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -28,7 +28,7 @@ from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.dot import digits
 from tinygrad_lstm.graph.html import LEVELS
 from tinygrad_lstm.graph.page import WINDOW
-from tinygrad_lstm.tasks.record import Record, Snapshot
+from tinygrad_lstm.training.record import Record, Snapshot
 
 CHROMIUM = os.environ.get("TINYGRAD_LSTM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update",

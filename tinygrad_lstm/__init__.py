@@ -11,6 +11,7 @@ from .engine import grad
 from .flow.jacobian import jacobian
 from .flow.trace import Trace, trace
 from .flow.what_if import what_if
+from .moved import forward as _forward
 from .nn import dropout
 from .ops import (
     abs,
@@ -61,16 +62,18 @@ if TYPE_CHECKING:
     from .flow.clips import clip_effect
     from .flow.diagnose import diagnose, forget_bias_for
     from .graph import Drawing, Graph, draw
-    from .tasks.compare import Comparison, compare
+    from .training.compare import Comparison, compare
+
+_forward()
 
 # Where the rest is found: it is imported when it is first asked for, so that the import costs little.
 _LATER = {
-    "Comparison": "tasks.compare",
+    "Comparison": "training.compare",
     "Drawing": "graph",
     "Graph": "graph",
     "backward_only": "flow.backward_only",
     "clip_effect": "flow.clips",
-    "compare": "tasks.compare",
+    "compare": "training.compare",
     "diagnose": "flow.diagnose",
     "draw": "graph",
     "exchange": "",

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from tinygrad_lstm import no_grad, optim, tasks
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm.training.model import SequenceModel
 
 BATCH, CHUNK, LR, CLIP, HELD_OUT, TURN = 32, 64, 0.01, 1.0, 64, 10.0
 Step = Callable[[Any], None]

@@ -66,7 +66,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def explain(exc: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error."""
     from ..exchange import CheckpointError
-    from ..tasks.fit import TrainingError
+    from ..training.fit import TrainingError
 
     if hasattr(exc, "format_message"):  # typer's own: an unknown option, a missing argument
         if type(exc).__name__ == "NoArgsIsHelpError":

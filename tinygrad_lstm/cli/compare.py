@@ -28,7 +28,7 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of weights, input and training batches: the same for all nets.")] = 0,
 ) -> None:
     """Compare how the gradient shrinks or grows on its way back through RNNs, LSTMs and GRUs."""
-    from ..tasks.compare import compare as measure
+    from ..training.compare import compare as measure
     from .train import make_task
 
     if settings and task is None:

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from ..flow.ledger import Flow
     from ..tasks import Pronouns
-    from ..tasks.erasure import Question
-    from ..tasks.model import SequenceModel
+    from ..training.erasure import Question
+    from ..training.model import SequenceModel
 
 # The first LSTM begins with open forget gates and no recurrent weights, so that only C leads from word to word; the
 # second as Keras begins, with forget bias 1 and orthogonal recurrent weights, so that it may also hand on through h.
@@ -33,9 +33,9 @@ def demo(
     import tinygrad_lstm as tl
 
     from ..exchange import check_place
-    from ..tasks.erasure import Question, survey, switching
-    from ..tasks.fit import evaluate
-    from ..tasks.model import save_model
+    from ..training.erasure import Question, survey, switching
+    from ..training.fit import evaluate
+    from ..training.model import save_model
 
     out.mkdir(parents=True, exist_ok=True)
     check_place(out / "model.safetensors")
@@ -98,8 +98,8 @@ def demo(
 
 def _train(task: Pronouns, steps: int, seed: int, **settings: Any) -> SequenceModel:
     """A net of the demo, trained with a progress bar."""
-    from ..tasks.fit import fit, make_optimizer
-    from ..tasks.model import SequenceModel
+    from ..training.fit import fit, make_optimizer
+    from ..training.model import SequenceModel
 
     model = SequenceModel.for_task(task, seed=seed, embedding=EMBEDDING, **settings)
     bias = f", forget bias {settings['forget_bias']:g}" if "forget_bias" in settings else ""
@@ -113,7 +113,7 @@ def _train(task: Pronouns, steps: int, seed: int, **settings: Any) -> SequenceMo
 
 def _chosen(questions: list[Question], model: SequenceModel) -> Question:
     """A sentence to look at: rightly answered, with some words between name and pronoun, and short enough to read."""
-    from ..tasks.erasure import erasures
+    from ..training.erasure import erasures
 
     def awkward(question: Question) -> tuple[bool, int, int]:
         before, _ = erasures(model, question)
@@ -152,7 +152,7 @@ def _times(part: float, whole: float) -> str:
 
 def _weights(model: SequenceModel, question: Question) -> None:
     """Print what each word weighs, by three questions that are easily taken for one."""
-    from ..tasks.erasure import weigh
+    from ..training.erasure import weigh
 
     weights = weigh(model, question)
     print("\nWhich word decides? Three questions about the margin between the two pronouns (in logits):\n")

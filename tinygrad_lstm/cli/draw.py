@@ -25,7 +25,7 @@ def draw(
     import tinygrad_lstm as tl
 
     from ..exchange import check_place
-    from ..tasks.model import CELLS
+    from ..training.model import CELLS
 
     if cell not in CELLS:
         raise ValueError(f"--cell {cell}: there are {', '.join(CELLS)}")

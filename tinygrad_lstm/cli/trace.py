@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..flow.trace import Trace
     from ..tasks import Task
     from ..tasks.base import Array
-    from ..tasks.model import SequenceModel
+    from ..training.model import SequenceModel
 
 
 def trace(
@@ -62,7 +62,7 @@ def _traced(
     """Ask a model, print its answer and the ledger. The trace, a label for each step, and what the model is called."""
     import tinygrad_lstm as tl
 
-    from ..tasks.model import load_model
+    from ..training.model import load_model
 
     net, task = load_model(model)
     if task is None:

@@ -12,8 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from ..tasks import Batch, Task
-    from ..tasks.fit import Evaluation, History
-    from ..tasks.model import SequenceModel
+    from ..training.fit import Evaluation, History
+    from ..training.model import SequenceModel
 
 MODEL = ("cell", "hidden", "layers", "embedding", "activation", "recurrent_activation", "forget_bias", "seed")
 CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
@@ -56,8 +56,8 @@ def train(
     from ..exchange import check_place, read_meta
     from ..nn.fused import steps_of
     from ..tasks import TaskError
-    from ..tasks.fit import Interrupted, evaluate, fit, make_optimizer
-    from ..tasks.model import SequenceModel, load_model
+    from ..training.fit import Interrupted, evaluate, fit, make_optimizer
+    from ..training.model import SequenceModel, load_model
 
     rule = {name: given[name] for name in ("lr", *CLIPS) if name in given}
     if resume is not None:

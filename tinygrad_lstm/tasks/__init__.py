@@ -15,10 +15,10 @@ from dataclasses import fields
 from typing import Any
 
 from .base import Batch, Task, TaskError, stack
-from .characters import Stdlib, Text
 from .classic import Adding, Copying, Reber, TemporalOrder
-from .sentences import Pronouns, Sentence
-from .table import Series
+from .pronouns import Pronouns, Sentence
+from .series import Series
+from .text import Stdlib, Text
 
 # The lower-case names are how one asks for a task: tasks.adding(length=50).
 pronouns, text, stdlib, series = Pronouns, Text, Stdlib, Series

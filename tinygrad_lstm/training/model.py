@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import nn
 from ..scope import no_grad
+from ..tasks.base import Array, Batch, Task, TaskError
 from ..tensor import Tensor
-from .base import Array, Batch, Task, TaskError
 
 # Each cell by name: its layer, what makes it that variant, and which settings of the gates it understands.
 GATES = ("recurrent_activation", "output_activation", "forget_bias")
@@ -193,7 +193,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[SequenceModel, Task | None
     read.
     """
     from ..exchange import CheckpointError, load, read_meta
-    from . import from_config
+    from ..tasks import from_config
 
     meta = read_meta(path)
     if "model" not in meta:

@@ -14,9 +14,9 @@ from ..flow.ledger import Flow, step_of
 from ..flow.trace import trace
 from ..flow.what_if import what_if
 from ..scope import no_grad
+from ..tasks.pronouns import PRONOUNS, Pronouns, Sentence
 from ..tensor import Array, Tensor
 from .model import Prediction, SequenceModel
-from .sentences import PRONOUNS, Pronouns, Sentence
 
 
 class Question(NamedTuple):

@@ -13,8 +13,8 @@ from ..flow.trace import Trace, trace
 from ..graph.dot import GREY, INK, Picture, Scale, digits, quoted
 from ..graph.render import Drawing
 from ..optim import CLIPS, SGD
+from ..tasks.base import Task
 from ..tensor import Array
-from .base import Task
 from .fit import TrainingError, fit, make_optimizer
 from .model import CELLS, SequenceModel
 
@@ -156,7 +156,7 @@ def compare(
 
     Args:
         nets: names, as a list or with commas between: "rnn", "gru", "lstm:3" (forget bias 3) and any cell of
-            `tasks.model.CELLS`; "relu-" before a name takes relu for tanh (both of them in an LSTM); "irnn" is a
+            `training.model.CELLS`; "relu-" before a name takes relu for tanh (both of them in an LSTM); "irnn" is a
             relu-rnn that starts from the identity (Le, Jaitly, Hinton 2015); "+clip" at the end adds global_clipnorm=1.
             Or a dict of your own names and settings (of `SequenceModel`, and a clip).
         steps: time steps of the random input, standard normal numbers; 100 by default. A task has its own lengths.

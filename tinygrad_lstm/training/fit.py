@@ -23,12 +23,12 @@ from ..flow.trace import trace
 from ..nn import unfused
 from ..optim import OPTIMIZERS, Optimizer
 from ..scope import detect_anomaly, no_grad
+from ..tasks.base import Batch, Split, Task
+from ..tasks.series import Series
+from ..tasks.text import Text
 from ..tensor import Array, Tensor
-from .base import Batch, Split, Task
-from .characters import Text
 from .model import Prediction, SequenceModel, save_model
 from .record import Record, Snapshot
-from .table import Series
 
 COLUMNS = ("loss", "accuracy", "norm", "clipped")
 
