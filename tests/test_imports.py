@@ -13,7 +13,7 @@ from tinygrad_lstm.moved import MOVED
 
 HOUSE = Path(tinygrad_lstm.__file__).parent
 CORE = ("tensor", "op", "ops", "engine", "scope")
-ORDER = [*CORE, "testing", "tasks", "nn", "optim", "flow", "exchange", "graph", "training", "course", "cli"]
+ORDER = [*CORE, "numerics", "testing", "tasks", "nn", "optim", "flow", "exchange", "graph", "training", "course", "cli"]
 ORDER += ["__main__", "moved", "__init__"]
 ASIDE = {"tasks": set(CORE), "exchange": {"tasks"}}  # data alone; a file of numbers knows no task
 FILES = sorted(HOUSE.rglob("*.py"))

@@ -1,7 +1,7 @@
 """A module's parameters in a safetensors file, which holds arrays and text and can run no code.
 
-A file is there whole or not at all: it is written under another name beside its place, forced to the disk, and renamed.
-The names of parameters hold no "/"; arrays whose name does are kept beside them: the state of a training, for instance.
+A file is there whole or not at all (see `files`). The names of parameters hold no "/"; arrays whose name does are kept
+beside them: the state of a training, for instance.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +16,10 @@ import numpy as np
 
 from ..nn import Module
 from ..tensor import Array
+from .files import Path, explained, try_place, write
 
 FORMAT = "tinygrad_lstm"
 VERSION = 1
-
-Path = str | os.PathLike[str]
 
 
 class CheckpointError(ValueError):
@@ -53,7 +51,7 @@ def save(
         raise ValueError(f"save: {wrong[0]!r}: a '/' is for the names of extra arrays, and each of those needs one.")
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in {**own, **beside}.items()}
     header = {"format": FORMAT, "version": str(VERSION), "meta": text, "digest": _digest(arrays, text)}
-    _write(path, to_bytes(arrays, header))
+    write(path, to_bytes(arrays, header))
 
 
 def load(path: Path, module: Module | None = None) -> dict[str, Any]:
@@ -88,7 +86,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()} if header.get("format") == FORMAT else {}  # noqa: SIM118
     except OSError as exc:
-        raise _explained(exc, f"{path}: cannot be read ({exc.strerror or exc})") from None
+        raise explained(exc, f"{path}: cannot be read ({exc.strerror or exc})") from None
     except (SafetensorError, ValueError, TypeError, LookupError, AttributeError) as exc:
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({str(exc).splitlines()[0]})") from None
     if header.get("format") != FORMAT:
@@ -109,72 +107,12 @@ def check_place(path: Path, *, model: bool = True) -> None:
 
     Where a model is to be saved, a file that is there must be one, lest another kind be lost: else CheckpointError.
     """
-    place = os.path.realpath(path)
-    trial = _beside(place)
-    try:
-        _regular(place)
-        with open(trial, "xb"):
-            pass
-        os.unlink(trial)
-    except OSError as exc:
-        raise _explained(exc, _refused(path, exc)) from None
-    if model and os.path.exists(place):
+    try_place(path)
+    if model and os.path.exists(path):
         try:
             read_meta(path)
         except CheckpointError as exc:
             raise CheckpointError(f"{exc}; it would be overwritten: choose another name or remove it") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file or none: under another name first, forced to the disk, then renamed."""
-    place = os.path.realpath(path)  # a link stays a link
-    trial = _beside(place)
-    try:
-        _regular(place)
-        try:
-            with open(trial, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(trial, place)
-        except BaseException:  # Ctrl-C too
-            if os.path.exists(trial):
-                os.unlink(trial)
-            raise
-        if hasattr(os, "O_DIRECTORY"):  # the new name is on the disk only when its folder is
-            folder = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    except OSError as exc:
-        raise _explained(exc, _refused(path, exc)) from None
-
-
-def _beside(place: str) -> str:
-    folder, name = os.path.split(place)
-    return os.path.join(folder, f".{name[:100]}.{secrets.token_hex(4)}.tmp")
-
-
-def _regular(place: str) -> None:
-    """Whether a file may stand there: renaming one onto a device (/dev/null) would replace it."""
-    if not os.path.isdir(os.path.dirname(place)):
-        raise FileNotFoundError("there is no such folder; make it first")
-    if os.path.isdir(place):
-        raise IsADirectoryError("it is a folder; add a file name")
-    if os.path.exists(place) and not os.path.isfile(place):
-        raise OSError("it is no ordinary file")
-
-
-def _refused(path: Path, exc: OSError) -> str:
-    return f"{path}: cannot be written ({exc.strerror or exc}); nothing was saved there"
-
-
-def _explained(exc: OSError, line: str) -> OSError:
-    """The same kind of error with our line as its text."""
-    new = type(exc)(line)
-    new.errno = exc.errno
-    return new
 
 
 def _digest(arrays: Mapping[str, Array], text: str) -> str:

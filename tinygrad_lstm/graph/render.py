@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import sysconfig
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ..exchange.files import write
 
 LARGEST_PNG = 16_000  # pixels; above it most viewers give up
 TIMEOUT = 120.0  # seconds
@@ -169,17 +170,7 @@ class Drawing:
             if suffix == ".png":
                 self._check_size()
             data = render(self.dot, self._layout, suffix[1:])
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            umask = os.umask(0)  # mkstemp's files are private; this one is as any other
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write(path, data)
         return path
 
     def _check_size(self) -> None:
