@@ -9,7 +9,8 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn, optim, tasks
-from tinygrad_lstm.flow.diagnose import _exploding, diagnose, forget_bias_for
+from tinygrad_lstm.flow.diagnose import diagnose
+from tinygrad_lstm.flow.findings import _exploding, forget_bias_for
 from tinygrad_lstm.training.fit import fit
 from tinygrad_lstm.training.model import SequenceModel
 

@@ -60,7 +60,8 @@ if TYPE_CHECKING:
     from .exchange import load, save
     from .flow.backward_only import backward_only
     from .flow.clips import clip_effect
-    from .flow.diagnose import diagnose, forget_bias_for
+    from .flow.diagnose import diagnose
+    from .flow.findings import forget_bias_for
     from .graph import Drawing, Graph, draw
     from .training.compare import Comparison, compare
 
@@ -77,7 +78,7 @@ _LATER = {
     "diagnose": "flow.diagnose",
     "draw": "graph",
     "exchange": "",
-    "forget_bias_for": "flow.diagnose",
+    "forget_bias_for": "flow.findings",
     "load": "exchange",
     "quiz": "course",
     "save": "exchange",

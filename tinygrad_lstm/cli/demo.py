@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 if TYPE_CHECKING:
-    from ..flow.ledger import Flow
+    from ..flow.flow import Flow
     from ..tasks import Pronouns
     from ..training.erasure import Question
     from ..training.model import SequenceModel

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import numpy as np
 
 from ..engine import grad, vjp
 from ..tensor import Array, Tensor
-
-if TYPE_CHECKING:
-    from .ledger import Flow
+from .states import StateHistory
 
 
 def jacobian(y: Tensor, x: Tensor) -> Array:
@@ -36,12 +34,12 @@ class StepJacobians:
         steps: (T, batch, n, n); [0] is the first step that the cell ran.
     """
 
-    def __init__(self, flow: Flow, names: tuple[str, ...]) -> None:
+    def __init__(self, history: StateHistory, names: tuple[str, ...]) -> None:
         self.names = names
         steps = []
-        for before, t in zip(flow.order, flow.order[1:], strict=False):
-            after, start = ([flow.state(s, name) for name in names] for s in (t, before))
-            steps.append(_step(after, start, flow.states_at(before)))
+        for before, t in pairwise(history.order):
+            after, start = ([history.state(s, name) for name in names] for s in (t, before))
+            steps.append(_step(after, start, history.states_at(before)))
         self.steps = np.array(steps)
 
     @cached_property
@@ -57,10 +55,10 @@ class StepJacobians:
     @cached_property
     def products(self) -> Array:
         """(T + 1, batch, n, n): J_T · J_{T−1} ⋯ J_{T−k+1} by lag k; the identity at lag 0."""
-        found = [np.broadcast_to(np.eye(self.steps.shape[-1], dtype=self.steps.dtype), self.steps.shape[1:])]
+        products = [np.broadcast_to(np.eye(self.steps.shape[-1], dtype=self.steps.dtype), self.steps.shape[1:])]
         for step in self.steps[::-1]:
-            found.append(found[-1] @ step)
-        return np.array(found)
+            products.append(products[-1] @ step)
+        return np.array(products)
 
     @property
     def norms(self) -> Array:

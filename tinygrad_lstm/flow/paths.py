@@ -9,10 +9,10 @@ import numpy as np
 
 from ..engine import vjp
 from ..tensor import Array, Tensor
-from .trace import Trace
+from .states import StateHistory
 
 if TYPE_CHECKING:
-    from .ledger import Flow
+    from .trace import Trace
 
 
 def count_paths(trace: Trace, x: Tensor) -> int:
@@ -29,7 +29,7 @@ def count_paths(trace: Trace, x: Tensor) -> int:
     return paths[x.birth]
 
 
-def by_highway(flow: Flow) -> list[Array]:
+def by_highway(history: StateHistory) -> list[Array]:
     """For each t from 0 to T, (T − t + 1, *state): [k] is the part of dL/dC_t that used the highway exactly k times.
 
     One use is one step from C_s to C_{s−1} with all gates held fixed. The recursion, for the gradients c and d that
@@ -39,10 +39,10 @@ def by_highway(flow: Flow) -> list[Array]:
     """
     parts: dict[int, Array] = {}
     arrived: list[list[tuple[Tensor, Array]]] = []  # for each k what has come to the states that step s hands on
-    for before, s in zip(reversed(flow.order[:-1]), reversed(flow.order), strict=False):
-        made, target = flow.made(s), flow.states_at(before)
-        arrived = [[*flow.read(s), *(arrived[0] if arrived else [])], *arrived[1:]]
-        gates = [x for x in flow.named(s) if x.name in flow.gates]
+    for before, s in zip(reversed(history.order[:-1]), reversed(history.order), strict=False):
+        made, target = history.made(s), history.states_at(before)
+        arrived = [[*history.read(s), *(arrived[0] if arrived else [])], *arrived[1:]]
+        gates = [x for x in history.named(s) if x.name in history.gates]
         totals: list[Array] = []
         onward: list[list[Array]] = [[np.zeros(x.shape, x.dtype) for x in target] for _ in range(len(arrived) + 1)]
         for k, sources in enumerate(arrived):
@@ -57,9 +57,9 @@ def by_highway(flow: Flow) -> list[Array]:
             totals.append(total)
         parts[s] = np.array(totals)
         arrived = [list(zip(target, sent, strict=True)) for sent in onward]
-    arrived[0] += flow.read(0)
-    parts[0] = np.array([sum(dx for x, dx in sources if x is flow.state(0)) for sources in arrived])
-    return [parts[t] for t in range(flow.T + 1)]
+    arrived[0] += history.read(0)
+    parts[0] = np.array([sum(dx for x, dx in sources if x is history.state(0)) for sources in arrived])
+    return [parts[t] for t in range(history.T + 1)]
 
 
 def _add(totals: list[Array], sent: list[Array | None]) -> None:

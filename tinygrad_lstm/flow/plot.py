@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from .trace import norm as length
-
-if TYPE_CHECKING:
-    from .ledger import Flow
+from ..numerics import norm
+from ..tensor import Array
+from .highway import Highway
+from .ledger import ledger
+from .states import StateHistory
 
 COLOURS = {"highway": "#1b7837", "readout": "#7f7f7f", "f": "#d95f02", "i": "#7570b3", "C̃": "#e7298a", "o": "#66a6d9"}
 
 
-def plot(flow: Flow) -> Any:
+def plot(history: StateHistory, highway: Highway) -> Any:
     """A matplotlib Figure. Above |dL/dC_t| and the pure highway, on a log scale; below the ledger of each step.
 
     The norms of its terms are shown as shares of the sum of these norms. A gradient of 0 is not drawn: a log scale has
@@ -33,34 +35,35 @@ def plot(flow: Flow) -> Any:
             self.savefig(image := BytesIO(), format="png", dpi=110)
             return image.getvalue()
 
-    time = np.arange(flow.T + 1)
+    time = np.arange(history.T + 1)
     figure = Plot(figsize=(9, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    for values, label, style in ((flow.norm, f"|∂L/∂{flow.name}ₜ|", "o-"), (flow.highway, "pure highway", "s--")):
+    curves = ((history.norm, f"|∂L/∂{history.name}ₜ|", "o-"), (highway.norms, "pure highway", "s--"))
+    for values, label, style in curves:
         shown = np.where(values > 0, values, np.nan)
         above.semilogy(time, shown, style, label=label, markersize=3, color="#1f4e79" if style == "o-" else "#1b7837")
     above.set_ylabel("norm")
-    above.set_title(f"Gradient of {flow.name} in {flow.place}; the pure highway's half-life {flow.half_life:.3g} steps")
+    life = f"the pure highway's half-life {highway.half_life:.3g} steps"
+    above.set_title(f"Gradient of {history.name} in {history.place}; {life}")
     above.grid(alpha=0.3)
     above.legend()
-    before, norms = _norms(flow)
-    total = sum(norms.values())
+    before, terms = _norms(history)
+    total = sum(terms.values())
     floor = np.zeros(len(before))
-    for name, norm in norms.items():
-        share = np.divide(norm, total, out=np.zeros_like(norm), where=total > 0)
+    for name, length in terms.items():
+        share = np.divide(length, total, out=np.zeros_like(length), where=total > 0)
         below.bar(before, share, bottom=floor, width=0.9, label=name, color=COLOURS.get(name))
         floor = floor + share
     below.set_ylim(0, 1)
     below.set_ylabel("share of the terms")
-    way = "left" if flow.end == flow.T else "right"
-    below.set_xlabel(f"t of {flow.name}ₜ; the gradient travels to the {way}")
+    way = "left" if history.end == history.T else "right"
+    below.set_xlabel(f"t of {history.name}ₜ; the gradient travels to the {way}")
     below.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
-def _norms(flow: Flow) -> tuple[Any, dict[str, Any]]:
+def _norms(history: StateHistory) -> tuple[Array, dict[str, Array]]:
     """The steps t whose gradient is split by the ledger, and the norms of its terms there."""
-    pairs = [*zip(flow.order, flow.order[1:], strict=False)]
-    ledgers = [flow.ledger(t) for _, t in pairs]
-    names = [*ledgers[0]]
-    return np.array([t for t, _ in pairs]), {k: np.array([length(e[k]) for e in ledgers]) for k in names}
+    pairs = [*pairwise(history.order)]
+    ledgers = [ledger(history, t) for _, t in pairs]
+    return np.array([t for t, _ in pairs]), {k: np.array([norm(terms[k]) for terms in ledgers]) for k in ledgers[0]}

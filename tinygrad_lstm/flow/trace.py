@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cached_property
 from html import escape
-from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..engine import seed_of, spread, travel
+from ..numerics import norm
 from ..op import Piece, is_basic
 from ..tensor import Array, Tensor
+from .recurrence import Recurrence, recurrences
 
 if TYPE_CHECKING:
-    from .ledger import Flow
-
-
-def norm(array: Array) -> float:
-    """The length of an array as one vector, scaled so that the squares of a vanished gradient do not underflow."""
-    top = float(np.abs(array).max(initial=0.0))
-    if not 0 < top < inf:
-        return top
-    scaled = (array / top).ravel()
-    return top * float(np.dot(scaled, scaled)) ** 0.5
+    from .flow import Flow
 
 
 class Edge(NamedTuple):
-    """Input number `k` of `out`, and what `out` sends to it."""
+    """Input number `k` of `out`, and what `out` sends to it, as far as a trace has seen it."""
 
     x: Tensor
     out: Tensor
     k: int
-    sent: Any  # an array, a Piece of one (a slice of a long sequence sends little), or None
+    sent: Any = None  # an array, a Piece of one (a slice of a long sequence sends little), or None
 
     @property
     def share(self) -> Array | None:
@@ -103,6 +95,23 @@ class Trace:
         """All edges between the tensors that a gradient has reached, and from their inputs that need none."""
         return [edge for out, _, _ in self._visited for edge in self.inputs(out)]
 
+    @cached_property
+    def recurrences(self) -> dict[str, Recurrence]:
+        """All that runs in time steps, by scope path."""
+        return recurrences(self.tensors)
+
+    @cached_property
+    def _users(self) -> dict[int, list[Edge]]:
+        users: dict[int, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            if edge.sent is not None:
+                users[edge.x.birth].append(edge)
+        return users
+
+    def users(self, x: Tensor) -> list[Edge]:
+        """The edges along which a gradient comes into x."""
+        return self._users.get(x.birth, [])
+
     def grad(self, x: Tensor) -> Array | None:
         """dL/dx, of x's shape; None where it was never computed, which is not the same as 0."""
         return self._grads.get(x.birth)
@@ -119,7 +128,7 @@ class Trace:
 
     def flow(self, name: str, layer: str | int | None = None) -> Flow:
         """How the gradient of a state (`"C"` or `"h"`) travels back through time. See `Flow`."""
-        from .ledger import Flow
+        from .flow import Flow
 
         return Flow(self, name, layer)
 

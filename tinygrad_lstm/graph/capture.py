@@ -5,43 +5,23 @@ from __future__ import annotations
 import linecache
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePath
 from typing import NamedTuple
 
+from .. import numerics
 from ..engine import vjp
-from ..flow.trace import Trace
-from ..flow.trace import norm as flow_norm
+from ..flow.recurrence import Place, place_of
+from ..flow.trace import Edge, Trace
 from ..tensor import Array, Tensor, values
 
+__all__ = [
+    "MOVES", "Edge", "Graph", "Source", "leaf_behind", "moved_from", "norm", "parameter_behind", "place_of",
+    "source_of",
+]  # fmt: skip
+
 MOVES = {"take", "reshape", "transpose", "swapaxes", "broadcast_to", "cast"}  # ops that compute nothing
-
-
-class Edge(NamedTuple):
-    """Input number `k` of `out`."""
-
-    x: Tensor
-    out: Tensor
-    k: int
-
-
-class Place(NamedTuple):
-    """A scope path, taken apart at its time step: "lstm/t=3/forget gate" is ("lstm", 3, "forget gate")."""
-
-    rail: str
-    t: int
-    room: str
-
-
-@lru_cache(maxsize=1 << 16)
-def place_of(scope: str) -> Place | None:
-    """Where in time a scope path stands (its innermost "t=…"); None where it names no step."""
-    parts = scope.split("/")
-    for k in reversed(range(len(parts))):
-        if parts[k].startswith("t=") and parts[k][2:].isdecimal():
-            return Place("/".join(parts[:k]), int(parts[k][2:]), "/".join(parts[k + 1 :]))
-    return None
 
 
 class Source(NamedTuple):
@@ -65,7 +45,7 @@ def source_of(tensor: Tensor) -> Source | None:
 
 def norm(array: Array | None) -> float | None:
     """The length of an array as one vector; None stays None."""
-    return None if array is None else flow_norm(array)
+    return None if array is None else numerics.norm(array)
 
 
 class Graph:
@@ -134,11 +114,11 @@ class Graph:
         named = [tensor for tensor in self.tensors if tensor.name == name]
         if layer is not None:
             named = [tensor for tensor in named if f"layer {layer}" in tensor.scope.split("/")]
-        rails: dict[str, int] = {}
+        paths: dict[str, int] = {}
         keys = {}
         for tensor in named:
             place = place_of(tensor.scope) or Place(tensor.scope, 0, "")
-            keys[tensor.birth] = (rails.setdefault(place.rail, len(rails)), place.t, tensor.birth)
+            keys[tensor.birth] = (paths.setdefault(place.path, len(paths)), place.t, tensor.birth)
         return sorted(named, key=lambda tensor: keys[tensor.birth])
 
     def grad(self, x: Tensor) -> Array | None:

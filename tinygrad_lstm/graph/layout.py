@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from .capture import Edge, Graph, norm, place_of
 from .cells import Cell
 from .dot import GREY, INK, LOOKS, NUMBER, Picture, Point, Scale, digits, quoted, small
-from .steps import Rail, Step, edges_of
+from .roles import Rail, StepRoles, edges_of
 
 GAP = 44  # between two steps; the lane for h is in its middle
 PADDED = 60  # how much wider a step is in which some rows have ended
@@ -153,7 +153,7 @@ class Unrolled:
     def _sub(self, t: int) -> str:
         return "ₜ" if self.rolled else small(t)
 
-    def _step(self, layer: int, step: Step, drawn: dict[tuple[int, int], dict[str, str]]) -> dict[str, str]:
+    def _step(self, layer: int, step: StepRoles, drawn: dict[tuple[int, int], dict[str, str]]) -> dict[str, str]:
         frame, cell = self._frame(layer, step.t), self.cell
         before = drawn.get((layer, step.t - self.rails[layer].way), {})
         below = drawn.get((layer - 1, step.t), {})
@@ -206,7 +206,7 @@ class Unrolled:
         return ids
 
     def _entry(
-        self, role: str, tensor: Tensor, layer: int, step: Step, before: dict[str, str], ids: dict[str, str]
+        self, role: str, tensor: Tensor, layer: int, step: StepRoles, before: dict[str, str], ids: dict[str, str]
     ) -> str:
         """The node that a state comes from: in the step before, an initial state, or a value cut off from its past."""
         name, cell, frame = role[:-1], self.cell, self._frame(layer, step.t)
@@ -237,7 +237,7 @@ class Unrolled:
             near, age = [y for tensor in near for y in self.graph.inputs(tensor)], age + 1
         return False
 
-    def _input(self, tensor: Tensor, step: Step) -> str:
+    def _input(self, tensor: Tensor, step: StepRoles) -> str:
         """What an input is called: by the name of what it was taken from."""
         name, place = tensor.name, place_of(tensor.scope)
         while not name and tensor.op is not None and len(self.graph.inputs(tensor)) == 1:
@@ -246,7 +246,7 @@ class Unrolled:
         name = name if name and len(name) < 4 and self.cell.sizes else "x"
         return name if name.endswith("₀") else name + self._sub(place.t if place and self.cell.sizes else step.t)
 
-    def _label(self, role: str, tensor: Tensor, step: Step) -> str:
+    def _label(self, role: str, tensor: Tensor, step: StepRoles) -> str:
         op, names = tensor.op, [p.name or "?" for p in step.parameters[role].values()]
         if self.cell.sizes:
             if self.cell.named_only:
@@ -307,7 +307,8 @@ class Unrolled:
     # — between them —————————————————————————————————————————————————————————————————————————————————————
 
     def _connect(
-        self, ids: dict[str, str], role: str, to: str, edges: list[Edge], share: float | None, layer: int, step: Step
+        self, ids: dict[str, str], role: str, to: str, edges: list[Edge], share: float | None, layer: int,
+        step: StepRoles,
     ) -> None:  # fmt: skip
         cell, frame, rail = self.cell, self._frame(layer, step.t), self.rails[layer]
         (a, a_size), (b, b_size) = self.places[ids[role]], self.places[ids[to]]
@@ -392,7 +393,7 @@ class Unrolled:
         self.places[f"{state} loop"] = where, (10.0, 30.0)
         self.picture.text(where, quoted(f"{state}: × {len(others)}{what}", cut=60), 9, INK)
 
-    def _outside(self, layer: int, step: Step, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
+    def _outside(self, layer: int, step: StepRoles, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
         """The edges from a state to what reads it outside of the layer, and those to the next step."""
         following = self.rails[layer].after(step)
         upper = self.rails[layer + 1].at.get(step.t) if layer + 1 < len(self.rails) else None
@@ -406,10 +407,10 @@ class Unrolled:
         ]  # fmt: skip
         return outside, later
 
-    def _within(self, out: Tensor, step: Step) -> bool:
+    def _within(self, out: Tensor, step: StepRoles) -> bool:
         return out.birth in step.roles or (bool(self.cell.sizes) and self._inner(out, step))
 
-    def _inner(self, out: Tensor, step: Step) -> bool:
+    def _inner(self, out: Tensor, step: StepRoles) -> bool:
         """Whether a tensor without a role leads to one with a role, within the step (or from the step before)."""
         near, far = [out], 0
         while near and far < 6 and self.cell.sizes:
@@ -419,7 +420,7 @@ class Unrolled:
             far += 1
         return False
 
-    def _readout(self, layer: int, step: Step, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
+    def _readout(self, layer: int, step: StepRoles, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
         """An arrow to what reads a state outside of the layer: the head and the loss, folded into one box."""
         cell, frame = self.cell, self._frame(layer, step.t)
         outside, later = self._outside(layer, step, tensor)
@@ -450,7 +451,7 @@ class Unrolled:
             loss = ids[f"loss {place}"] = ids.get(f"loss {place}") or self._loss(place)
             self._arrow(node, loss, name, outside, shares, lit, number=True)
 
-    def _read_in_all(self, layer: int, name: str, final: Step) -> tuple[list[Edge], list[float | None], bool]:
+    def _read_in_all(self, layer: int, name: str, final: StepRoles) -> tuple[list[Edge], list[float | None], bool]:
         """In a rolled picture: the edges to what reads a state, the shares, and whether the last step alone is read."""
         made = [(step, x) for step in self.windows[layer] if (x := step.state(name)) is not None]
         read = {step.t: self._outside(layer, step, x)[0] for step, x in made}
@@ -476,7 +477,7 @@ class Unrolled:
                 return True
         return False
 
-    def _feeds(self, tensor: Tensor, upper: Step) -> bool:
+    def _feeds(self, tensor: Tensor, upper: StepRoles) -> bool:
         """Whether a tensor is in a step, or becomes its x."""
         near = [tensor]
         for _ in range(4):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..flow.ledger import Flow
+from ..flow.flow import Flow
 from ..tensor import Array, Tensor
 from .capture import MOVES, Edge, Source, norm, place_of, source_of
 from .dot import cleaned as clean

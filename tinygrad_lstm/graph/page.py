@@ -17,8 +17,8 @@ from .html import LEVELS, document, rounded
 from .layout import finished, stacked
 from .numbers import Numbers, Where
 from .render import render
+from .roles import Rail
 from .stage import PATHS, Ops, Scene, Stage, slim
-from .steps import Rail
 
 WINDOW = 50  # steps in one page at most, and as many as there are with this many tensors; the strip shows all
 WINDOW_TENSORS = 1150

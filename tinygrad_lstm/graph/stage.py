@@ -15,7 +15,7 @@ from .capture import Edge, Graph, norm, place_of
 from .dot import Scale, digits, quoted
 from .html import shade
 from .layout import GAP, Line, Unrolled
-from .steps import Rail, Step
+from .roles import Rail, StepRoles
 
 SVG = "{http://www.w3.org/2000/svg}"
 PATHS = 4  # that can be brought forward: the classes on-0 … on-3 of the style sheet
@@ -65,7 +65,7 @@ class Stage(Unrolled):
         super().__init__(graph, rails, **settings)
         self.scene.visits = sorted(self._visits(), key=lambda visit: -visit.tensor.birth)
 
-    def _step(self, layer: int, step: Step, drawn: dict[tuple[int, int], dict[str, str]]) -> dict[str, str]:
+    def _step(self, layer: int, step: StepRoles, drawn: dict[tuple[int, int], dict[str, str]]) -> dict[str, str]:
         self.at_role[layer, step.t] = ids = super()._step(layer, step, drawn)
         self.scene.boxes[layer, step.t] = f"box{len(self.picture.boxes) - 1}"
         for role, tensor in step.tensors.items():
@@ -115,7 +115,7 @@ class Stage(Unrolled):
                         if tensor.op is not None and self.graph.grad(tensor) is not None:
                             yield Visit(tensor, layer, step.t, self._host(tensor, step, self.at_role[layer, step.t]))
 
-    def _host(self, tensor: Tensor, step: Step, ids: dict[str, str]) -> str | None:
+    def _host(self, tensor: Tensor, step: StepRoles, ids: dict[str, str]) -> str | None:
         """The node of a tensor; of one that has none, as a product before its bias, that of the tensor it is for."""
         for _ in range(4):
             if role := step.roles.get(tensor.birth):

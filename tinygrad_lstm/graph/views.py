@@ -16,8 +16,8 @@ from .dot import FONT, GREY, INK, LOOKS, NUMBER, Picture, Scale, cleaned, digits
 from .layout import Unrolled, finished, stacked
 from .page import Sheet, page_of, page_of_ops
 from .render import Drawing
+from .roles import Rail, kind_of, rails_of
 from .stage import Ops
-from .steps import Rail, kind_of, rails_of
 
 CELL, TILES = 80, 40_000  # places in one step, and in all steps together
 WHOLE = 45_000  # tensors behind a picture of all steps

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..flow.ledger import Flow, step_of
+from ..flow.flow import Flow
+from ..flow.recurrence import place_of
 from ..flow.trace import trace
 from ..flow.what_if import what_if
 from ..scope import no_grad
@@ -51,9 +52,9 @@ def erasures(model: SequenceModel, question: Question) -> tuple[float, Array]:
     rows = np.arange(T + 1)[:, None]
 
     def erased(C_new: Tensor) -> Tensor:
-        place = step_of(C_new.scope)
+        place = place_of(C_new.scope)
         assert place is not None
-        return C_new * (rows != place[1] - 1)
+        return C_new * (rows != place.t - 1)
 
     with no_grad(), what_if({"C̃": erased}):
         margins = question.margin(model(np.repeat(question.tokens[None], T + 1, axis=0))).numpy()

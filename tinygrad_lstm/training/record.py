@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..flow.ledger import STATES, step_of
+from ..flow.recurrence import STATES
 from ..flow.trace import Trace
-from ..flow.trace import norm as length
 from ..graph.dot import STOPS
 from ..graph.render import Drawing
+from ..numerics import norm
 from ..tensor import Array
 from .history import drawing
 
@@ -37,27 +37,21 @@ class Snapshot:
 
         Raises LookupError where the trace holds no recurrent layer, or several and none is chosen.
         """
-        names = {x.name for x in trace.tensors if step_of(x.scope)}
-        flows = [trace.flow(name, layer) for name in STATES if name in names] or [trace.flow("h", layer)]
-        norm = {}
-        for flow in flows:
-            grads = [None if x is None else trace.grad(x) for x in flow.states]
-            norm[flow.name] = np.array([np.nan if g is None else length(g) for g in grads])
+        held = {name for recurrence in trace.recurrences.values() for name in recurrence.states} or {"h"}
+        flows = [trace.flow(name, layer) for name in STATES if name in held]
+        states, T, recurrence = flows[0].states, flows[0].T, flows[0].recurrence
         gates: dict[str, Array] = {}
-        states, T = flows[0].states, flows[0].T
-        for x in trace.tensors:
-            place = step_of(x.scope)
-            if x.name not in ("f", "i", "o", "z", "r") or not place or place[0] != flows[0].place:
-                continue
-            t = place[1]
+        for t in range(1, T + 1):
             rows = slice(None) if lengths is None else np.asarray(lengths) >= t
-            gate, made = x.numpy()[rows], states[t]
-            gates.setdefault(x.name, np.full(T, np.nan))[t - 1] = gate.mean()
-            gradient = None if made is None else trace.grad(made)
-            if x.name == "f" and gradient is not None and gradient[rows].any():
-                g = gradient[rows].astype(np.float64)
-                gates.setdefault("f∘∂C", np.full(T, np.nan))[t - 1] = length(gate * g) / length(g)
-        return cls(norm, gates)
+            for name, x in {x.name: x.numpy()[rows] for x in recurrence.named(t)}.items():
+                if name in ("f", "i", "o", "z", "r"):
+                    gates.setdefault(name, np.full(T, np.nan))[t - 1] = x.mean()
+                made = states[t]
+                gradient = None if made is None else trace.grad(made)
+                if name == "f" and gradient is not None and gradient[rows].any():
+                    g = gradient[rows].astype(np.float64)
+                    gates.setdefault("f∘∂C", np.full(T, np.nan))[t - 1] = norm(x * g) / norm(g)
+        return cls({flow.name: flow.norm for flow in flows}, gates)
 
     @property
     def parts(self) -> dict[str, Array]:

@@ -6,8 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..flow.recurrence import place_of, recurrences
+from ..flow.trace import Edge
 from ..tensor import Tensor
-from .capture import MOVES, Edge, Graph, leaf_behind, moved_from, parameter_behind, place_of
+from .capture import MOVES, Graph, leaf_behind, moved_from, parameter_behind
 from .cells import CELLS, Cell
 from .tiles import Part, tiled
 
@@ -27,13 +29,12 @@ class Link(NamedTuple):
     plain: bool  # whether only sums, products and the like are on the way
 
 
-class Step:
+class StepRoles:
     """One time step of one layer: `roles` maps births to roles, `tensors` roles to the tensor that plays them."""
 
-    def __init__(self, t: int) -> None:
+    def __init__(self, t: int, made: list[Tensor]) -> None:
         self.t = t
-        self.made: list[Tensor] = []  # in this step, oldest first
-        self.done = False  # whether its h was made
+        self.made = made  # in this step, oldest first
         self.roles: dict[int, str] = {}
         self.tensors: dict[str, Tensor] = {}  # the newest of each role
         self.parameters: dict[str, dict[int, Tensor]] = defaultdict(dict)  # used by each role
@@ -55,7 +56,7 @@ class Step:
 class Rail:
     """A recurrent layer in one direction: its steps in order of time, its kind of cell, how often it was called."""
 
-    def __init__(self, name: str, steps: list[Step], cell: Cell, calls: int) -> None:
+    def __init__(self, name: str, steps: list[StepRoles], cell: Cell, calls: int) -> None:
         self.name, self.steps, self.cell, self.calls = name, steps, cell, calls
         self.at = {step.t: step for step in steps}
         self.way = way_of(steps)
@@ -68,15 +69,15 @@ class Rail:
             parts.pop()
         return "/".join(parts)
 
-    def before(self, step: Step) -> Step | None:
+    def before(self, step: StepRoles) -> StepRoles | None:
         """The step that ran before this one: in the backward direction, the next in time."""
         return self.at.get(step.t - self.way)
 
-    def after(self, step: Step) -> Step | None:
+    def after(self, step: StepRoles) -> StepRoles | None:
         return self.at.get(step.t + self.way)
 
 
-def way_of(steps: list[Step]) -> int:
+def way_of(steps: list[StepRoles]) -> int:
     """1 where the steps ran in order of time, -1 where they ran backward."""
     return 1 if steps[0].made[0].birth <= steps[-1].made[0].birth else -1
 
@@ -86,35 +87,17 @@ def rails_of(graph: Graph, *, named: bool = False) -> list[Rail]:
 
     Their cells are those of `cells` where one fits, else placed by `tiles`; `named`: all are, of named tensors alone.
     """
-    calls: dict[str, list[dict[int, Step]]] = {}
-    entered: dict[str, int] = {}
-    for tensor in graph.tensors:
-        if place := place_of(tensor.scope):
-            steps = calls.setdefault(place.rail, [{}])
-            step = steps[-1].get(place.t)
-            if step and (entered[place.rail] != place.t or (step.done and _begins(tensor))):  # a step entered again
-                steps.append({})
-            entered[place.rail] = place.t
-            step = steps[-1].setdefault(place.t, Step(place.t))
-            step.made.append(tensor)
-            step.done = step.done or tensor.name == "h"
     rails = []
-    for name, found in calls.items():
-        for call in reversed(found):  # the last call may be no layer, but a head that reads each step
-            in_time = [step for _, step in sorted(call.items())]
+    for path, recurrence in recurrences(graph.tensors).items():
+        for steps in reversed(recurrence.passes):  # the last one may be no layer, but a head that reads each step
+            in_time = [StepRoles(t, made) for t, made in sorted(steps.items())]
             cell = _by_hand(graph, in_time)
             if cell is None or named:
                 cell = _by_rows(graph, in_time, named, cell.title if cell else "cell")
             if cell is not None:
-                rails.append(Rail(name, in_time, cell, len(found)))
+                rails.append(Rail(path, in_time, cell, len(recurrence.passes)))
                 break
     return [rail for rail in rails if rail.cell.states] or rails  # a head at a single step hands nothing on
-
-
-def _begins(tensor: Tensor) -> bool:
-    """Whether a tensor is [h ; x], with which each cell begins its step."""
-    place = place_of(tensor.scope)
-    return tensor.op is not None and tensor.op.name == "concat" and place is not None and not place.room
 
 
 def kind_of(tensor: Tensor) -> str:
@@ -130,7 +113,7 @@ def kind_of(tensor: Tensor) -> str:
 # — a cell that was placed by hand ————————————————————————————————————————————————————————————————————————
 
 
-def _by_hand(graph: Graph, steps: list[Step]) -> Cell | None:
+def _by_hand(graph: Graph, steps: list[StepRoles]) -> Cell | None:
     """The first of CELLS in which all has a place that leads to these steps' states."""
     names = {tensor.name for step in steps for tensor in step.made}
     for cell in CELLS:
@@ -139,7 +122,7 @@ def _by_hand(graph: Graph, steps: list[Step]) -> Cell | None:
     return None
 
 
-def _assign(graph: Graph, step: Step, cell: Cell) -> bool:
+def _assign(graph: Graph, step: StepRoles, cell: Cell) -> bool:
     """Find the roles of a step's tensors, of what enters it, and of its parameters; False where they are others."""
     step.forget()
     for tensor in step.made:
@@ -183,7 +166,7 @@ def _assign(graph: Graph, step: Step, cell: Cell) -> bool:
 class Trail(NamedTuple):
     """A link whose role is not known yet, and the inputs' numbers along which it was found, from `link.out` back."""
 
-    step: Step
+    step: StepRoles
     link: Link
     inputs: tuple[int, ...]
 
@@ -193,10 +176,10 @@ class Trail(NamedTuple):
         return self.link.to, self.inputs
 
 
-Owners = dict[int, tuple[Step, str]]  # by birth: the step in which a tensor was made, and its role there
+Owners = dict[int, tuple[StepRoles, str]]  # by birth: the step in which a tensor was made, and its role there
 
 
-def _by_rows(graph: Graph, steps: list[Step], named: bool, title: str) -> Cell | None:
+def _by_rows(graph: Graph, steps: list[StepRoles], named: bool, title: str) -> Cell | None:
     """A cell of which nothing is known but its names, scopes and ops. None where no state goes from step to step."""
     owner = _owners(graph, steps, named)
     trails = list(_trails(graph, steps, owner))
@@ -217,7 +200,7 @@ def _by_rows(graph: Graph, steps: list[Step], named: bool, title: str) -> Cell |
     return _core(graph, steps, carried, sums, named, title)
 
 
-def _owners(graph: Graph, steps: list[Step], named: bool) -> Owners:
+def _owners(graph: Graph, steps: list[StepRoles], named: bool) -> Owners:
     """Give each tensor its role."""
     owner: Owners = {}
     for step in steps:
@@ -230,7 +213,7 @@ def _owners(graph: Graph, steps: list[Step], named: bool) -> Owners:
     return owner
 
 
-def _trails(graph: Graph, steps: list[Step], owner: Owners) -> Iterator[Trail]:
+def _trails(graph: Graph, steps: list[StepRoles], owner: Owners) -> Iterator[Trail]:
     """From each tensor that has a role, back to those that have one or are from outside."""
     from_here = set(owner)
     for tensor in graph.tensors:
@@ -331,7 +314,7 @@ def _sources(
 
 
 def _core(
-    graph: Graph, steps: list[Step], states: list[str], sums: set[str], named: bool, title: str
+    graph: Graph, steps: list[StepRoles], states: list[str], sums: set[str], named: bool, title: str
 ) -> Cell | None:  # fmt: skip
     """Keep what leads to a state or has a name, and place it."""
     before: dict[str, dict[str, bool]] = defaultdict(dict)
@@ -373,7 +356,7 @@ def _core(
     return tiled(title, list(parts.values()), edges, states, outs, named)
 
 
-def edges_of(graph: Graph, step: Step) -> Iterator[tuple[str, str, list[Edge], float | None]]:
+def edges_of(graph: Graph, step: StepRoles) -> Iterator[tuple[str, str, list[Edge], float | None]]:
     """The edges of a step between two roles: those of the graph, and the norm of the gradient that flows back."""
     folded: dict[tuple[str, str], list[Link]] = defaultdict(list)
     sources: dict[int, list[Tensor]] = defaultdict(list)

@@ -1,0 +1,163 @@
+"""What ails one recurrence, in sentences: its gates, its memory, the growth of its state and of its gradient.
+
+The limits from which a fact is worth a sentence stand together here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import exp, expm1, inf, log
+
+import numpy as np
+
+from ..numerics import norm
+from ..tensor import Array, Tensor
+from .ledger import ledger
+from .states import StateHistory
+
+SATURATED = 0.01  # of the steepest slope of σ: beyond 0.0025 and 0.9975
+ALL = 0.95  # of a gate's values; a trained net that is sure saturates half of them in health (and of C̃ 86 %)
+LARGE, GROWS = 10.0, 1.5  # mean |C| at the end, and compared with half-way
+EXPLODES, PER_STEP = 1e3, 1.2  # by how much a gradient has grown on its way back, in all and a step
+SLOPES: dict[str, Callable[[Array], Array]] = {  # from the value, as parts of the steepest
+    "sigmoid": lambda y: 4 * y * (1 - y),
+    "hard_sigmoid": lambda y: 1.0 * ((y > 0) & (y < 1)),
+}
+
+
+def forget_bias_for(memory: float) -> float:
+    """The forget bias at which the pure highway keeps half of a gradient over `memory` steps: −ln(2^(1/n) − 1).
+
+    From σ(b)ⁿ = ½. Raises ValueError where `memory` is not above 0.
+    """
+    if not memory > 0:
+        raise ValueError(f"forget_bias_for: memory must be above 0 steps, not {memory}.")
+    return -log(expm1(log(2) / memory))
+
+
+def findings(history: StateHistory, memory: int | None = None) -> list[str]:
+    """What ails one recurrence: non-finite states, gates, memory, growth of the state and of its gradient."""
+    n = history.T if memory is None else memory
+    steps = [history.states[t] for t in history.order]
+    pairs = zip(history.order, steps, strict=True)
+    broken = [t for t, x in pairs if x is not None and not np.isfinite(x.numpy()).all()]
+    if broken:
+        return [
+            f"{history.place}: {history.name} is not finite from t={broken[0]} on; all numbers after it mean nothing. "
+            "detect_anomaly() names the op where it began."
+        ]
+    found = [*_gates(history), *_growing(history, steps)]
+    keeping = next((gate for gate in ("f", "z") if gate in history.gates), None)
+    growth = _growth(history)
+    if keeping:
+        found += _memory(history, keeping, n)
+    elif not history.gates and len(growth):
+        found += _vanishing(history, growth, n)
+    return [f"{history.place or 'recurrence'}: {text}" for text in [*found, *_exploding(growth)]]
+
+
+def _values(history: StateHistory, gate: str) -> Array:
+    """(T, …): a gate's values at all steps."""
+    at = [next((x.numpy() for x in history.named(t) if x.name == gate), None) for t in history.order[1:]]
+    return np.array([x for x in at if x is not None], np.float64)
+
+
+def _memory(history: StateHistory, gate: str, n: int) -> Iterator[str]:
+    values = np.maximum(_values(history, gate), 1e-300)
+    mean, best = values.mean(), exp(np.log(values).mean(axis=tuple(range(values.ndim - 1))).max())
+    if n < 2 or values.max() > 1 or _half_life(best) >= n:  # another sentence speaks of gates above 1
+        return
+    bias = "forget_bias" if gate == "f" else "b_z"
+    yield (
+        f"{gate} is {mean:.3f} on average, so the pure path along {history.name} halves a gradient every "
+        f"{_half_life(mean):.1f} steps (in its most lasting unit every {_half_life(best):.1f}) and keeps {mean**n:.1e} "
+        f"of it over {n}. If something must be remembered for {n} steps, start with {bias} = {forget_bias_for(n):.2f}, "
+        "at which half is left."
+    )
+
+
+def _half_life(factor: float) -> float:
+    return log(0.5) / log(factor) if factor < 1 else inf
+
+
+def _vanishing(history: StateHistory, growth: Array, n: int) -> Iterator[str]:
+    factor = exp(growth.mean())
+    if _half_life(factor) < n:
+        yield (
+            f"a gradient is multiplied by {factor:.2f} a step on its way back along {history.name}: it halves every "
+            f"{_half_life(factor):.1f} steps, and {n} steps leave {factor**n:.1e} of it. A plain recurrence has no "
+            "path that keeps it; take an LSTM or a GRU, or (with relu) recurrent_initializer='identity'."
+        )
+
+
+def _gates(history: StateHistory) -> Iterator[str]:
+    for gate in history.gates:
+        values = _values(history, gate)
+        made = {x.op.name for t in history.order[1:] for x in history.named(t) if x.name == gate and x.op}
+        if gate in ("f", "z") and values.max() > 1:
+            yield (
+                f"{gate} reaches {values.max():.3g}: a gate above 1 makes the product over many steps explode, since "
+                "it says how much is kept. Take a recurrent_activation that stays within [0, 1], such as sigmoid."
+            )
+        slope = SLOPES.get(made.pop()) if len(made) == 1 else None
+        share = (slope(values) < SATURATED).mean() if slope else 0.0
+        keeps = gate in ("f", "z") and values.mean() > 0.9  # open gates are a memory, unless they never close at all
+        if slope and share >= (1 if keeps else ALL):
+            remedy = "Its bias is very large; a smaller one lets it learn to forget." if keeps else (
+                "Inputs, weights or learning rate are too large; scale the inputs, or start again with a smaller lr."
+            )  # fmt: skip
+            yield (
+                f"{share:.0%} of the values of {gate} are saturated (mean {values.mean():.3f}): less than 1/100 of the "
+                f"gradient passes that passes at best, so it hardly learns. {remedy}"
+            )
+
+
+def _growing(history: StateHistory, states: list[Tensor | None]) -> Iterator[str]:
+    sizes = [0.0 if x is None else float(np.abs(x.numpy()).mean(dtype=np.float64)) for x in states]
+    half, end = sizes[len(sizes) // 2], sizes[-1]
+    if len(sizes) > 4 and end >= LARGE and end >= GROWS * half:
+        written = _values(history, "C̃") if "C̃" in history.gates else None
+        one_way = written is not None and written.min() >= 0
+        cause = (
+            "C̃ is never below 0 (a relu?), so C is only added to, and h feeds it back into C̃; take tanh for the "
+            "candidate, or a bounded output: output_activation='tanh'"
+        ) if one_way else (
+            "more is written than forgotten; a smaller forget bias, or a bounded activation, keeps it"
+        )  # fmt: skip
+        yield (
+            f"mean |{history.name}| grows from {half:.3g} half-way to {end:.3g} at the end: {cause}. Clipping "
+            "gradients does not help: this happens on the way forward."
+        )
+
+
+def _growth(history: StateHistory) -> Array:
+    """ln of the factor by which each step multiplied what came back along it, from the last step to the first.
+
+    What is read at the step before is left out, and so are steps along which nothing came back.
+    """
+    logs = []
+    for t in reversed(history.order[1:]):
+        try:
+            arrived, terms = history.trace.grad(history.made(t)), ledger(history, t)
+        except LookupError:
+            continue
+        sent = sum(np.asarray(term, np.float64) for name, term in terms.items() if name != "readout")
+        before, after = (norm(np.asarray(x, np.float64)) for x in (sent, arrived))
+        if 0 < before < inf and 0 < after < inf:
+            logs.append(log(before / after))
+    return np.array(logs)
+
+
+def _exploding(growth: Array) -> Iterator[str]:
+    """The stretch of steps over which a gradient grew most (Kadane's scan)."""
+    best, length, total, start = 0.0, 0, 0.0, 0
+    for k, x in enumerate(growth):
+        total, start = (x, k) if total <= 0 else (total + x, start)
+        best, length = (total, k + 1 - start) if total > best else (best, length)
+    if length >= 2 and best >= log(EXPLODES) and best / length >= log(PER_STEP):
+        factor = exp(best / length)
+        yield (
+            f"a gradient grows {exp(min(best, 700)):.1e}-fold on {length} steps of its way back, {factor:.2f} times a "
+            "step: the recurrent weights stretch it. Take smaller ones (recurrent_initializer='orthogonal' has "
+            "norm 1) and a bounded activation, and limit the step by global_clipnorm=1."
+        )
