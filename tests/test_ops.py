@@ -12,7 +12,7 @@ from samples import INDICES, LABELS, ROWS, SAMPLES, Row
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, grad, nn, ops
 from tinygrad_lstm.engine import vjp
-from tinygrad_lstm.op import Op, op, registry
+from tinygrad_lstm.op import Op, registry
 from tinygrad_lstm.testing import gradcheck
 
 every_sample = pytest.mark.parametrize(("op", "row"), SAMPLES, ids=LABELS)
@@ -289,7 +289,7 @@ def test_split_is_the_opposite_of_concat(axis):
 def test_the_last_definition_of_an_op_counts():
     for factor in (2.0, 3.0):
 
-        @op("?", "y = factor · x.")
+        @ops.op("?", "y = factor · x.")
         def scaled(x, factor=factor):
             return x * factor
 
