@@ -77,6 +77,14 @@ HABITS = {
     "autograd": "tl.grad(y, xs) and y.backward()",
     "enable_grad": "tl.no_grad() around what needs none",
     "functional": "tl and tl.nn",
+    # settings of optimizers
+    "weight_decay": "optim.AdamW(params, weight_decay=…), or add w · (p * p).sum() / 2 to the loss",
+    "learning_rate": "lr=",
+    **dict.fromkeys(("beta_1", "beta_2", "beta1", "beta2"), "betas=(β₁, β₂)"),
+    "epsilon": "eps=",
+    "rho": "alpha=",
+    **dict.fromkeys(("max_norm", "clip_grad_norm", "clip_grad_norm_"), "global_clipnorm= of the optimizer"),
+    **dict.fromkeys(("clip_value", "clip_grad_value", "clip_grad_value_"), "clipvalue= of the optimizer"),
     # making Tensors
     **dict.fromkeys(("tensor", "as_tensor", "asarray", "array", "from_numpy", "FloatTensor", "Variable"), _MADE),
     **dict.fromkeys(("zeros", "ones", "full", "eye", "arange", "linspace", "empty", "zeros_like", "ones_like"), _MADE),
