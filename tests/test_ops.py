@@ -1,6 +1,8 @@
 """Every op of the registry, driven by the sample table, and what no table can say."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -284,6 +286,15 @@ def test_split_is_the_opposite_of_concat(axis):
     for wrong in (5, [1, 1], [7]):
         with pytest.raises(ValueError, match="do not add up"):
             tl.split(x, wrong, axis=axis)
+
+
+def test_a_copy_of_an_op_is_the_op():
+    for op in (ops.tanh, ops.concat, nn.dropout):
+        assert copy.deepcopy({"op": op})["op"] is op and pickle.loads(pickle.dumps(op)) is op
+    layer = nn.LSTM(2, 3, activation=ops.relu, recurrent_activation="hard_sigmoid", rng=np.random.default_rng(0))
+    x = np.ones((1, 2, 2), np.float32)
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(twin(x).h.numpy(), layer(x).h.numpy())
 
 
 def test_the_last_definition_of_an_op_counts():

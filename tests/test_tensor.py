@@ -176,6 +176,7 @@ def test_functions_of_numpy_that_are_no_ops():
     assert np.array_equal(x, [1, 2]) and np.allclose(x, x) and np.shape(x) == (2,) and np.argmax(x) == 1
     assert np.isfinite(x).all() and np.less(x, 2).tolist() == [True, False] and (x.numpy() == x).all()
     assert type(np.concatenate([constant, constant])) is np.ndarray and np.log1p(constant)[0] == np.log1p(np.float32(1))
+    assert np.median(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=(0, 1)) == 2.5 and np.linalg.norm(Tensor([3.0, 4.0])) == 5
     wrong = {
         "np.concatenate: .*Use tl.concat": lambda: np.concatenate([x, constant]),
         "np.var: .*Use tl.var": lambda: np.var(x),

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 _DTYPE = "t.astype(np.float32) or t.astype(np.float64)"
-_DEVICE = "nothing: all arrays are NumPy's, there is no other device"
+_DEVICE = "t as it is: all arrays are NumPy's, there is no other device"
 _VALUES = "t.data = new values: they are replaced, never changed in place"
 _MADE = "tl.Tensor(numbers): any array of NumPy's that holds floats becomes a Tensor"
 _RANDOM = "tl.Tensor(rng.standard_normal(shape)) with rng = np.random.default_rng(seed)"
@@ -23,7 +23,7 @@ HABITS = {
     **dict.fromkeys(("permute", "moveaxis", "movedim"), "tl.transpose(t, axes=(…))"),
     **dict.fromkeys(("t", "mT", "H", "matrix_transpose"), "t.T, or t.swapaxes(-1, -2) for a batch of matrices"),
     **dict.fromkeys(("expand", "expand_as", "tile", "repeat"), "tl.broadcast_to(t, shape=…)"),
-    "contiguous": "nothing: leave it out",
+    "contiguous": "t as it is",
     "dim": "t.ndim",
     "numel": "t.size",
     "squeeze": "tl.squeeze(t)",
@@ -87,7 +87,8 @@ HABITS = {
     **dict.fromkeys(("clip_value", "clip_grad_value", "clip_grad_value_"), "clipvalue= of the optimizer"),
     # making Tensors
     **dict.fromkeys(("tensor", "as_tensor", "asarray", "array", "from_numpy", "FloatTensor", "Variable"), _MADE),
-    **dict.fromkeys(("zeros", "ones", "full", "eye", "arange", "linspace", "empty", "zeros_like", "ones_like"), _MADE),
+    **dict.fromkeys(("zeros", "ones", "full", "eye", "arange", "linspace", "empty"), _MADE),
+    **dict.fromkeys(("zeros_like", "ones_like", "full_like", "empty_like"), "np.zeros_like(t.numpy()) or its like"),
     **dict.fromkeys(("randn", "rand", "randint", "randn_like", "rand_like", "normal"), _RANDOM),
     **dict.fromkeys(("manual_seed", "random"), "rng=np.random.default_rng(seed), which every layer takes"),
 }

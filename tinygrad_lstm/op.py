@@ -55,7 +55,7 @@ class Op:
         self.rules: list[Rule | None] = [None] * len(self.inputs)
         self.formulas = [""] * len(self.inputs)
         self.joint_rule: Rule | None = None
-        self.__name__, self.__doc__ = self.name, doc or forward.__doc__
+        self.__name__, self.__module__, self.__doc__ = self.name, forward.__module__, doc or forward.__doc__
 
     def wrt(self, name: str, formula: str, rule: Rule) -> None:
         """Declare the gradient rule of one input."""
@@ -141,6 +141,9 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.signature}>"
 
+    def __reduce__(self) -> str:
+        return self.name  # as of a function: a copy is the op itself, a pickle holds its module and name
+
 
 def op(label: str, doc: str = "", *, broadcasts: bool = False, hint: str = "") -> Callable[[Callable[..., Any]], Op]:
     """Make an Op of a forward function and enter it in the registry."""
@@ -175,7 +178,7 @@ def of_numpy(name: str, function: Callable[..., Any], inputs: tuple[Any, ...], s
 def _arrays(x: Any, tensors: list[Tensor]) -> Any:
     """The same with arrays in place of Tensors, in lists and tuples too; the Tensors are noted."""
     if isinstance(x, list | tuple):
-        return [_arrays(part, tensors) for part in x]
+        return (tuple if isinstance(x, tuple) else list)(_arrays(part, tensors) for part in x)
     tensors += [x] if isinstance(x, Tensor) else []
     return values(x)
 
