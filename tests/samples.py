@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import tinygrad_lstm.nn  # noqa: F401 — its ops enter the registry when it is imported
 from tinygrad_lstm.op import Op, registry
 from tinygrad_lstm.tensor import Array
 
@@ -108,6 +109,8 @@ ROWS: dict[str, list[Row]] = {
     "max": reduced(apart),
     "min": reduced(apart),
     "logsumexp": reduced(signed),
+    "cumsum": [Row((signed(2, 3, 4),), {"axis": axis}) for axis in (None, 0, 1, -1, -3)]
+    + [Row((signed(3),)), Row((signed(),), {"axis": None})],
     "softmax": [Row((signed(2, 3, 4),), {"axis": axis}) for axis in (0, 1, -1)] + [Row((signed(3),))],
     "log_softmax": [Row((signed(2, 3, 4),), {"axis": axis}) for axis in (0, 1, -1)] + [Row((signed(3),))],
     "reshape": [Row((signed(2, 3, 4),), {"shape": shape}) for shape in ((6, 4), (-1,), (4, 1, -1), (2, 3, 4))],

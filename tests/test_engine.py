@@ -274,6 +274,36 @@ def test_grad_names_what_it_cannot_reach():
         grad(y, later, [1.0])
 
 
+def test_unused_inputs_may_have_no_gradient():
+    x, other, constant = leaf(1.0), leaf(1.0), Tensor([1.0])
+    dx, none = grad(x * 2, [x, other], [1.0], allow_unused=True)
+    assert dx.numpy().tolist() == [2] and none is None
+    dx, same = grad(ops.relu(-x) + other * 0.0, [x, other], [1.0], allow_unused=True)
+    assert dx.numpy().tolist() == [0] == same.numpy().tolist(), "a path that carries zeros is a path"
+    (slope,) = grad(x * 2, x, [1.0], create_graph=True)
+    assert grad(slope.sum(), x, allow_unused=True) == [None], "a linear function has no second derivative"
+    assert grad(constant, [x, other], allow_unused=True) == [None, None]
+    assert grad(ops.where(x, constant, constant) + other, x, [1.0], allow_unused=True) == [None]
+    assert grad(x, x * 2, [1.0], allow_unused=True) == [None], "a result is no input"
+    with pytest.raises(RuntimeError, match="needs no gradient"):
+        grad(x * constant, [constant], [1.0], allow_unused=True)
+    with pytest.raises(RuntimeError, match=r"no path leads .* allow_unused=True it is None"):
+        grad(x * 2, other, [1.0])
+    with pytest.raises(ValueError, match="no single number"):
+        grad(Tensor([1.0, 2.0]), x, allow_unused=True)
+
+
+def test_adding_in_place_makes_a_new_tensor():
+    x, weight = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    old, total = weight, x
+    total += weight
+    total *= weight
+    weight += 1.0
+    assert total is not x and x.numpy().tolist() == [1, 2] and old.numpy().tolist() == [3, 4] and weight is not old
+    total.sum().backward()
+    assert x.grad.tolist() == [3, 4] and old.grad.tolist() == [1 + 6, 2 + 8]
+
+
 def test_leaf_as_root():
     x = leaf(2.0)
     x.backward([3.0])

@@ -1,6 +1,8 @@
 """Every op of the registry, driven by the sample table, and what no table can say."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from samples import INDICES, LABELS, ROWS, SAMPLES, Row
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, grad, nn, ops
 from tinygrad_lstm.engine import vjp
-from tinygrad_lstm.op import Op, op, registry
+from tinygrad_lstm.op import Op, registry
 from tinygrad_lstm.testing import gradcheck
 
 every_sample = pytest.mark.parametrize(("op", "row"), SAMPLES, ids=LABELS)
@@ -286,10 +288,19 @@ def test_split_is_the_opposite_of_concat(axis):
             tl.split(x, wrong, axis=axis)
 
 
+def test_a_copy_of_an_op_is_the_op():
+    for op in (ops.tanh, ops.concat, nn.dropout):
+        assert copy.deepcopy({"op": op})["op"] is op and pickle.loads(pickle.dumps(op)) is op
+    layer = nn.LSTM(2, 3, activation=ops.relu, recurrent_activation="hard_sigmoid", rng=np.random.default_rng(0))
+    x = np.ones((1, 2, 2), np.float32)
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(twin(x).h.numpy(), layer(x).h.numpy())
+
+
 def test_the_last_definition_of_an_op_counts():
     for factor in (2.0, 3.0):
 
-        @op("?", "y = factor · x.")
+        @ops.op("?", "y = factor · x.")
         def scaled(x, factor=factor):
             return x * factor
 

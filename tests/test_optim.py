@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_lstm import Tensor, nn
-from tinygrad_lstm.optim import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop
+from tinygrad_lstm.optim import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, RMSprop, clip_gradients
 
 STEPS = 20
 RULES = [
@@ -217,6 +217,30 @@ def test_a_norm_whose_square_is_too_large_is_clipped_not_refused():
     assert optimizer.clip_report().last_norm == pytest.approx(2e30, rel=1e-6)
 
 
+@pytest.mark.parametrize("clip", [{"clipvalue": 0.5}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}, {}])
+def test_gradients_are_clipped_as_the_optimizers_do(clip):
+    params = [Tensor(np.zeros(shape), requires_grad=True) for shape in ((3, 4), (5,), ())]
+    before = dict(zip("abc", gradients(params, 0), strict=True))
+    after = clip_gradients(before, **clip)
+    SGD(params, 1.0, **clip).step()
+    for name, p in zip("abc", params, strict=True):
+        np.testing.assert_array_equal(after[name], -p.data)
+    large = clip_gradients(before, clipvalue=100.0)
+    assert all(large[name] is before[name] for name in before), "what is not changed is not copied"
+    assert clip_gradients({}, **clip) == {}
+
+
+def test_errors_of_a_clip():
+    with pytest.raises(FloatingPointError, match=r"clip_gradients: the gradient of w is not finite \(1 of 2 entries\)"):
+        clip_gradients({"v": np.ones(1), "w": np.array([1.0, np.nan])}, clipnorm=1.0)
+    with pytest.raises(ValueError, match="clip_gradients: clipvalue and clipnorm were given"):
+        clip_gradients({}, clipvalue=1.0, clipnorm=1.0)
+    with pytest.raises(ValueError, match="clip_gradients: clipnorm must be a number above 0, not -1"):
+        clip_gradients({}, clipnorm=-1)
+    with pytest.raises(TypeError, match=r"no max_norm=\. Use global_clipnorm= .*It takes clipvalue, clipnorm, global"):
+        clip_gradients({}, max_norm=1.0)
+
+
 # — errors —————————————————————————————————————————————————————————————————————————————————————————————————
 
 
@@ -250,6 +274,16 @@ def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing(bad):
 def test_bad_settings(kw, message):
     with pytest.raises(ValueError, match=message):
         SGD(parameters((2,)), **kw)
+
+
+@pytest.mark.parametrize("cls", [SGD, RMSprop, Adagrad, Adam])
+def test_an_unknown_setting_is_answered_with_ours(cls):
+    with pytest.raises(TypeError, match=rf"{cls.__name__}: there is no weight_decay=\. Use optim\.AdamW\(.*takes lr, "):
+        cls(parameters((2,)), weight_decay=0.1)
+    with pytest.raises(TypeError, match=r"no learning_rate=\. Use lr=\. It takes lr, .*clipvalue, clipnorm, global"):
+        cls(parameters((2,)), learning_rate=0.1)
+    with pytest.raises(TypeError, match=r"there is no nonsense=\. It takes lr"):
+        cls(parameters((2,)), nonsense=1)
 
 
 def test_bad_parameters():
@@ -286,5 +320,7 @@ def test_zero_grad_and_frozen():
     before = b.data
     optimizer.step()
     assert b.data is before and optimizer.times == [1, 0]
-    optimizer.zero_grad()
+    optimizer.zero_grad(set_to_none=True)
     assert a.grad is None
+    with pytest.raises(ValueError, match="never filled with 0"):
+        optimizer.zero_grad(set_to_none=False)

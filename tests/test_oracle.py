@@ -103,6 +103,7 @@ THEIRS = {
     "max": reduction("amax"),
     "min": reduction("amin"),
     "logsumexp": logsumexp,
+    "cumsum": lambda t, x, *, axis=None: x.reshape(-1).cumsum(0) if axis is None else x.cumsum(axis),
     "softmax": lambda t, x, *, axis=-1: x.softmax(axis),
     "log_softmax": lambda t, x, *, axis=-1: x.log_softmax(axis),
     "reshape": lambda t, x, *, shape: x.reshape(shape),

@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, ops, scope
+from tinygrad_lstm.habits import Missing
 
 
 def leaf(data, **settings) -> Tensor:
@@ -142,6 +143,76 @@ def test_numbers_lengths_and_loops():
         len(Tensor(1.0))
     with pytest.raises(TypeError):
         list(Tensor(1.0))
+
+
+def test_a_number_formats_rounds_and_counts():
+    loss = (leaf([1.25, 2.5]) * 1).sum()
+    assert f"{loss:.1f}" == "3.8" and f"{Tensor(0.25):.0%}" == "25%" and int(loss) == 3 and f"{loss}" == str(loss)
+    assert round(loss) == 4 and type(round(loss)) is int and round(loss, 1) == 3.8
+    for wrong in (lambda x: f"{x:.2f}", int, round):
+        with pytest.raises(ValueError, match=r"item: .*only one entry"):
+            wrong(leaf([1.0, 2.0]))
+
+
+def test_functions_of_numpy_are_our_ops():
+    x = leaf([[0.5, 1.0], [2.0, 4.0]], dtype=np.float64)
+    a = x.numpy()
+    rows = [
+        (np.exp(x), ops.exp(x)), (np.negative(x), -x), (np.multiply(a, x), ops.mul(a, x)), (np.matmul(x, a), x @ a),
+        (np.divide(1.0, x), 1 / x), (np.float64(2) * x, x * 2), (np.sum(x), x.sum()), (np.mean(x, axis=0), x.mean(0)),
+        (np.max(x, axis=1, keepdims=True), x.max(1, True)), (np.where(a > 1, x, 0.0), ops.where(a > 1, x, 0.0)),
+        (np.cumsum(x, axis=1), ops.cumsum(x, axis=1)), (np.stack([x, x], axis=1), ops.stack(x, x, axis=1)),
+        (np.transpose(x), x.T), (np.maximum(x, 1), ops.maximum(x, 1)), (np.absolute(x), abs(x)), (np.sqrt(x), x.sqrt()),
+    ]  # fmt: skip
+    for theirs, ours in rows:
+        assert type(theirs) is Tensor and theirs.op is not None and theirs.shape == ours.shape
+        np.testing.assert_array_equal(theirs.numpy(), ours.numpy())
+        for got, expected in zip(tl.grad(theirs.sum(), x), tl.grad(ours.sum(), x), strict=True):
+            np.testing.assert_array_equal(got.numpy(), expected.numpy())
+
+
+def test_functions_of_numpy_that_are_no_ops():
+    x, constant = leaf([1.0, 2.0]), Tensor([1.0, 2.0])
+    assert np.array_equal(x, [1, 2]) and np.allclose(x, x) and np.shape(x) == (2,) and np.argmax(x) == 1
+    assert np.isfinite(x).all() and np.less(x, 2).tolist() == [True, False] and (x.numpy() == x).all()
+    assert type(np.concatenate([constant, constant])) is np.ndarray and np.log1p(constant)[0] == np.log1p(np.float32(1))
+    assert np.median(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=(0, 1)) == 2.5 and np.linalg.norm(Tensor([3.0, 4.0])) == 5
+    wrong = {
+        "np.concatenate: .*Use tl.concat": lambda: np.concatenate([x, constant]),
+        "np.var: .*Use tl.var": lambda: np.var(x),
+        "np.norm: .*Use tl.norm": lambda: np.linalg.norm(x),
+        r"np.log1p: .*Use tl.log\(1 \+ t\).*numpy\(\)": lambda: np.log1p(x),
+        r"np.add.reduce: .*If you mean the array: \.numpy\(\)": lambda: np.add.reduce(x),
+        r"np.add: .*a = a \+ t": lambda: np.add(np.ones(2), x, out=np.ones(2)),
+        r"sum: .*Use sum\(x, \*, axis=None": lambda: np.sum(x, 0),
+    }
+    for words, call in wrong.items():
+        with pytest.raises(TypeError, match=words):
+            call()
+    array = np.ones(2)
+    with pytest.raises(TypeError, match=r"a = a \+ t instead of a \+= t"):
+        array += x
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    {
+        "view": "t.reshape", "unsqueeze": "t[:, None]", "squeeze": "tl.squeeze(t)", "permute": "tl.transpose",
+        "flatten": "t.reshape(-1)", "cpu": "NumPy", "to": "NumPy", "clone": "t.detach()", "zero_": "t.grad = None",
+        "requires_grad_": "t.requires_grad = True", "var": "tl.var(t)", "clamp": "tl.clip", "add_": "t.data =",
+    }.items(),
+)  # fmt: skip
+def test_a_habit_meets_a_hint(name, ours):
+    with pytest.raises(AttributeError, match=f"a Tensor has no attribute '{name}'") as caught:
+        getattr(Tensor(1.0), name)
+    assert ours in str(caught.value)
+    assert not hasattr(Tensor(1.0), name) and name not in dir(Tensor(1.0)) and ours in repr(getattr(Tensor, name))
+
+
+def test_hints_hide_nothing():
+    own = {name for name in dir(Tensor) if not isinstance(getattr(Tensor, name), Missing)}
+    assert {"reshape", "sum", "_data", "grad", "T"} <= own == set(dir(Tensor(1.0)))
+    assert not hasattr(Tensor(1.0), "nonsense") and getattr(Tensor(1.0), "nonsense", 5) == 5
 
 
 def test_asarray():

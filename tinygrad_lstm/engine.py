@@ -8,15 +8,16 @@ and only the frontier of the graph is held.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from .op import Piece, extent, sum_to
+from .op import Op, Piece, extent, sum_to
 from .scope import anomaly, scope
 from .tensor import Array, Tensor, values
 
 Shares = list[tuple[Tensor, Any]]
+
 
 def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grads: bool = False) -> None:
     """Add dy/dx to `x.grad` of every leaf x that needs a gradient, and of every tensor that asked by `keep_grad()`.
@@ -35,20 +36,42 @@ def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grad
     for x, dx in arrived:
         x.grad = np.array(dx) if x.grad is None else x.grad + dx
 
-def grad(y: Tensor, xs: Tensor | Iterable[Tensor], seed: Any = None, *, create_graph: bool = False) -> list[Tensor]:
+
+@overload
+def grad(y: Tensor, xs: Tensor | Iterable[Tensor], seed: Any = None, *, create_graph: bool = False) -> list[Tensor]: ...
+@overload
+def grad(
+    y: Tensor, xs: Tensor | Iterable[Tensor], seed: Any = None, *, create_graph: bool = False, allow_unused: bool
+) -> list[Tensor | None]: ...
+def grad(
+    y: Tensor,
+    xs: Tensor | Iterable[Tensor],
+    seed: Any = None,
+    *,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
     """The gradients dy/dx for each x, as Tensors; touches no `.grad` and keeps the history.
 
     With `create_graph=True` they have a history of their own: differentiate them again, or draw them.
+    With `allow_unused=True` the gradient is None, instead of an error, where no path leads from x to y: it is 0 then,
+    as is a second derivative of what is linear in x.
     Raises RuntimeError where an x needs no gradient or no path leads from it to y.
     """
     xs = [xs] if isinstance(xs, Tensor) else list(xs)
-    found = vjp(y, xs, seed_of(y, seed), create_graph=create_graph)
-    for x, dx in zip(xs, found, strict=True):
+    for x in xs:
         if not x.requires_grad:
             raise RuntimeError(f"grad: {x.describe()} needs no gradient. Make it with requires_grad=True.")
-        if dx is None:
-            raise RuntimeError(f"grad: no path leads from {x.describe()} to {y.describe()}.")
-    return [dx if isinstance(dx, Tensor) else Tensor.wrap(dx) for dx in found]
+    start = seed_of(y, seed)
+    leads = y.requires_grad or not allow_unused  # if it does not, travel says why
+    gradients = vjp(y, xs, start, create_graph=create_graph) if leads else [None] * len(xs)
+    for x, dx in zip(xs, gradients, strict=True):
+        if dx is None and not allow_unused:
+            raise RuntimeError(
+                f"grad: no path leads from {x.describe()} to {y.describe()}. With allow_unused=True it is None."
+            )
+    return [dx if dx is None or isinstance(dx, Tensor) else Tensor.wrap(dx) for dx in gradients]
+
 
 def vjp(
     y: Tensor, xs: Sequence[Tensor], seed: Any, *, stop: Collection[Tensor] = (), create_graph: bool = False
@@ -61,6 +84,7 @@ def vjp(
             if x.birth in wanted:
                 wanted[x.birth] = dx
     return [wanted[x.birth] for x in xs]
+
 
 def travel(
     y: Tensor, seed: Any, *, graph: bool = False, free: bool = False, oldest: int = 0, stop: Collection[int] = ()
@@ -96,6 +120,7 @@ def travel(
             else:
                 _add(entry, share)
 
+
 def _add(entry: list[Any], share: Any) -> None:
     """Add a share to what has arrived: in place where that array is ours, and so no other tensor's gradient too."""
     _, total, ours = entry
@@ -106,6 +131,7 @@ def _add(entry: list[Any], share: Any) -> None:
         total += share
     else:
         entry[1], entry[2] = np.asarray(total + share), True  # NumPy adds two arrays of shape () to a scalar
+
 
 def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 0) -> Shares:
     """What a tensor's gradient sends to each of its inputs that needs one: only their rules run.
@@ -129,31 +155,33 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
         array = saved[k + 1]
         if x._data is not array:
             raise _replaced(x, op)
-        if not x.requires_grad or x.birth < oldest:
+        rule = joint or op.rules[k]
+        if rule is None or not x.requires_grad or x.birth < oldest:  # no rule: the condition of where passes nothing
             continue
-        if joint:
-            share = joint[k]
-        elif rule := op.rules[k]:
-            share = rule(gradient, *args, **settings)
-        else:
-            continue
-        if type(share) is not Piece:
-            if share.shape != array.shape:
-                if not op.broadcasts:
-                    raise RuntimeError(f"backward: {op.name}'s rule returned shape {share.shape} for {x.describe()}.")
-                share = sum_to(share, array.shape)
-            if share.dtype is not array.dtype and share.dtype != array.dtype:
-                share = share.astype(array.dtype)
+        share = joint[k] if joint else rule(gradient, *args, **settings)
+        if type(share) is not Piece and (share.shape != array.shape or share.dtype is not array.dtype):
+            share = _fitted(share, x, op)
         shares.append((x, share))
     if anomaly.get():
         _check_finite(tensor, gradient, shares)
     return shares
 
-def _replaced(x: Tensor, op: Any) -> RuntimeError:
+
+def _fitted(share: Any, x: Tensor, op: Op) -> Any:
+    """A share in the shape and dtype of the input that it goes to: broadcasting and a wider dtype are undone here."""
+    if share.shape != x.shape:
+        if not op.broadcasts:
+            raise RuntimeError(f"backward: {op.name}'s rule returned shape {share.shape} for {x.describe()}.")
+        share = sum_to(share, x.shape)
+    return share if share.dtype == x.dtype else share.astype(x.dtype)
+
+
+def _replaced(x: Tensor, op: Op) -> RuntimeError:
     return RuntimeError(
         f"backward: the value of {x.describe()} was replaced after {op.name} used it: its gradient would be "
         "wrong. Call backward before the optimizer's step, or compute the result again."
     )
+
 
 def _check_finite(tensor: Tensor, gradient: Any, shares: Shares) -> None:
     for x, share in shares:
@@ -164,9 +192,11 @@ def _check_finite(tensor: Tensor, gradient: Any, shares: Shares) -> None:
                 f"What had arrived there ranges over {extent(values(gradient))}."
             )
 
+
 def spread(share: Any) -> Any:
     """A share as a full array (or Tensor)."""
     return ops.put(share.values, index=share.index, shape=share.shape) if type(share) is Piece else share
+
 
 def seed_of(y: Tensor, seed: Any) -> Array:
     """dL/dy as an array of y's shape and dtype: 1 for a single number, else what the caller gave."""
@@ -176,5 +206,6 @@ def seed_of(y: Tensor, seed: Any) -> Array:
     if array.shape != y.shape:
         raise ValueError(f"backward: the seed has shape {array.shape}, but {y.describe()} needs one of its own shape.")
     return array
+
 
 from . import ops  # noqa: E402 — last: ops is imported by tensor, and needs op, before the engine runs

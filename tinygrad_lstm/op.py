@@ -15,16 +15,24 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .habits import advice
 from .scope import anomaly, recording, scope_path
 from .tensor import Array, Shape, Tensor, own, values
 
 Rule = Callable[..., Any]
 registry: dict[str, Op] = {}
-OURS = {Tensor.named.__code__.co_filename, __file__}  # who calls an op from there does so for somebody further out
+NUMPY = {"subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg", "absolute": "abs"}  # else the same
+HARMLESS = (  # what these give carries no gradient
+    "equal not_equal less less_equal greater greater_equal isfinite isnan isinf signbit shape ndim size count_nonzero "
+    "argmax argmin argsort any all allclose isclose array_equal array_repr array_str array2string"
+)
+OURS = {Tensor.named.__code__.co_filename, __file__}  # a call from these files is made for a caller further out
+
 
 class Op:
     """A function of arrays whose results, given Tensors, remember how they were made.
@@ -42,11 +50,12 @@ class Op:
         self.broadcasts, self.hint = broadcasts, hint
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        self.signature = f"{self.name}{inspect.Signature([p.replace(annotation=p.empty) for p in parameters])}"
+        self.__signature__ = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+        self.signature = f"{self.name}{self.__signature__}"
         self.rules: list[Rule | None] = [None] * len(self.inputs)
         self.formulas = [""] * len(self.inputs)
         self.joint_rule: Rule | None = None
-        self.__name__, self.__doc__ = self.name, doc or forward.__doc__
+        self.__name__, self.__module__, self.__doc__ = self.name, forward.__module__, doc or forward.__doc__
 
     def wrt(self, name: str, formula: str, rule: Rule) -> None:
         """Declare the gradient rule of one input."""
@@ -61,6 +70,14 @@ class Op:
         """The formula of input k's gradient."""
         return self.formulas[0 if self.variadic else k]
 
+    @overload
+    def __call__(self, x: Tensor | Sequence[Tensor], /, *rest: Any, **settings: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Any, y: Tensor, /, *rest: Any, **settings: Any) -> Tensor: ...
+    @overload
+    def __call__(self, condition: Any, x: Any, y: Tensor, /, *rest: Any, **settings: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: ArrayLike, **settings: Any) -> Array: ...
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
         arrays, needed = [], False
         for x in inputs:
@@ -82,7 +99,7 @@ class Op:
         if needed and recording.get():
             if settings:  # a copy, so that an index array changed later cannot change the gradient
                 settings = {key: _frozen(value) for key, value in settings.items()}
-            caller: Any = sys._getframe(1)
+            caller: Any = sys._getframe(1)  # whose line it is: `a * b` calls Tensor.__mul__, which calls the op
             while caller.f_code.co_filename in OURS:
                 caller = caller.f_back
             return tensor._become(y, True, self, inputs, (y, *arrays), settings, (caller.f_code, caller.f_lasti))
@@ -121,14 +138,50 @@ class Op:
         facts += [f"{key}={value!r:.40}" for key, value in settings.items()]
         return f"{what} ({'; '.join(facts)}). Use {self.signature}. {self.hint}".rstrip()
 
-    def __repr__(self) -> str: return f"<op {self.signature}>"
+    def __repr__(self) -> str:
+        return f"<op {self.signature}>"
+
+    def __reduce__(self) -> str:
+        return self.name  # as of a function: a copy is the op itself, a pickle holds its module and name
+
 
 def op(label: str, doc: str = "", *, broadcasts: bool = False, hint: str = "") -> Callable[[Callable[..., Any]], Op]:
     """Make an Op of a forward function and enter it in the registry."""
+
     def enter(forward: Callable[..., Any]) -> Op:
         registry[forward.__name__] = Op(forward, label, doc, broadcasts, hint)
         return registry[forward.__name__]
+
     return enter
+
+
+def of_numpy(name: str, function: Callable[..., Any], inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """What a function of NumPy gives for Tensors: our op of that name, otherwise an array.
+
+    Raises TypeError where an array would lose a gradient, and for out= and +=, which write into an array.
+    """
+    if "out" in settings:
+        raise TypeError(f"np.{name}: an array cannot take in a Tensor. Make a new one: a = a + t instead of a += t.")
+    if ours := registry.get(NUMPY.get(name, name)):
+        return ours(*inputs, **settings)
+    tensors: list[Tensor] = []
+    arrays, options = _arrays(inputs, tensors), {key: _arrays(value, tensors) for key, value in settings.items()}
+    for t in tensors:
+        if t.requires_grad and name not in HARMLESS.split():
+            raise TypeError(
+                f"np.{name}: {t.describe()} needs a gradient, which an array would lose.{advice(name)} "
+                "If you mean the array: .numpy()."
+            )
+    return function(*arrays, **options)
+
+
+def _arrays(x: Any, tensors: list[Tensor]) -> Any:
+    """The same with arrays in place of Tensors, in lists and tuples too; the Tensors are noted."""
+    if isinstance(x, list | tuple):
+        return (tuple if isinstance(x, tuple) else list)(_arrays(part, tensors) for part in x)
+    tensors += [x] if isinstance(x, Tensor) else []
+    return values(x)
+
 
 class Piece:
     """The gradient of `x[index]`: values that belong at an index, not a full array of zeros around them."""
@@ -150,10 +203,12 @@ class Piece:
         else:
             np.add.at(total, self.index, self.values)
 
+
 def is_basic(index: Any) -> bool:
     """Whether an index is made of integers, slices, None and … only, so that no entry can occur twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts)
+
 
 def sum_to(x: Any, shape: Shape) -> Any:
     """Undo broadcasting: sum `x` over the axes along which `shape` was stretched."""
@@ -163,10 +218,12 @@ def sum_to(x: Any, shape: Shape) -> Any:
     stretched = [new + k for k, n in enumerate(shape) if n == 1 != x.shape[new + k]]
     return x.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
 
+
 def _frozen(setting: Any) -> Any:
     if isinstance(setting, np.ndarray):
         return setting.copy()
     return type(setting)([_frozen(part) for part in setting]) if type(setting) in (tuple, list) else setting
+
 
 def extent(array: Array) -> str:
     """The range of an array in words, and what in it is not finite."""

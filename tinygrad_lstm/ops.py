@@ -16,120 +16,209 @@ from typing import Any
 import numpy as np
 
 from .op import Piece, op, sum_to
-from .tensor import Array, Axis, Shape, own
+from .tensor import Array, Axis, Shape, X, own
 
 
 # — arithmetic ———————————————————————————————————————————————————————————————————————————————————————————
 @op("+", "y = a + b. Each input receives the whole gradient: a sum is a junction, not a filter.", broadcasts=True)
-def add(a: Array, b: Array) -> Array: return a + b
+def add(a: Array, b: Array) -> Array:
+    return a + b
+
+
 add.wrt("a", "dy", lambda dy, y, a, b: dy)
 add.wrt("b", "dy", lambda dy, y, a, b: dy)
 
+
 @op("−", "y = a − b.", broadcasts=True)
-def sub(a: Array, b: Array) -> Array: return a - b
+def sub(a: Array, b: Array) -> Array:
+    return a - b
+
+
 sub.wrt("a", "dy", lambda dy, y, a, b: dy)
 sub.wrt("b", "−dy", lambda dy, y, a, b: -dy)
 
+
 @op("×", "y = a · b, entry by entry. Each input's gradient is scaled by the other input: a gate.", broadcasts=True)
-def mul(a: Array, b: Array) -> Array: return a * b
+def mul(a: Array, b: Array) -> Array:
+    return a * b
+
+
 mul.wrt("a", "dy · b", lambda dy, y, a, b: dy * b)
 mul.wrt("b", "dy · a", lambda dy, y, a, b: dy * a)
 
+
 @op("÷", "y = a / b.", broadcasts=True)
-def div(a: Array, b: Array) -> Array: return a / b
+def div(a: Array, b: Array) -> Array:
+    return a / b
+
+
 div.wrt("a", "dy / b", lambda dy, y, a, b: dy / b)
 div.wrt("b", "−dy · y / b", lambda dy, y, a, b: -dy * y / b)
 
+
 @op("neg", "y = −x.")
-def neg(x: Array) -> Array: return -x
+def neg(x: Array) -> Array:
+    return -x
+
+
 neg.wrt("x", "−dy", lambda dy, y, x: -dy)
 
+
 @op("pow", "y = aᵇ. The gradient of b is taken as 0 where a ≤ 0, and that of a as 0 where b = 0.", broadcasts=True)
-def power(a: Array, b: Array) -> Array: return np.power(a, b)
+def power(a: Array, b: Array) -> Array:
+    return np.power(a, b)
+
+
 power.wrt("a", "dy · b · aᵇ⁻¹", lambda dy, y, a, b: dy * b * a ** where(b == 0, 1.0, b - 1))
 power.wrt("b", "dy · y · ln a", lambda dy, y, a, b: dy * y * log(where(a > 0, a, 1.0)))
 
+
 @op("exp", "y = eˣ.")
-def exp(x: Array) -> Array: return np.exp(x)
+def exp(x: Array) -> Array:
+    return np.exp(x)
+
+
 exp.wrt("x", "dy · y", lambda dy, y, x: dy * y)
 
+
 @op("ln", "y = ln x.")
-def log(x: Array) -> Array: return np.log(x)
+def log(x: Array) -> Array:
+    return np.log(x)
+
+
 log.wrt("x", "dy / x", lambda dy, y, x: dy / x)
 
+
 @op("√", "y = √x.")
-def sqrt(x: Array) -> Array: return np.sqrt(x)
+def sqrt(x: Array) -> Array:
+    return np.sqrt(x)
+
+
 sqrt.wrt("x", "dy / 2y", lambda dy, y, x: dy / (2 * y))
 
+
 @op("abs", "y = |x|, with gradient 0 at x = 0.")
-def abs(x: Array) -> Array: return np.abs(x)
+def abs(x: Array) -> Array:
+    return np.abs(x)
+
+
 abs.wrt("x", "dy · sign x", lambda dy, y, x: where(x > 0, dy, where(x < 0, -dy, 0.0)))
 
+
 # — choosing —————————————————————————————————————————————————————————————————————————————————————————————
-def _chosen(mine: Any, other: Any, y: Any) -> Array:
+def _share(mine: Any, other: Any, y: Any) -> Array:
     """1 where my entry was chosen, ½ where the other's is equal: then they share the gradient."""
     return ((mine == y) / (1 + 1.0 * (other == y))).astype(mine.dtype)
 
+
 @op("max", "y = the larger of a and b, entry by entry; equal entries share the gradient in halves.", broadcasts=True)
-def maximum(a: Array, b: Array) -> Array: return np.maximum(a, b)
-maximum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * _chosen(a, b, y))
-maximum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * _chosen(b, a, y))
+def maximum(a: Array, b: Array) -> Array:
+    return np.maximum(a, b)
+
+
+maximum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * _share(a, b, y))
+maximum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * _share(b, a, y))
+
 
 @op("min", "y = the smaller of a and b, entry by entry; equal entries share the gradient in halves.", broadcasts=True)
-def minimum(a: Array, b: Array) -> Array: return np.minimum(a, b)
-minimum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * _chosen(a, b, y))
-minimum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * _chosen(b, a, y))
+def minimum(a: Array, b: Array) -> Array:
+    return np.minimum(a, b)
+
+
+minimum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * _share(a, b, y))
+minimum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * _share(b, a, y))
+
 
 @op("clip", "y = x kept within [low, high]. No gradient passes from outside; the bounds themselves let it pass.")
-def clip(x: Array, *, low: float | None = None, high: float | None = None) -> Array: return np.clip(x, low, high)
+def clip(x: Array, *, low: float | None = None, high: float | None = None) -> Array:
+    return np.clip(x, low, high)
+
+
 clip.wrt("x", "dy where low ≤ x ≤ high", lambda dy, y, x, low=None, high=None: where(y == x, dy, 0.0))
 
+
 @op("where", "y = a where the condition holds, else b. The condition carries no gradient.", broadcasts=True)
-def where(condition: Array, a: Array, b: Array) -> Array: return np.where(condition, a, b)
+def where(condition: Array, a: Array, b: Array) -> Array:
+    return np.where(condition, a, b)
+
+
 where.wrt("a", "dy where true", lambda dy, y, condition, a, b: where(condition, dy, 0.0))
 where.wrt("b", "dy where false", lambda dy, y, condition, a, b: where(condition, 0.0, dy))
+
 
 # — activations ——————————————————————————————————————————————————————————————————————————————————————————
 @op("σ", "y = 1 / (1 + e⁻ˣ). Far below 0 the power overflows to ∞, and 1/∞ is the 0 that is meant.")
 @np.errstate(over="ignore")
-def sigmoid(x: Array) -> Array: return 1 / (1 + np.exp(-x))
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
 sigmoid.wrt("x", "dy · y · (1 − y)", lambda dy, y, x: dy * y * (1 - y))
 
+
 @op("tanh", "y = tanh x.")
-def tanh(x: Array) -> Array: return np.tanh(x)
+def tanh(x: Array) -> Array:
+    return np.tanh(x)
+
+
 tanh.wrt("x", "dy · (1 − y²)", lambda dy, y, x: dy * (1 - y * y))
 
+
 @op("relu", "y = max(x, 0), with gradient 0 at x = 0.")
-def relu(x: Array) -> Array: return np.maximum(x, 0)
+def relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
 relu.wrt("x", "dy where x > 0", lambda dy, y, x: dy * (x > 0))
 
+
 @op("leaky relu", "y = x where x > 0, else negative_slope · x.")
-def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array: return np.where(x > 0, x, negative_slope * x)
+def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
+    return np.where(x > 0, x, negative_slope * x)
+
+
 leaky_relu.wrt("x", "dy, or dy · slope", lambda dy, y, x, negative_slope=0.01: where(x > 0, dy, negative_slope * dy))
 
+
 @op("softplus", "y = ln(1 + eˣ), a smooth relu.")
-def softplus(x: Array) -> Array: return np.logaddexp(x, 0)
+def softplus(x: Array) -> Array:
+    return np.logaddexp(x, 0)
+
+
 softplus.wrt("x", "dy · σ(x)", lambda dy, y, x: dy * sigmoid(x))
 
+
 @op("hard σ", "y = slope · x + ½ kept within [0, 1]. PyTorch and Keras 3 have slope 1/6, Keras 1 and 2 had 0.2.")
-def hard_sigmoid(x: Array, *, slope: float = 1 / 6) -> Array: return np.clip(slope * x + 0.5, 0, 1)
+def hard_sigmoid(x: Array, *, slope: float = 1 / 6) -> Array:
+    return np.clip(slope * x + 0.5, 0, 1)
+
+
 hard_sigmoid.wrt("x", "dy · slope where 0 < y < 1", lambda dy, y, x, slope=1 / 6: dy * slope * ((y > 0) & (y < 1)))
 
+
 # — matrices —————————————————————————————————————————————————————————————————————————————————————————————
-@op("@", "y = a · b, the matrix product; leading axes are a batch, a vector is a row (a) or a column (b).",
-    broadcasts=True, hint="The last axis of a must be as long as the second-last of b (or b's only one).")
-def matmul(a: Array, b: Array) -> Array: return a @ b
+@op(
+    "@",
+    "y = a · b, the matrix product; leading axes are a batch, a vector is a row (a) or a column (b).",
+    broadcasts=True,
+    hint="The last axis of a must be as long as the second-last of b (or b's only one).",
+)
+def matmul(a: Array, b: Array) -> Array:
+    return a @ b
+
 
 def _matrix(dy: Any, a: Any, b: Any) -> Any:
     """dy with the axis of length 1 that a vector among the inputs has cost it."""
     dy = dy[..., None] if b.ndim == 1 else dy
     return dy[..., None, :] if a.ndim == 1 else dy
 
+
 def _matmul_a(dy: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 2 and type(b) is np.ndarray:
         return (b @ dy.T).T  # dy · bᵀ as BLAS has it faster: b is read as it lies in memory
     columns = b[:, None] if b.ndim == 1 else b
     return _matrix(dy, a, b) @ columns.swapaxes(-1, -2)
+
 
 def _matmul_b(dy: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 2:
@@ -139,87 +228,164 @@ def _matmul_b(dy: Any, y: Any, a: Any, b: Any) -> Any:
     if b.ndim <= 2:  # one matrix for the whole batch: all rows in one product
         rows, dy = rows.reshape(-1, rows.shape[-1]), dy.reshape(-1, dy.shape[-1])
     return (rows.swapaxes(-1, -2) @ dy)[..., 0] if b.ndim == 1 else rows.swapaxes(-1, -2) @ dy
+
+
 matmul.wrt("a", "dy · bᵀ", _matmul_a)
 matmul.wrt("b", "aᵀ · dy", _matmul_b)
+
 
 # — along axes ———————————————————————————————————————————————————————————————————————————————————————————
 def _stretch(reduced: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """A reduced array (or its gradient) in x's shape again."""
     if axis is None:
-        kept = (1,) * x.ndim
+        shape = (1,) * x.ndim
     else:
-        gone = {a % x.ndim for a in ((axis,) if isinstance(axis, int | np.integer) else axis)}
-        kept = tuple(1 if k in gone else n for k, n in enumerate(x.shape))
-    return broadcast_to(reduced.reshape(kept), shape=x.shape)
+        axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int | np.integer) else axis)}
+        shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
+    return broadcast_to(reduced.reshape(shape), shape=x.shape)
+
 
 @op("sum", "y = Σ x over the axes (all of them by default).")
-def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.sum(x, axis, keepdims=keepdims)
+def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    return np.sum(x, axis, keepdims=keepdims)
+
+
 sum.wrt("x", "dy", lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims))
 
+
 @op("mean", "y = the mean of x over the axes.")
-def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.mean(x, axis, keepdims=keepdims)
+def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    return np.mean(x, axis, keepdims=keepdims)
+
+
 mean.wrt("x", "dy / n", lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims) * (y.size / x.size))
 
+
 @op("max", "y = the largest of x along the axes; equal ones share the gradient.")
-def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.max(x, axis, keepdims=keepdims)
+def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    return np.max(x, axis, keepdims=keepdims)
+
 
 @op("min", "y = the smallest of x along the axes; equal ones share the gradient.")
-def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array: return np.min(x, axis, keepdims=keepdims)
+def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    return np.min(x, axis, keepdims=keepdims)
+
 
 def _extreme(dy: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    chosen = x == _stretch(y, x, axis, keepdims)
-    return _stretch(dy, x, axis, keepdims) * (chosen / chosen.sum(axis=axis, keepdims=True)).astype(x.dtype)
+    extreme = x == _stretch(y, x, axis, keepdims)
+    return _stretch(dy, x, axis, keepdims) * (extreme / extreme.sum(axis=axis, keepdims=True)).astype(x.dtype)
+
+
 max.wrt("x", "dy at the maximum", _extreme)
 min.wrt("x", "dy at the minimum", _extreme)
+
 
 @op("logsumexp", "y = ln Σ eˣ over the axes, with the maximum taken out so that nothing overflows.")
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     top = np.max(x, axis, keepdims=True)
     y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else y.squeeze(axis)
-logsumexp.wrt("x", "dy · softmax(x)", lambda dy, y, x, axis=None, keepdims=False:
-    _stretch(dy, x, axis, keepdims) * exp(x - _stretch(y, x, axis, keepdims)))
+
+
+logsumexp.wrt(
+    "x",
+    "dy · softmax(x)",
+    lambda dy, y, x, axis=None, keepdims=False: (
+        _stretch(dy, x, axis, keepdims) * exp(x - _stretch(y, x, axis, keepdims))
+    ),
+)
+
 
 @op("softmax", "y = eˣ / Σ eˣ along one axis.")
 def softmax(x: Array, *, axis: int = -1) -> Array:
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
+
+
 softmax.wrt("x", "y · (dy − Σ dy·y)", lambda dy, y, x, axis=-1: y * (dy - (dy * y).sum(axis=axis, keepdims=True)))
+
 
 @op("log softmax", "y = x − ln Σ eˣ along one axis.")
 def log_softmax(x: Array, *, axis: int = -1) -> Array:
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
 log_softmax.wrt("x", "dy − eʸ · Σ dy", lambda dy, y, x, axis=-1: dy - exp(y) * dy.sum(axis=axis, keepdims=True))
+
+
+def _turned(axis: int, ndim: int) -> tuple[slice, ...]:
+    """The index that turns one axis round."""
+    return (slice(None),) * (axis % ndim) + (slice(None, None, -1),)
+
+
+def _cumsum_x(dy: Any, y: Any, x: Any, axis: int | None = None) -> Any:
+    turned = _turned(axis or 0, y.ndim)
+    return cumsum(dy[turned], axis=axis or 0)[turned].reshape(x.shape)
+
+
+@op("cumsum", "y = the sums of x up to each entry, along an axis; of all entries in one row without an axis.")
+def cumsum(x: Array, *, axis: int | None = None) -> Array:
+    return np.cumsum(x, axis)
+
+
+cumsum.wrt("x", "Σ dy from there on", _cumsum_x)
+
 
 # — shapes and places: these move numbers and change none —————————————————————————————————————————————————————
 @op("reshape", "The same entries in another shape; one length may be −1.")
-def reshape(x: Array, *, shape: Shape) -> Array: return x.reshape(shape)
+def reshape(x: Array, *, shape: Shape) -> Array:
+    return x.reshape(shape)
+
+
 reshape.wrt("x", "dy", lambda dy, y, x, shape: dy.reshape(x.shape))
 
+
 @op("transpose", "The axes in another order; reversed by default.")
-def transpose(x: Array, *, axes: Sequence[int] | None = None) -> Array: return x.transpose(axes)
-transpose.wrt("x", "dyᵀ", lambda dy, y, x, axes=None:
-    transpose(dy, axes=None if axes is None else np.argsort([k % x.ndim for k in axes])))
+def transpose(x: Array, *, axes: Sequence[int] | None = None) -> Array:
+    return x.transpose(axes)
+
+
+transpose.wrt(
+    "x",
+    "dyᵀ",
+    lambda dy, y, x, axes=None: transpose(dy, axes=None if axes is None else np.argsort([k % x.ndim for k in axes])),
+)
+
 
 @op("swapaxes", "Two axes exchanged.")
-def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array: return x.swapaxes(axis1, axis2)
+def swapaxes(x: Array, *, axis1: int, axis2: int) -> Array:
+    return x.swapaxes(axis1, axis2)
+
+
 swapaxes.wrt("x", "dy", lambda dy, y, x, axis1, axis2: dy.swapaxes(axis1, axis2))
 
+
 @op("broadcast", "x repeated along axes of length 1 (or new ones) until it has the shape.")
-def broadcast_to(x: Array, *, shape: Shape) -> Array: return np.broadcast_to(x, shape)
+def broadcast_to(x: Array, *, shape: Shape) -> Array:
+    return np.broadcast_to(x, shape)
+
+
 broadcast_to.wrt("x", "Σ dy", lambda dy, y, x, shape: sum_to(dy, x.shape))
 
+
 @op("[ ]", "y = x[index]: integers, slices, …, None, or arrays of integers or bools.")
-def take(x: Array, *, index: Any) -> Array: return x[index]
+def take(x: Array, *, index: Any) -> Array:
+    return x[index]
+
+
 take.wrt("x", "dy at the index", lambda dy, y, x, index: Piece(dy, index, x.shape))
+
 
 @op("put", "Zeros of the shape, with x added at the index: the opposite of `take`.")
 def put(x: Array, *, index: Any, shape: Shape) -> Array:
     y = np.zeros(shape, x.dtype)
     Piece(x, index, shape).add_to(y)
     return y
+
+
 put.wrt("x", "dy[index]", lambda dy, y, x, index, shape: dy[index])
+
 
 @op("embed", "y = the rows of weight (n, d) at an array of integers from 0 to n − 1, of shape index.shape + (d,).")
 def embed(weight: Array, *, index: Any) -> Array:
@@ -229,30 +395,49 @@ def embed(weight: Array, *, index: Any) -> Array:
     if index.size and not 0 <= index.min() <= index.max() < len(weight):
         raise IndexError(f"the index ranges over [{index.min()}, {index.max()}], but there are {len(weight)} rows")
     return weight[index]
+
+
 embed.wrt("weight", "dy at each row", lambda dy, y, weight, index: Piece(dy, index, weight.shape))
 
+
 @op("cast", "The same numbers as float32 or float64.")
-def cast(x: Array, *, dtype: Any) -> Array: return x.astype(own((), dtype).dtype)
+def cast(x: Array, *, dtype: Any) -> Array:
+    return x.astype(own((), dtype).dtype)
+
+
 cast.wrt("x", "dy", lambda dy, y, x, dtype: dy.astype(x.dtype))
+
 
 def _along(axis: int, ndim: int, parts: Sequence[Any]) -> list[Any]:
     """For each part an index that takes it along one axis, and all of the other axes."""
     return [(slice(None),) * (axis % ndim) + (part,) for part in parts]
 
+
 def _sections(lengths: Sequence[int]) -> list[slice]:
     """Slices of these lengths, one after the other."""
     return [slice(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
 
+
 @op("concat", "y = the inputs joined along an axis that all have; xs one by one or as one list.")
-def concat(*xs: Array, axis: int = -1) -> Array: return np.concatenate(xs, axis=axis)
-concat.joint("dy at its place", lambda dy, y, *xs, axis=-1:
-    [dy[index] for index in _along(axis, y.ndim, _sections([x.shape[axis] for x in xs]))])
+def concat(*xs: Array, axis: int = -1) -> Array:
+    return np.concatenate(xs, axis=axis)
+
+
+concat.joint(
+    "dy at its place",
+    lambda dy, y, *xs, axis=-1: [dy[index] for index in _along(axis, y.ndim, _sections([x.shape[axis] for x in xs]))],
+)
+
 
 @op("stack", "y = the inputs joined along a new axis; xs one by one or as one list.")
-def stack(*xs: Array, axis: int = 0) -> Array: return np.stack(xs, axis=axis)
+def stack(*xs: Array, axis: int = 0) -> Array:
+    return np.stack(xs, axis=axis)
+
+
 stack.joint("dy at its place", lambda dy, y, *xs, axis=0: [dy[index] for index in _along(axis, y.ndim, range(len(xs)))])
 
-def split(x: Any, sections: int | Sequence[int], *, axis: int = -1) -> list[Any]:
+
+def split(x: X, sections: int | Sequence[int], *, axis: int = -1) -> list[X]:
     """Cut an axis into equal sections, or into sections of the given lengths: the opposite of `concat`.
     Raises ValueError where they do not add up to the axis.
     """

@@ -7,17 +7,30 @@ never written to: a step replaces them, so that a backward through the old value
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 
+from .habits import advice
+from .numerics import norm
 from .tensor import Array, Tensor
 
-CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
+__all__ = ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "ClipReport", "Optimizer", "RMSprop", "clip_gradients"]
 
 Memory = dict[str, Array]
+
+
+class Clips(TypedDict, total=False):
+    """The clips that every optimizer takes, at most one of them; names and meaning are those of Keras."""
+
+    clipvalue: float | None
+    clipnorm: float | None
+    global_clipnorm: float | None
+
+
+CLIPS = tuple(Clips.__annotations__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,23 +87,13 @@ class Optimizer:
         self,
         params: Iterable[Tensor] | Iterable[tuple[str, Tensor]],
         lr: float,
-        *,
-        clipvalue: float | None = None,
-        clipnorm: float | None = None,
-        global_clipnorm: float | None = None,
+        **clip: Unpack[Clips],
     ) -> None:
-        self.names, self.params = _listed(type(self).__name__, params)
-        self._positive("lr", lr)
+        name = type(self).__name__
+        self.names, self.params = listed(name, params)
+        _positive(name, "lr", lr)
         self.lr = float(lr)
-        self.clip: str | None = None
-        self.threshold: float | None = None
-        for kind, threshold in zip(CLIPS, (clipvalue, clipnorm, global_clipnorm), strict=True):
-            if threshold is None:
-                continue
-            if self.clip:
-                raise ValueError(f"{type(self).__name__}: {self.clip} and {kind} were given; take one clip at a time.")
-            self._positive(kind, threshold)
-            self.clip, self.threshold = kind, float(threshold)
+        self.clip, self.threshold = _one_clip(name, clip, ("lr", *self.numbers))
         self.memories: list[Memory] = [
             {slot: np.full_like(p.data, self.start(slot)) for slot in self.slots} for p in self.params
         ]
@@ -123,8 +126,10 @@ class Optimizer:
             new.setflags(write=False)
             p._data = new  # ours already: `p.data = new` would copy it
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients. They are not filled with 0: a parameter without a gradient is passed over by `step`."""
+        if not set_to_none:
+            raise ValueError("zero_grad: gradients are forgotten (None), never filled with 0. Leave set_to_none out.")
         for p in self.params:
             p.grad = None
 
@@ -176,34 +181,16 @@ class Optimizer:
 
     def _clipped(self, gradients: dict[int, Array]) -> dict[int, Array]:
         """The gradients after the clip, by the number of their parameter; counts, and notes their norm before."""
-        norms = {k: _norm(g) for k, g in gradients.items()}
         for k, g in gradients.items():
             if g.shape != self.params[k].shape:
                 raise ValueError(f"step: {self.names[k]} is {self.params[k].shape}, but its gradient {g.shape}.")
-            if not math.isfinite(norms[k]):
-                remedy = "smaller weights" if self.clip else "a smaller lr or a clip"  # no clip can mend ∞
-                raise FloatingPointError(
-                    f"step: the gradient of {self.names[k]} is not finite ({(~np.isfinite(g)).sum()} of {g.size} "
-                    f"entries). Nothing was changed. detect_anomaly() finds where it began; {remedy} may prevent it."
-                )
-        total, limit, changed = math.hypot(*norms.values()), self.threshold or math.inf, False
-        if self.clip == "clipvalue":
-            changed = any(np.abs(g).max(initial=0) > limit for g in gradients.values())
-            gradients = {k: np.clip(g, -limit, limit) for k, g in gradients.items()}
-        elif self.clip == "clipnorm":
-            changed = max(norms.values(), default=0) > limit
-            gradients = {k: g * (limit / norms[k]) if norms[k] > limit else g for k, g in gradients.items()}
-        elif self.clip == "global_clipnorm" and total > limit:
-            changed = True
-            gradients = {k: g * (limit / total) for k, g in gradients.items()}
-        self.clipped += changed
-        self._last_norm = total
-        self._norms += total
-        return gradients
-
-    def _positive(self, name: str, value: Any) -> None:
-        if not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-            raise ValueError(f"{type(self).__name__}: {name} must be a number above 0, not {value!r}.")
+        before = list(gradients.values())
+        norms = _finite_norms("step", [self.names[k] for k in gradients], before, bool(self.clip))
+        after = _clip(before, norms, self.clip, self.threshold)
+        self.clipped += any(a is not b for a, b in zip(before, after, strict=True))
+        self._last_norm = math.hypot(*norms)
+        self._norms += self._last_norm
+        return dict(zip(gradients, after, strict=True))
 
     def _share(self, name: str, value: float) -> None:
         if not 0 <= value < 1:
@@ -228,7 +215,12 @@ class SGD(Optimizer):
     numbers: ClassVar[tuple[str, ...]] = ("momentum", "nesterov")
 
     def __init__(
-        self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, **clip: Any
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **clip: Unpack[Clips],
     ) -> None:
         self.momentum, self.nesterov = momentum, nesterov
         self.slots = ("v",) if momentum else ()
@@ -260,7 +252,7 @@ class RMSprop(Optimizer):
         alpha: float = 0.99,
         eps: float = 1e-8,
         momentum: float = 0.0,
-        **clip: Any,
+        **clip: Unpack[Clips],
     ) -> None:
         self.alpha, self.eps, self.momentum = alpha, eps, momentum
         self.slots = ("s", "v") if momentum else ("s",)
@@ -293,7 +285,7 @@ class Adagrad(Optimizer):
         lr_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
-        **clip: Any,
+        **clip: Unpack[Clips],
     ) -> None:
         self.lr_decay, self.initial_accumulator_value, self.eps = lr_decay, initial_accumulator_value, eps
         super().__init__(params, lr, **clip)
@@ -323,7 +315,7 @@ class Adam(Optimizer):
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        **clip: Any,
+        **clip: Unpack[Clips],
     ) -> None:
         self.betas, self.eps = (betas[0], betas[1]), eps
         super().__init__(params, lr, **clip)
@@ -353,7 +345,7 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
-        **clip: Any,
+        **clip: Unpack[Clips],
     ) -> None:
         self.weight_decay = weight_decay
         super().__init__(params, lr, betas, eps, **clip)
@@ -368,22 +360,69 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 
-def _norm(g: Array) -> float:
-    """√Σ g²; not finite exactly where an entry is not."""
-    with np.errstate(all="ignore"):
-        flat = g.reshape(-1)
-        norm = math.sqrt(float(np.dot(flat, flat)))
-        if math.isfinite(norm) or not np.isfinite(flat).all():
-            return norm
-        top = float(np.abs(flat).max())  # the squares were too large, the entries are not
-        return top * float(np.linalg.norm(flat / top))
+def clip_gradients(gradients: Mapping[str, Array], **clip: Unpack[Clips]) -> dict[str, Array]:
+    """Gradients after one of the optimizers' clips, by name; one that the clip leaves alone is the same array.
+
+        clip_gradients({name: p.grad for name, p in module.named_parameters()}, global_clipnorm=1.0)
+
+    Raises ValueError for more than one clip or a threshold that is no number above 0, TypeError for another keyword,
+    FloatingPointError that names a gradient which is not finite.
+    """
+    kind, threshold = _one_clip("clip_gradients", clip)
+    arrays = list(gradients.values())
+    norms = _finite_norms("clip_gradients", list(gradients), arrays, bool(kind))
+    return dict(zip(gradients, _clip(arrays, norms, kind, threshold), strict=True))
 
 
-def _listed(name: str, params: Iterable[Any]) -> tuple[list[str], list[Tensor]]:
+def _finite_norms(where: str, names: Sequence[str], gradients: Sequence[Array], clipped: bool) -> list[float]:
+    """The norm of each gradient. Raises FloatingPointError that names one which is not finite."""
+    norms = [norm(g) for g in gradients]
+    for name, g, length in zip(names, gradients, norms, strict=True):
+        if not math.isfinite(length):
+            remedy = "smaller weights" if clipped else "a smaller lr or a clip"  # no clip can mend ∞
+            raise FloatingPointError(
+                f"{where}: the gradient of {name} is not finite ({(~np.isfinite(g)).sum()} of {g.size} entries). "
+                f"Nothing was changed. detect_anomaly() finds where it began; {remedy} may prevent it."
+            )
+    return norms
+
+
+def _one_clip(
+    where: str, clip: Mapping[str, Any], settings: tuple[str, ...] = ()
+) -> tuple[str | None, float | None]:
+    """The kind of the clip and its threshold, or None and None; `settings` are what else there is, for the error."""
+    for key in clip:
+        if key not in CLIPS:
+            raise TypeError(f"{where}: there is no {key}=.{advice(key)} It takes {', '.join((*settings, *CLIPS))}.")
+    kinds = [kind for kind in CLIPS if clip.get(kind) is not None]
+    if len(kinds) > 1:
+        raise ValueError(f"{where}: {kinds[0]} and {kinds[1]} were given; take one clip at a time.")
+    if not kinds:
+        return None, None
+    _positive(where, kinds[0], clip[kinds[0]])
+    return kinds[0], float(clip[kinds[0]])
+
+
+def _clip(gradients: Sequence[Array], norms: Sequence[float], kind: str | None, threshold: float | None) -> list[Array]:
+    """The gradients, whose norms are known, after a clip."""
+    limit = threshold or math.inf
+    if kind == "clipvalue":
+        return [np.clip(g, -limit, limit) if np.abs(g).max(initial=0) > limit else g for g in gradients]
+    if kind == "global_clipnorm":
+        norms = [math.hypot(*norms)] * len(norms)
+    return [g * (limit / length) if length > limit else g for g, length in zip(gradients, norms, strict=True)]
+
+
+def _positive(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+        raise ValueError(f"{where}: {name} must be a number above 0, not {value!r}.")
+
+
+def listed(name: str, params: Iterable[Any]) -> tuple[list[str], list[Tensor]]:
     """Names (for errors) and Tensors, each Tensor once."""
     if isinstance(params, Tensor):
         raise TypeError(f"{name}: params is one Tensor; give a list of them, such as module.parameters().")
-    found: dict[int, tuple[str, Tensor]] = {}
+    pairs: dict[int, tuple[str, Tensor]] = {}
     for k, item in enumerate(params):
         named = isinstance(item, tuple) and len(item) == 2
         label, p = item if named else (f"parameter {k}", item)
@@ -391,7 +430,7 @@ def _listed(name: str, params: Iterable[Any]) -> tuple[list[str], list[Tensor]]:
             raise TypeError(f"{name}: {label} is no Tensor but {type(p).__name__}.")
         if p.op is not None:
             raise ValueError(f"{name}: {label} was computed ({p.describe()}); only leaves can be moved.")
-        found.setdefault(id(p), (str(label) if named else f"{label} ({p.describe()})", p))
-    if not found:
+        pairs.setdefault(id(p), (str(label) if named else f"{label} ({p.describe()})", p))
+    if not pairs:
         raise ValueError(f"{name}: there are no parameters to move.")
-    return [label for label, _ in found.values()], [p for _, p in found.values()]
+    return [label for label, _ in pairs.values()], [p for _, p in pairs.values()]

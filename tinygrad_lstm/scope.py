@@ -15,6 +15,7 @@ recording: ContextVar[bool] = ContextVar("recording", default=True)
 anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 hooks: ContextVar[tuple[Any, ...]] = ContextVar("hooks", default=())  # called by .named: see flow/what_if.py
 
+
 @contextmanager
 def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
     token = variable.set(value)
@@ -23,21 +24,30 @@ def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
     finally:
         variable.reset(token)
 
+
 class scope(ContextDecorator):  # a class: a cell enters six at each step, and a generator takes three times as long
     """Everything made inside `with scope("encoder"):` carries that name in its path.
     Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`."""
+
     _tokens: list[Token[str]]
-    def __init__(self, name: str) -> None: self.name, self._tokens = name, []
+
+    def __init__(self, name: str) -> None:
+        self.name, self._tokens = name, []
+
     def __enter__(self) -> None:
         outer = scope_path.get()
         self._tokens.append(scope_path.set(f"{outer}/{self.name}" if outer else self.name))
-    def __exit__(self, *exc: object) -> None: scope_path.reset(self._tokens.pop())
+
+    def __exit__(self, *exc: object) -> None:
+        scope_path.reset(self._tokens.pop())
+
 
 @contextmanager
 def no_grad() -> Iterator[None]:
     """Inside `with no_grad():` nothing is recorded: results need no gradient and hold no history."""
     with setting(recording, False):
         yield
+
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import partial
 from html import escape
 from itertools import count
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .habits import HABITS, Missing
 from .scope import hooks, scope_path
 
 Array = NDArray[Any]
@@ -19,9 +20,6 @@ Axis = int | tuple[int, ...] | None
 
 births = count(1)  # next() on it is atomic, so threads may share it
 
-# glibc hands freed memory back to the system and gets it again page by page: a fifth of a training step. Once a large
-# array was freed it keeps 64 MB for the next step (mallopt(3), M_TRIM_THRESHOLD). Elsewhere this does nothing.
-np.empty(2**25 - 2**14, np.uint8)
 
 def own(value: Any, dtype: DTypeLike | None = None) -> Array:
     """A read-only copy of `value` as float32 or float64: nobody else can change it afterwards.
@@ -38,9 +36,11 @@ def own(value: Any, dtype: DTypeLike | None = None) -> Array:
     if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
         hint = "Integer arrays are for indices; " if array.dtype.kind in "iub" else ""
         raise TypeError(f"Tensor: dtype {array.dtype} cannot carry gradients. {hint}use float32 or float64.")
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     array.setflags(write=False)
     return array
+
 
 class Tensor:
     """An array of float32 or float64 that remembers the op and the inputs that made it.
@@ -54,14 +54,20 @@ class Tensor:
     """
 
     __slots__ = (  # noqa: RUF023 — in the order of their meaning
-        "__weakref__", "_data", "grad", "keeps_grad", "name", "requires_grad",
+        "__weakref__",
+        "_data",
+        "grad",
+        "keeps_grad",
+        "name",
+        "requires_grad",
         "birth",  # counts up: an input is always older than what was made from it
         "scope",  # where it was made: "lstm/t=3/forget gate"
-        "op", "inputs", "settings",  # what made it; None, () and None for a leaf
+        "op",  # what made it, with the two below: None, () and None for a leaf
+        "inputs",
+        "settings",
         "_saved",  # the arrays (y, *inputs) as they were when the op ran; None once the history is freed
         "made_at",  # the code and the instruction that called the op: `graph.source_of` finds the line
     )
-    __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor.__rmul__
     __hash__ = object.__hash__
 
     def __init__(
@@ -70,8 +76,15 @@ class Tensor:
         self._become(own(data, dtype), requires_grad, name=name)
 
     def _become(
-        self, data: Array, requires_grad: bool, op: Any = None, inputs: tuple[Tensor, ...] = (),
-        saved: tuple[Array, ...] | None = None, settings: Any = None, made_at: Any = None, name: str | None = None,
+        self,
+        data: Array,
+        requires_grad: bool,
+        op: Any = None,
+        inputs: tuple[Tensor, ...] = (),
+        saved: tuple[Array, ...] | None = None,
+        settings: Any = None,
+        made_at: Any = None,
+        name: str | None = None,
     ) -> Tensor:
         self._data, self.requires_grad = data, requires_grad
         self.op, self.inputs, self._saved, self.settings, self.made_at = op, inputs, saved, settings, made_at
@@ -99,11 +112,25 @@ class Tensor:
     def data(self, value: Any) -> None:
         self._data = own(value)
 
-    shape = property(lambda self: self._data.shape)
-    ndim = property(lambda self: self._data.ndim)
-    size = property(lambda self: self._data.size)
-    dtype = property(lambda self: self._data.dtype)
-    T = property(lambda self: self.transpose())
+    @property
+    def shape(self) -> Shape:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype
+
+    @property
+    def T(self) -> Tensor:
+        return self.transpose()
 
     def numpy(self) -> Array:
         """The values as a read-only array, whether or not a gradient is needed."""
@@ -115,25 +142,54 @@ class Tensor:
             raise ValueError(f"item: {self.describe()} has {self.size} entries; only one entry can be a number.")
         return float(self._data.item())
 
-    def __float__(self) -> float: return self.item()
-    def __bool__(self) -> bool: return bool(self.item())
+    def __float__(self) -> float:
+        return self.item()
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self.requires_grad:
-            raise TypeError(f"{self.describe()} needs a gradient, which an array would lose. If you mean it: .numpy().")
-        return np.array(self._data, dtype=dtype, copy=copy)
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.item(), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        return of_numpy(name, getattr(ufunc, method), inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, settings: Any) -> Any:
+        return of_numpy(function.__name__, function, inputs, settings)
+
+    if not TYPE_CHECKING:  # a type checker would take array * Tensor for an array
+
+        def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+            if self.requires_grad:
+                raise TypeError(
+                    f"{self.describe()} needs a gradient, which an array would lose. If you mean it: .numpy()."
+                )
+            return np.array(self._data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> Any:  # a copy is a new leaf: it has a birth number of its own, and no history
         return partial(Tensor, self._data, requires_grad=self.requires_grad, name=self.name), ()
 
-    def __len__(self) -> int: return len(self._data)
-    def __iter__(self) -> Iterator[Tensor]: return (self[i] for i in range(len(self)))
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self)} - HABITS.keys())
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
 
     def describe(self) -> str:
         """A short phrase for error messages: what it is called, what made it, where, and its shape."""
-        made = f" made by {self.op.name}" if self.op else ""
-        where = f" in {self.scope}" if self.scope else ""
-        return f"tensor {self.name + ' ' if self.name else ''}of shape {self.shape}{made}{where}"
+        origin = f" made by {self.op.name}" if self.op else ""
+        place = f" in {self.scope}" if self.scope else ""
+        return f"tensor {self.name + ' ' if self.name else ''}of shape {self.shape}{origin}{place}"
 
     def __repr__(self) -> str:
         values = np.array2string(self._data, prefix="Tensor(", threshold=100, precision=4)
@@ -173,62 +229,137 @@ class Tensor:
         engine.backward(self, seed, keep_graph=keep_graph, keep_grads=keep_grads)
 
     # — operators: each is an op of the table in ops.py ————————————————————————————————————————————————
-    def __add__(self, other: Any) -> Tensor: return ops.add(self, other)
-    def __radd__(self, other: Any) -> Tensor: return ops.add(other, self)
-    def __sub__(self, other: Any) -> Tensor: return ops.sub(self, other)
-    def __rsub__(self, other: Any) -> Tensor: return ops.sub(other, self)
-    def __mul__(self, other: Any) -> Tensor: return ops.mul(self, other)
-    def __rmul__(self, other: Any) -> Tensor: return ops.mul(other, self)
-    def __truediv__(self, other: Any) -> Tensor: return ops.div(self, other)
-    def __rtruediv__(self, other: Any) -> Tensor: return ops.div(other, self)
-    def __pow__(self, other: Any) -> Tensor: return ops.power(self, other)
-    def __rpow__(self, other: Any) -> Tensor: return ops.power(other, self)
-    def __matmul__(self, other: Any) -> Tensor: return ops.matmul(self, other)
-    def __rmatmul__(self, other: Any) -> Tensor: return ops.matmul(other, self)
-    def __neg__(self) -> Tensor: return ops.neg(self)
-    def __abs__(self) -> Tensor: return ops.abs(self)
-    def __getitem__(self, index: Any) -> Tensor: return ops.take(self, index=index)
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.mul(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.mul(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.neg(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.take(self, index=index)
 
     # Comparisons give arrays of bool: they carry no gradient.
-    def __eq__(self, other: object) -> Array: return self._data == values(other)  # type: ignore[override]
-    def __ne__(self, other: object) -> Array: return self._data != values(other)  # type: ignore[override]
+    def __eq__(self, other: object) -> Array:  # type: ignore[override]
+        return self._data == values(other)
 
-    def __lt__(self, other: Any) -> Array: return self._data < values(other)
-    def __le__(self, other: Any) -> Array: return self._data <= values(other)
-    def __gt__(self, other: Any) -> Array: return self._data > values(other)
-    def __ge__(self, other: Any) -> Array: return self._data >= values(other)
+    def __ne__(self, other: object) -> Array:  # type: ignore[override]
+        return self._data != values(other)
+
+    def __lt__(self, other: Any) -> Array:
+        return self._data < values(other)
+
+    def __le__(self, other: Any) -> Array:
+        return self._data <= values(other)
+
+    def __gt__(self, other: Any) -> Array:
+        return self._data > values(other)
+
+    def __ge__(self, other: Any) -> Array:
+        return self._data >= values(other)
 
     # — the same ops as methods, spelled as arrays spell them ————————————————————————————————————————————
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return ops.sum(self, axis=axis, keepdims=keepdims)
+
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return ops.mean(self, axis=axis, keepdims=keepdims)
+
     def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return ops.max(self, axis=axis, keepdims=keepdims)
+
     def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return ops.min(self, axis=axis, keepdims=keepdims)
-    def reshape(self, *shape: Any) -> Tensor: return ops.reshape(self, shape=unpacked(shape))
-    def transpose(self, *axes: Any) -> Tensor: return ops.transpose(self, axes=unpacked(axes) or None)
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor: return ops.swapaxes(self, axis1=axis1, axis2=axis2)
-    def astype(self, dtype: DTypeLike) -> Tensor: return ops.cast(self, dtype=np.dtype(dtype))
-    def exp(self) -> Tensor: return ops.exp(self)
-    def log(self) -> Tensor: return ops.log(self)
-    def sqrt(self) -> Tensor: return ops.sqrt(self)
-    def abs(self) -> Tensor: return ops.abs(self)
-    def tanh(self) -> Tensor: return ops.tanh(self)
-    def sigmoid(self) -> Tensor: return ops.sigmoid(self)
-    def relu(self) -> Tensor: return ops.relu(self)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return ops.reshape(self, shape=unpacked(shape))
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return ops.transpose(self, axes=unpacked(axes) or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return ops.swapaxes(self, axis1=axis1, axis2=axis2)
+
+    def astype(self, dtype: DTypeLike) -> Tensor:
+        return ops.cast(self, dtype=np.dtype(dtype))
+
+    def exp(self) -> Tensor:
+        return ops.exp(self)
+
+    def log(self) -> Tensor:
+        return ops.log(self)
+
+    def sqrt(self) -> Tensor:
+        return ops.sqrt(self)
+
+    def abs(self) -> Tensor:
+        return ops.abs(self)
+
+    def tanh(self) -> Tensor:
+        return ops.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        return ops.sigmoid(self)
+
+    def relu(self) -> Tensor:
+        return ops.relu(self)
+
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
         return ops.clip(self, low=low, high=high)
+
+
+X = TypeVar("X", Tensor, Array)  # what goes in comes out
+
+for habit in HABITS:  # not by __getattr__: it would make every attribute slower
+    setattr(Tensor, habit, Missing(habit))
+
 
 def values(x: Any) -> Any:
     """The array of a Tensor, and anything else as it is."""
     return x._data if isinstance(x, Tensor) else x
 
+
 def unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """`(2, 3)` from either `f(2, 3)` or `f((2, 3))`, as NumPy's methods take their shapes."""
     return tuple(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], tuple | list) else arguments
 
+
 detach = Tensor.detach  # as a function, for what_if(h=detach)
 
-from . import engine, ops  # noqa: E402 — last, because ops and engine need Tensor, and Tensor's methods need them
+from . import engine, ops  # noqa: E402 — last, because these need Tensor, and Tensor's methods need them
+from .op import of_numpy  # noqa: E402

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import degrees, nan
+from typing import Unpack
 
 import numpy as np
 
 from ..nn import Module
-from ..optim import SGD
+from ..numerics import norm
+from ..optim import Clips, clip_gradients, listed
 from ..tensor import Array, Tensor
 
 
@@ -27,11 +29,7 @@ class Clipped:
 
 
 def clip_effect(
-    params: Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]],
-    *,
-    clipvalue: float | None = None,
-    clipnorm: float | None = None,
-    global_clipnorm: float | None = None,
+    params: Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]], **clip: Unpack[Clips]
 ) -> dict[str, Clipped]:
     """What a clip would do to the parameters' `.grad`, by parameter, and under "all" to all of them as one vector.
 
@@ -39,23 +37,20 @@ def clip_effect(
     direction of each but not of all together, `global_clipnorm` keeps that too (Pascanu, Mikolov, Bengio 2013).
     Raises ValueError for no gradients or more than one clip, FloatingPointError where a gradient is not finite.
     """
-    pairs = params.named_parameters() if isinstance(params, Module) else params
-    optimizer = SGD(pairs, clipvalue=clipvalue, clipnorm=clipnorm, global_clipnorm=global_clipnorm)  # only its clip
-    before = {k: p.grad for k, p in enumerate(optimizer.params) if p.grad is not None}
+    names, tensors = listed("clip_effect", params.named_parameters() if isinstance(params, Module) else params)
+    before = {name: p.grad for name, p in zip(names, tensors, strict=True) if p.grad is not None}
     if not before:
         raise ValueError("clip_effect: no parameter has a gradient yet. Call backward first.")
-    after = optimizer._clipped(before)
-    found = {optimizer.names[k]: _effect(optimizer.names[k], [before[k]], [after[k]]) for k in before}
-    return {**found, "all": _effect("all", [*before.values()], [*after.values()])}
+    after = clip_gradients(before, **clip)
+    effects = {name: _effect(name, [before[name]], [after[name]]) for name in before}
+    return {**effects, "all": _effect("all", [*before.values()], [*after.values()])}
 
 
 def _effect(name: str, before: list[Array], after: list[Array]) -> Clipped:
     flat = [np.concatenate([g.reshape(-1).astype(np.float64) for g in side]) for side in (before, after)]
-    tops = [float(np.abs(side).max(initial=0.0)) for side in flat]
-    if not all(tops):
+    lengths = [norm(side) for side in flat]
+    if not all(lengths):
         return Clipped(name, 0.0, 0.0, nan)
-    a, b = (side / top for side, top in zip(flat, tops, strict=True))
-    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    near = 2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))  # exact for small angles, where acos is not
-    norms = [top * float(np.linalg.norm(side / top)) for side, top in zip(flat, tops, strict=True)]
-    return Clipped(name, norms[0], norms[1], degrees(float(near)))
+    a, b = (side / length for side, length in zip(flat, lengths, strict=True))
+    near = 2 * np.arctan2(norm(a - b), norm(a + b))  # exact for small angles, where acos is not
+    return Clipped(name, lengths[0], lengths[1], degrees(float(near)))

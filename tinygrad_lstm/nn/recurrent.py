@@ -355,7 +355,7 @@ class Recurrent(Module):
         n = len(self.cells) * len(self.directions)
         if state is None or n == 1:
             return [state] * n
-        fields = (state,) if isinstance(state, Tensor | np.ndarray) else state
+        fields: Sequence[Any] = (state,) if isinstance(state, Tensor | np.ndarray) else state
         for field in fields:
             if np.ndim(field) != 3 or len(field) != n:
                 raise ValueError(

@@ -1,0 +1,122 @@
+"""What the names of PyTorch and NumPy are called here: an error for a missing name says it.
+
+One table for `t.name` of a Tensor t, for `tl.name` and for `np.name(t)`; in it `tl` is tinygrad_lstm and `np` NumPy.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NoReturn
+
+_DTYPE = "t.astype(np.float32) or t.astype(np.float64)"
+_DEVICE = "t as it is: all arrays are NumPy's, there is no other device"
+_VALUES = "t.data = new values: they are replaced, never changed in place"
+_MADE = "tl.Tensor(numbers): any array of NumPy's that holds floats becomes a Tensor"
+_RANDOM = "tl.Tensor(rng.standard_normal(shape)) with rng = np.random.default_rng(seed)"
+_INTEGERS = "t.numpy(): what gives integers or bools carries no gradient"
+
+HABITS = {
+    # shapes
+    **dict.fromkeys(("view", "view_as", "reshape_as"), "t.reshape(shape)"),
+    **dict.fromkeys(("flatten", "ravel"), "t.reshape(-1), or t.reshape(len(t), -1) to keep the first axis"),
+    **dict.fromkeys(("unsqueeze", "expand_dims", "newaxis"), "t[:, None]: None in an index is a new axis"),
+    **dict.fromkeys(("permute", "moveaxis", "movedim"), "tl.transpose(t, axes=(…))"),
+    **dict.fromkeys(("t", "mT", "H", "matrix_transpose"), "t.T, or t.swapaxes(-1, -2) for a batch of matrices"),
+    **dict.fromkeys(("expand", "expand_as", "tile", "repeat"), "tl.broadcast_to(t, shape=…)"),
+    "contiguous": "t as it is",
+    "dim": "t.ndim",
+    "numel": "t.size",
+    "squeeze": "tl.squeeze(t)",
+    # joining and cutting
+    **dict.fromkeys(("cat", "concatenate", "hstack"), "tl.concat(a, b, axis=-1)"),
+    **dict.fromkeys(("vstack", "dstack", "row_stack", "column_stack"), "tl.concat or tl.stack, with axis="),
+    **dict.fromkeys(("chunk", "array_split", "unbind", "unstack"), "tl.split(t, sections, axis=-1), or iterate over t"),
+    **dict.fromkeys(("gather", "index_select", "select", "narrow", "take_along_axis"), "t[index]"),
+    **dict.fromkeys(("masked_fill", "masked_select"), "tl.where(condition, a, b)"),
+    **dict.fromkeys(("flip", "roll"), "t[::-1] and tl.concat"),
+    # arithmetic
+    "subtract": "tl.sub(a, b)",
+    "multiply": "tl.mul(a, b)",
+    **dict.fromkeys(("divide", "true_divide"), "tl.div(a, b)"),
+    "negative": "tl.neg(t)",
+    "absolute": "tl.abs(t)",
+    "pow": "a ** b",
+    "square": "t * t",
+    "prod": "tl.exp(tl.log(t).sum()), where all entries are above 0",
+    "log1p": "tl.log(1 + t)",
+    "log2": "tl.log(t) / np.log(2)",
+    "log10": "tl.log(t) / np.log(10)",
+    "expm1": "tl.exp(t) - 1",
+    "exp2": "2 ** t",
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "inner", "outer", "einsum", "tensordot", "vdot"), "a @ b"),
+    **dict.fromkeys(("clamp", "clamp_min", "clamp_max", "fmin", "fmax"), "tl.clip(t, low=…, high=…)"),
+    **dict.fromkeys(("amax", "amin"), "t.max() or t.min()"),
+    "cumsum": "tl.cumsum(t, axis=0)",
+    **dict.fromkeys(("norm", "vector_norm"), "tl.norm(t)"),
+    "std": "tl.std(t)",
+    "var": "tl.var(t)",
+    "average": "tl.mean(t)",
+    **dict.fromkeys(("argmax", "argmin", "argsort", "sort", "topk", "nonzero"), _INTEGERS),
+    # values
+    **dict.fromkeys(("cpu", "cuda", "to", "device", "set_default_device"), _DEVICE),
+    **dict.fromkeys(("half", "float", "double", "type", "float32", "float64", "set_default_dtype"), _DTYPE),
+    **dict.fromkeys(("long", "int", "bool"), _INTEGERS),
+    **dict.fromkeys(("clone", "copy"), "t itself: its values never change in place; t.detach() has no history"),
+    "tolist": "t.numpy().tolist()",
+    **dict.fromkeys(
+        ("add_", "sub_", "mul_", "div_", "copy_", "fill_", "clamp_", "normal_", "uniform_", "fill"), _VALUES
+    ),
+    "zero_": "t.grad = None, or zero_grad() of the module or the optimizer",
+    # gradients
+    "requires_grad_": "t.requires_grad = True, or tl.Tensor(data, requires_grad=True)",
+    "retain_grad": "t.keep_grad()",
+    "detach_": "t = t.detach()",
+    "grad_fn": "t.op and t.inputs",
+    "is_leaf": "t.op is None",
+    "register_hook": "tl.trace(loss).grad(t)",
+    "autograd": "tl.grad(y, xs) and y.backward()",
+    "enable_grad": "tl.no_grad() around what needs none",
+    "functional": "tl and tl.nn",
+    # settings of optimizers
+    "weight_decay": "optim.AdamW(params, weight_decay=…), or add w · (p * p).sum() / 2 to the loss",
+    "learning_rate": "lr=",
+    **dict.fromkeys(("beta_1", "beta_2", "beta1", "beta2"), "betas=(β₁, β₂)"),
+    "epsilon": "eps=",
+    "rho": "alpha=",
+    **dict.fromkeys(("max_norm", "clip_grad_norm", "clip_grad_norm_"), "global_clipnorm= of the optimizer"),
+    **dict.fromkeys(("clip_value", "clip_grad_value", "clip_grad_value_"), "clipvalue= of the optimizer"),
+    # making Tensors
+    **dict.fromkeys(("tensor", "as_tensor", "asarray", "array", "from_numpy", "FloatTensor", "Variable"), _MADE),
+    **dict.fromkeys(("zeros", "ones", "full", "eye", "arange", "linspace", "empty"), _MADE),
+    **dict.fromkeys(("zeros_like", "ones_like", "full_like", "empty_like"), "np.zeros_like(t.numpy()) or its like"),
+    **dict.fromkeys(("randn", "rand", "randint", "randn_like", "rand_like", "normal"), _RANDOM),
+    **dict.fromkeys(("manual_seed", "random"), "rng=np.random.default_rng(seed), which every layer takes"),
+}
+
+
+def advice(name: str) -> str:
+    """The end of an error message, " Use ….", for a name that has another here; else nothing."""
+    return f" Use {HABITS[name]}." if name in HABITS else ""
+
+
+class Missing:
+    """An attribute of a class of ours that only other libraries have: asking for it says what it is called here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, kind: type) -> Missing:
+        if instance is None:
+            return self
+        text = f"a {kind.__name__} has no attribute {self.name!r}.{advice(self.name)}"
+        raise AttributeError(text, name=self.name, obj=instance)
+
+    def __repr__(self) -> str:
+        return f"<no attribute.{advice(self.name)}>"
+
+
+class Uncallable(ModuleType):
+    """A module whose name is a function elsewhere, `tensor`: a call says what it is here."""
+
+    def __call__(self, *args: Any, **settings: Any) -> NoReturn:
+        raise TypeError(f"{self.__name__} is a module, no function.{advice(self.__name__.rpartition('.')[2])}")
