@@ -155,8 +155,10 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
         array = saved[k + 1]
         if x._data is not array:
             raise _replaced(x, op)
+        if not x.requires_grad or x.birth < oldest:
+            continue
         rule = joint or op.rules[k]
-        if rule is None or not x.requires_grad or x.birth < oldest:  # no rule: the condition of where passes nothing
+        if rule is None:  # such as the condition of where: nothing passes
             continue
         share = joint[k] if joint else rule(gradient, *args, **settings)
         if type(share) is not Piece and (share.shape != array.shape or share.dtype is not array.dtype):
