@@ -20,8 +20,8 @@ from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.dot import STOPS, Scale, digits, quoted, spline
 from tinygrad_lstm.graph.layout import Frame, corners_of
 from tinygrad_lstm.graph.roles import edges_of, rails_of
+from tinygrad_lstm.nn import Step
 from tinygrad_lstm.nn.lstm import CoupledLSTMCell, LSTM1997Cell, NoForgetLSTMCell, PeepholeLSTMCell, TruncatedLSTMCell
-from tinygrad_lstm.nn.recurrent import Step
 
 GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -22,7 +22,6 @@ STATEMENTS = 740  # of the core together: one sitting
 
 CIRCLES = {  # modules that import each other, with the reason
     "engine op ops tensor": "the core: a Tensor's methods reach the ops and the engine, which make Tensors",
-    "nn.fused nn.gru nn.lstm nn.recurrent nn.rnn": "being split",
 }
 LARGE = {  # classes of more than 200 lines, functions of more than 50, outside the core, with the reason
     "cli.demo.demo": "being split",

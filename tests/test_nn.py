@@ -1,6 +1,8 @@
 """Modules, layers over time, losses, initial values."""
 
+import copy
 import math
+import pickle
 import re
 import warnings
 
@@ -8,8 +10,8 @@ import numpy as np
 import pytest
 
 from tinygrad_lstm import Tensor, dropout, grad, nn, no_grad, relu, softplus, tanh, what_if
+from tinygrad_lstm.nn.cell import _warned
 from tinygrad_lstm.nn.init import initializers
-from tinygrad_lstm.nn.recurrent import _warned
 from tinygrad_lstm.testing import gradcheck
 
 LAYERS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
@@ -574,3 +576,72 @@ def test_nothing_is_recorded_under_no_grad():
     with no_grad():
         out = lstm(sample())
     assert not out.h.requires_grad and out.steps[0].f.inputs == ()
+
+
+# — habits of PyTorch and Keras, and what a person sees of a module —
+
+
+def test_a_pair_is_not_unpacked_in_silence():
+    lstm = nn.LSTM(3, 4)
+    x = np.ones((2, 5, 3), np.float32)
+    with pytest.raises(TypeError, match=r"out\.last\.C.*\.as_torch\(\)"):
+        _out, (_h, _c) = lstm(x)
+    with pytest.raises(TypeError, match=r"as_keras"):
+        lstm(x)[0]
+    output, (h, c) = lstm(x).as_torch()
+    assert output.shape == (2, 5, 4) and h.shape == c.shape == (1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "ours"),
+    [
+        ("batch_first", r"\(batch, time, features\)"), ("nonlinearity", "activation="), ("units", "hidden_size="),
+        ("return_sequences", r"as_keras"), ("return_state", r"out\.last"), ("stateful", r"state\.detach\(\)"),
+        ("recurrent_dropout", "dropout="), ("proj_size", "nn.Linear"), ("nothing", "Settings: num_layers"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_setting_of_another_library_is_answered_with_ours(layer, setting, ours):
+    with pytest.raises(TypeError, match=rf"{layer.__name__}: there is no setting '{setting}'\..*{ours}"):
+        layer(3, 4, **{setting: True})
+
+
+def test_a_setting_of_the_cell_is_that_of_the_layer():
+    with pytest.raises(TypeError, match="LSTM: there is no setting 'reset_after'"):
+        nn.LSTM(3, 4, reset_after=False)
+    with pytest.raises(TypeError, match="cell= is missing"):
+        nn.Recurrent(3, 4)
+    assert not hasattr(nn.GRU(3, 4, reset_after=False).cells[0][0], "b_rn")
+    assert nn.LSTM(input_size=3, hidden_size=4, forget_bias=3).cells[0][0].b_f.numpy().tolist() == [3.0] * 4
+    assert nn.LSTM(3, 4, cell=nn.PeepholeLSTMCell, forget_bias=2.0).cells[0][0].b_f.numpy()[0] == 2.0
+
+
+def test_the_cell_of_ones_own_in_the_documentation():
+    from doctest import DocTestFinder, DocTestRunner
+
+    runner = DocTestRunner()
+    for test in DocTestFinder(recurse=False).find(nn.Cell, globs={"np": np}):
+        runner.run(test)
+    assert runner.tries == 4 and runner.failures == 0
+
+
+def test_a_module_shows_what_is_in_it():
+    rng = np.random.default_rng(0)
+    net = nn.Sequential(nn.Embedding(5, 3, rng=rng), nn.LSTM(3, 4, num_layers=2, bidirectional=True, rng=rng))
+    net.layers[0].W.requires_grad = False
+    lines = repr(net).splitlines()
+    assert lines[0] == "Sequential · 687 parameters"
+    assert lines[1] == "├ layers.0: Embedding · 15 parameters · W (5, 3) frozen"
+    assert lines[2] == "└ layers.1: LSTM(3 → 4, bidirectional) · 672 parameters"
+    assert lines[3] == "  ├ cells.0.0: LSTMCell · 128 parameters · W_f W_i W_C W_o (7, 4) · b_f b_i b_C b_o (4,)"
+    assert lines[-1].startswith("  └ cells.1.1: LSTMCell · 208 parameters") and len(lines) == 7
+    assert repr(nn.Dropout(0.5)) == "Dropout" and repr(nn.GRU(1, 2, fused=True)).startswith("GRU(1 → 2, fused)")
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "linear"])
+def test_a_copy_of_a_layer_is_a_layer(copied, activation):
+    lstm = nn.LSTM(3, 4, activation=activation, rng=np.random.default_rng(0))
+    other, x = copied(lstm), np.random.default_rng(1).normal(size=(2, 5, 3)).astype(np.float32)
+    assert np.array_equal(lstm(x).h.numpy(), other(x).h.numpy())
+    assert other.fusable is lstm.fusable and other.cells[0][0].W_f is not lstm.cells[0][0].W_f

@@ -85,6 +85,17 @@ HABITS = {
     "rho": "alpha=",
     **dict.fromkeys(("max_norm", "clip_grad_norm", "clip_grad_norm_"), "global_clipnorm= of the optimizer"),
     **dict.fromkeys(("clip_value", "clip_grad_value", "clip_grad_value_"), "clipvalue= of the optimizer"),
+    # settings of layers
+    "batch_first": "x of shape (batch, time, features), always",
+    "nonlinearity": "activation=",
+    "units": "hidden_size=, after input_size=",
+    **dict.fromkeys(("return_sequences", "return_state"), "out.h and out.last, or out.as_keras(return_sequences=…)"),
+    "stateful": "lstm(x, state.detach()) with the state that the last call left: out.last",
+    "recurrent_dropout": "dropout= between layers: there is none within a step",
+    "kernel_initializer": "initializer=",
+    "unit_forget_bias": "forget_bias=1.0, or 0.0",
+    "proj_size": "an nn.Linear after the layer",
+    "bias": "the layer's biases: they start at 0, and requires_grad = False keeps them there",
     # making Tensors
     **dict.fromkeys(("tensor", "as_tensor", "asarray", "array", "from_numpy", "FloatTensor", "Variable"), _MADE),
     **dict.fromkeys(("zeros", "ones", "full", "eye", "arange", "linspace", "empty"), _MADE),

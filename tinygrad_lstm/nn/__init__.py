@@ -1,5 +1,6 @@
 """Modules composed from the ops: one cell, one file, equations first."""
 
+from .cell import Cell, RNNState, Step
 from .embedding import Embedding
 from .fused import gru_sequence, lstm_sequence, rnn_sequence
 from .gru import GRU, GRUCell
@@ -16,7 +17,7 @@ from .lstm import (
     TruncatedLSTMCell,
 )
 from .module import Module
-from .recurrent import Cell, Output, RNNState, Step, unfused
+from .recurrent import Output, Recurrent, unfused
 from .rnn import RNN, RNNCell
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "PeepholeLSTMCell",
     "RNNCell",
     "RNNState",
+    "Recurrent",
     "Sequential",
     "Step",
     "TruncatedLSTMCell",

@@ -9,8 +9,7 @@ import numpy as np
 from ..ops import embed
 from ..scope import scope
 from ..tensor import Tensor
-from .init import Initializer
-from .init import initializer as chosen
+from .init import Initializer, InitializerName, initializer_of
 from .module import Module
 
 
@@ -22,10 +21,10 @@ class Embedding(Module):
         num_embeddings: int,
         size: int,
         *,
-        initializer: str | Initializer = "glorot_uniform",
+        initializer: InitializerName | Initializer = "glorot_uniform",
         rng: np.random.Generator | None = None,
     ) -> None:
-        values = chosen(initializer)((num_embeddings, size), rng or np.random.default_rng())
+        values = initializer_of(initializer)((num_embeddings, size), rng or np.random.default_rng())
         self.W = Tensor(values, requires_grad=True, name="W", dtype=np.float32)
 
     def forward(self, tokens: Any) -> Tensor:

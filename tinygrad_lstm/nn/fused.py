@@ -24,13 +24,13 @@ from ..engine import vjp
 from ..op import Op, op
 from ..tensor import Array, Tensor
 from . import steps
-from .gru import GRUCell
-from .lstm import LSTMCell
-from .recurrent import Cell, carry
-from .rnn import RNNCell
+from .cell import Cell, carry
 from .steps import parts
 
 Arrays = dict[str, Any]  # what a run keeps for its way back, by name; "y" is a weak reference to its result
+
+
+OPS: dict[type[Cell], Op] = {}  # entered where the cells are defined
 
 
 def parameters(cell: Cell) -> list[Tensor]:
@@ -51,7 +51,8 @@ def composed(cell_type: type[Cell], *inputs: Any, valid: Array | None = None) ->
     return sequences[0] if len(sequences) == 1 else ops.stack(sequences)
 
 
-def _twin_shares(cell_type: type[Cell], dy: Any, inputs: list[Any], valid: Array | None) -> list[Any]:
+def _twin_shares(op: Op, dy: Any, inputs: list[Any], valid: Array | None) -> list[Any]:
+    cell_type = next(kind for kind, its_op in OPS.items() if its_op is op)
     return vjp(composed(cell_type, *inputs, valid=valid), inputs, dy, create_graph=True)
 
 
@@ -81,7 +82,7 @@ def _lstm_back(
 ) -> list[Any]:  # fmt: skip
     inputs = [x, h, C, *weights]
     if isinstance(y, Tensor):
-        return _twin_shares(LSTMCell, dy, inputs, valid)
+        return _twin_shares(lstm_sequence, dy, inputs, valid)
     kept = _kept(lstm_sequence, inputs, y, valid, kept)
     gates, states, tanh_C, W = kept["gates"], kept["states"], kept["tanh_C"], kept["W"]
     dz, W_back = _array(kept, "dz", gates.shape, gates.dtype), np.ascontiguousarray(W[: h.shape[1]].T)
@@ -116,7 +117,7 @@ def _rnn_back(
 ) -> list[Any]:  # fmt: skip
     inputs = [x, h, *weights]
     if isinstance(y, Tensor):
-        return _twin_shares(RNNCell, dy, inputs, valid)
+        return _twin_shares(rnn_sequence, dy, inputs, valid)
     kept = _kept(rnn_sequence, inputs, y, valid, kept)
     states, W, dz = kept["states"], kept["W"], kept["gates"]  # nobody needs the sums any more
     dh = steps_of(compiled).rnn_back(dy, states, np.ascontiguousarray(W[: h.shape[1]].T), dz, valid)
@@ -152,7 +153,7 @@ def _gru_back(
 ) -> list[Any]:  # fmt: skip
     inputs = [x, h, *weights]
     if isinstance(y, Tensor):
-        return _twin_shares(GRUCell, dy, inputs, valid)
+        return _twin_shares(gru_sequence, dy, inputs, valid)
     kept = _kept(gru_sequence, inputs, y, valid, kept)
     gates, states, of_h, W = kept["gates"], kept["states"], kept["of_h"], kept["W"]
     H = of_h.shape[2]
@@ -164,30 +165,27 @@ def _gru_back(
 
 gru_sequence.joint("backpropagation through time", _gru_back)
 
-OPS: dict[type[Cell], Op] = {RNNCell: rnn_sequence, LSTMCell: lstm_sequence, GRUCell: gru_sequence}
-
-
 # — what the three share ——————————————————————————————————————————————————————————————————————————————————
 
 
 _last: WeakKeyDictionary[Cell, list[Arrays]] = WeakKeyDictionary()
 
 
-def run(cell: Cell, *inputs: Any, valid: Array | None, compiled: bool) -> Any:
+def run_sequence(cell: Cell, *inputs: Any, valid: Array | None, compiled: bool) -> Any:
     """The fused op on x, the initial state and the cell's parameters, in the arrays of its last run if they are free.
 
     Large new arrays cost more than what is computed in them: the system hands them out page by page. They are free once
     the last result is gone, and with it all that could ask for its gradient. `pop` is atomic: threads may share a cell,
     and whoever finds nothing makes new ones.
     """
-    op, idle = OPS[type(cell)], _last.setdefault(cell, [])
+    idle = _last.setdefault(cell, [])
     try:
         kept = idle.pop()
     except IndexError:
         kept = {}
     if kept and kept["y"]() is not None:
         kept = {}
-    y = op(*inputs, *parameters(cell), valid=valid, compiled=compiled, kept=kept)
+    y = OPS[type(cell)](*inputs, *parameters(cell), valid=valid, compiled=compiled, kept=kept)
     idle[:] = [kept]
     return y
 

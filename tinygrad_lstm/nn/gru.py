@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..ops import concat
 from ..scope import scope
-from .recurrent import Activation, Cell, Recurrent, RNNState, Step, activation_of
+from .cell import Activation, ActivationName, Cell, RNNState, Step, activation_of
+from .fused import OPS, gru_sequence
+from .init import Initializer, InitializerName
+from .recurrent import Fused, Recurrent, not_default
 
 
 class GRUCell(Cell):
@@ -25,8 +30,8 @@ class GRUCell(Cell):
         input_size: int,
         hidden_size: int,
         *,
-        activation: str | Activation = "tanh",
-        recurrent_activation: str | Activation = "sigmoid",
+        activation: ActivationName | Activation = "tanh",
+        recurrent_activation: ActivationName | Activation = "sigmoid",
         reset_after: bool = True,
         **settings: Any,
     ) -> None:
@@ -55,11 +60,39 @@ class GRUCell(Cell):
         return Step(z=z, r=r, n=n, h=h)
 
 
-class GRU(Recurrent):
-    """A GRU over sequences (batch, time, features). See `Recurrent` for its settings, and `GRUCell` for more:
+OPS[GRUCell] = gru_sequence
 
-    `activation` ("tanh") of the candidate, `recurrent_activation` ("sigmoid") of the gates, `reset_after` (True as in
-    PyTorch and Keras, False as in Cho et al. 2014), `initializer` and `recurrent_initializer` of the rows of each W.
+
+class GRU(Recurrent[RNNState]):
+    """A GRU over sequences (batch, time, features).
+
+    Args:
+        input_size, hidden_size, num_layers, bidirectional, dropout, fused, rng, name, cell: see `Recurrent`.
+        activation: of the candidate.
+        recurrent_activation: of the gates; it should stay within [0, 1].
+        reset_after: True as in PyTorch and Keras, False as in Cho et al. 2014.
+        initializer, recurrent_initializer: of the rows of each W for x, and for h.
     """
 
     cell_type = GRUCell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        activation: ActivationName | Activation = "tanh",
+        recurrent_activation: ActivationName | Activation = "sigmoid",
+        reset_after: bool = True,
+        dropout: float = 0.0,
+        fused: Fused = False,
+        initializer: InitializerName | Initializer = "glorot_uniform",
+        recurrent_initializer: InitializerName | Initializer = "orthogonal",
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+        cell: type[Cell] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**not_default(GRU, locals()))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import Literal
 
 import numpy as np
 
 from ..tensor import Array, Shape
 
 Initializer = Callable[[Shape, np.random.Generator], Array]
+InitializerName = Literal[
+    "zeros", "ones", "identity", "orthogonal", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+    "random_normal",
+]  # fmt: skip
 
 
 def zeros(shape: Shape, rng: np.random.Generator) -> Array:
@@ -73,7 +78,7 @@ initializers: dict[str, Initializer] = {
 }
 
 
-def initializer(choice: str | Initializer) -> Initializer:
+def initializer_of(choice: InitializerName | Initializer) -> Initializer:
     """The initialiser of that name, or the function itself. Raises ValueError for an unknown name."""
     if callable(choice):
         return choice

@@ -9,8 +9,7 @@ import numpy as np
 from ..ops import sqrt
 from ..scope import scope
 from ..tensor import Tensor
-from .init import Initializer
-from .init import initializer as chosen
+from .init import Initializer, InitializerName, initializer_of
 from .module import Module
 
 
@@ -34,11 +33,11 @@ class Linear(Module):
         output_size: int,
         *,
         bias: bool = True,
-        initializer: str | Initializer = "glorot_uniform",
+        initializer: InitializerName | Initializer = "glorot_uniform",
         rng: np.random.Generator | None = None,
     ) -> None:
         rng = rng or np.random.default_rng()
-        values = chosen(initializer)((input_size, output_size), rng)
+        values = initializer_of(initializer)((input_size, output_size), rng)
         self.W = Tensor(values, requires_grad=True, name="W", dtype=np.float32)
         self.b = Tensor(np.zeros(output_size), requires_grad=True, name="b", dtype=np.float32) if bias else None
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..ops import concat
 from ..scope import scope
 from ..tensor import Tensor, detach
-from .recurrent import Activation, Cell, Recurrent, Step, activation_of
+from .cell import Activation, ActivationName, Cell, Step, activation_of
+from .fused import OPS, lstm_sequence
+from .init import Initializer, InitializerName
+from .recurrent import Fused, Recurrent, not_default
 
 
 class LSTMState(NamedTuple):
@@ -39,9 +44,9 @@ class LSTMCell(Cell):
         input_size: int,
         hidden_size: int,
         *,
-        activation: str | Activation = "tanh",
-        recurrent_activation: str | Activation = "sigmoid",
-        output_activation: str | Activation | None = None,
+        activation: ActivationName | Activation = "tanh",
+        recurrent_activation: ActivationName | Activation = "sigmoid",
+        output_activation: ActivationName | Activation | None = None,
         forget_bias: float = 1.0,
         **settings: Any,
     ) -> None:
@@ -137,12 +142,41 @@ class LSTM1997Cell(TruncatedLSTMCell, NoForgetLSTMCell):
     """The LSTM of 1997: no forget gate and a truncated gradient, so that ∂C_T/∂C_k = I exactly."""
 
 
-class LSTM(Recurrent):
-    """An LSTM over sequences (batch, time, features). See `Recurrent` for its settings, and `LSTMCell` for more:
+OPS[LSTMCell] = lstm_sequence
 
-    `activation` ("tanh") of the candidate and the output, `output_activation` (None) for the output alone,
-    `recurrent_activation` ("sigmoid") of the gates, `forget_bias` (1.0): the pure path along C keeps σ(forget_bias) a
-    step, 0.73 at 1 and 0.95 at 3; `initializer` and `recurrent_initializer` of the rows of each W for x and for h.
+
+class LSTM(Recurrent[LSTMState]):
+    """An LSTM over sequences (batch, time, features).
+
+    Args:
+        input_size, hidden_size, num_layers, bidirectional, dropout, fused, rng, name, cell: see `Recurrent`.
+        activation: of the candidate and of the output, as in Keras.
+        recurrent_activation: of the gates; it should stay within [0, 1].
+        output_activation: of the output alone; that of `activation` by default.
+        forget_bias: where b_f starts: the pure path along C keeps σ(forget_bias) a step, 0.73 at 1 and 0.95 at 3.
+        initializer, recurrent_initializer: of the rows of each W for x, and for h.
     """
 
     cell_type = LSTMCell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        activation: ActivationName | Activation = "tanh",
+        recurrent_activation: ActivationName | Activation = "sigmoid",
+        output_activation: ActivationName | Activation | None = None,
+        forget_bias: float = 1.0,
+        dropout: float = 0.0,
+        fused: Fused = False,
+        initializer: InitializerName | Initializer = "glorot_uniform",
+        recurrent_initializer: InitializerName | Initializer = "orthogonal",
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+        cell: type[Cell] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**not_default(LSTM, locals()))

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from inspect import Signature, signature
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..tensor import Array, Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class Forward(Protocol[P, R]):
+    """What has a `forward`: a call takes what it takes and returns what it returns."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+class OwnSignature:
+    """What editors show of a module: for an object the arguments of `forward`, for a class those of its constructor."""
+
+    def __get__(self, module: Module | None, kind: type) -> Signature | None:
+        return None if module is None else signature(module.forward)
 
 
 class Module:
@@ -17,11 +35,12 @@ class Module:
     """
 
     training = True
+    __signature__ = OwnSignature()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} does not say what it computes: define forward(self, x).")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: Forward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return self.forward(*args, **kwargs)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
@@ -92,9 +111,38 @@ class Module:
         lines = [f"{name:<{wide[0]}}  {shape:<{wide[1]}}  {entries:>{wide[2]}}" for name, shape, entries in rows]
         return "\n".join([f"{type(self).__name__}", *lines])
 
+    def _facts(self) -> str:
+        """What `repr` says of this module beside its parameters."""
+        return ""
 
-def _walk(value: Any, path: str, above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """All Tensors and Modules inside a module, a list or a dict, with their paths; `above` keeps it out of circles."""
+    def __repr__(self) -> str:
+        """A tree: each module inside, how many numbers it holds, and its own parameters with their shapes."""
+        return "\n".join(_tree(self))
+
+
+def _tree(module: Module, head: str = "", below: str = "") -> Iterator[str]:
+    """The line of a module, and those of the modules inside it."""
+    modules, shapes = {}, defaultdict(list)
+    for name, item in _walk(module, "", deep=False):
+        if isinstance(item, Module):
+            modules[name] = item
+        else:
+            shapes[f"{item.shape}{'' if item.requires_grad else ' frozen'}"].append(name)
+    facts, count = module._facts(), sum(p.size for p in module.parameters())
+    words = [f"{type(module).__name__}({facts})" if facts else type(module).__name__]
+    words += [f"{count:,} parameter{'s' * (count != 1)}"] if count else []
+    words += [f"{' '.join(names)} {shape}" for shape, names in shapes.items()]
+    yield head + " · ".join(words)
+    for k, (name, inner) in enumerate(modules.items(), 1):
+        last = k == len(modules)
+        yield from _tree(inner, f"{below}{'└' if last else '├'} {name}: ", below + ("  " if last else "│ "))
+
+
+def _walk(value: Any, path: str, above: tuple[Any, ...] = (), *, deep: bool = True) -> Iterator[tuple[str, Any]]:
+    """All Tensors and Modules inside a module, a list or a dict, with their paths; `above` keeps it out of circles.
+
+    Where it is not `deep`, what stands inside another module is left to that.
+    """
     inside: Mapping[Any, Any] = {}
     if isinstance(value, Module):
         inside = {key: v for key, v in vars(value).items() if not key.startswith("_")}
@@ -106,5 +154,6 @@ def _walk(value: Any, path: str, above: tuple[Any, ...] = ()) -> Iterator[tuple[
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, Tensor | Module):
             yield name, item
-        if isinstance(item, Module | list | tuple | dict) and not any(item is outer for outer in (value, *above)):
-            yield from _walk(item, name, (value, *above))
+        inner = (Module, list, tuple, dict) if deep else (list, tuple, dict)
+        if isinstance(item, inner) and not any(item is outer for outer in (value, *above)):
+            yield from _walk(item, name, (value, *above), deep=deep)

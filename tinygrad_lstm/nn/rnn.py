@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..ops import concat
 from ..scope import scope
-from .recurrent import Activation, Cell, Recurrent, RNNState, Step, activation_of
+from .cell import Activation, ActivationName, Cell, RNNState, Step, activation_of
+from .fused import OPS, rnn_sequence
+from .init import Initializer, InitializerName
+from .recurrent import Fused, Recurrent, not_default
 
 
 class RNNCell(Cell):
     """One step. Parameters: W_h (hidden + input, hidden) with rows of h first, b_h (hidden,)."""
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, activation: str | Activation = "tanh", **settings: Any
+        self, input_size: int, hidden_size: int, *, activation: ActivationName | Activation = "tanh", **settings: Any
     ) -> None:
         super().__init__(input_size, hidden_size, **settings)
         self.activation = activation_of(activation)
@@ -26,10 +31,35 @@ class RNNCell(Cell):
         return Step(h=h)
 
 
-class RNN(Recurrent):
-    """A plain RNN over sequences (batch, time, features). See `Recurrent` for its settings, and `RNNCell` for more:
+OPS[RNNCell] = rnn_sequence
 
-    `activation` ("tanh"), `initializer` and `recurrent_initializer` of the rows of W for x and for h.
+
+class RNN(Recurrent[RNNState]):
+    """A plain RNN over sequences (batch, time, features).
+
+    Args:
+        input_size, hidden_size, num_layers, bidirectional, dropout, fused, rng, name, cell: see `Recurrent`.
+        activation: that of the hidden state.
+        initializer, recurrent_initializer: of the rows of W for x, and for h.
     """
 
     cell_type = RNNCell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        activation: ActivationName | Activation = "tanh",
+        dropout: float = 0.0,
+        fused: Fused = False,
+        initializer: InitializerName | Initializer = "glorot_uniform",
+        recurrent_initializer: InitializerName | Initializer = "orthogonal",
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+        cell: type[Cell] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**not_default(RNN, locals()))

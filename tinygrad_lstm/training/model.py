@@ -32,7 +32,7 @@ class Prediction(NamedTuple):
     """`y` (batch, time, outputs): logits or values at every step; `out`: what the recurrent layer returned."""
 
     y: Tensor
-    out: nn.Output
+    out: nn.Output[Any]
 
 
 class SequenceModel(nn.Module):

@@ -43,6 +43,17 @@ TYPES = {
     "tl.grad(t.sum(), t, allow_unused=True)": "list[Tensor | None]",
     "t.shape": "tuple[int, ...]",
     "t.T": "Tensor",
+    "linear(t)": "Tensor",
+    "lstm(t)": "Output[LSTMState]",
+    "lstm(a, lengths=[1]).h": "Tensor",
+    "lstm(t).last.C": "Tensor",
+    "lstm(t).steps[0].f": "Tensor",
+    "gru(t).last": "RNNState",
+    "gru(t).last.h": "Tensor",
+    "lstm.fused": "bool | str",
+    "lstm.parameters()": "list[Tensor]",
+    "double(a)": "float",
+    "nn.mse_loss(t, t)": "Tensor",
 }
 SNIPPET = """
 from typing import Any
@@ -52,18 +63,27 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import fit, nn, scope
 a: NDArray[np.float32] = np.ones((3, 3), np.float32)
 t = tl.Tensor(a, requires_grad=True)
+linear, lstm, gru = nn.Linear(3, 3), nn.LSTM(3, 3), nn.GRU(3, 3)
+
+class Double(nn.Module):
+    def forward(self, x: NDArray[np.float32]) -> float:
+        return float(x.sum())
+
+double = Double()
 """
+WRONG = {"t.view(3)": "view", "tl.cat([t])": "cat", "nn.LSTM(3, 3, activation='tan')": "activation"}
 
 
 def short(revealed: str) -> str:
     """A type without the modules of its names, and without what is in an array."""
     name = re.sub(r"[A-Za-z_]\w*\.(?=[A-Za-z_])", "", revealed)
+    name = re.sub(r"tuple\[[\w, ]*fallback=(\w+)\]", r"\1", name)  # mypy's way to say: a NamedTuple
     return "ndarray" if name.startswith("ndarray[") else name
 
 
 @pytest.fixture
 def checked(tmp_path: Path) -> Path:
-    lines = [*SNIPPET.splitlines(), *(f"reveal_type({text})" for text in TYPES), "t.view(3)", "tl.cat([t])"]
+    lines = [*SNIPPET.splitlines(), *(f"reveal_type({text})" for text in TYPES), *WRONG]
     path = tmp_path / "snippet.py"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
@@ -81,7 +101,7 @@ def test_mypy(checked: Path):
     )
     assert [short(kind) for kind in re.findall(r'Revealed type is "(.*)"', out)] == [*TYPES.values()]
     errors = re.findall(r"error: (.*)", out)
-    assert len(errors) == 2 and '"view"' in errors[0] and '"cat"' in errors[1], errors
+    assert all(f'"{word}"' in error for word, error in zip(WRONG.values(), errors, strict=True)), errors
 
 
 @pytest.mark.skipif(shutil.which("pyright") is None, reason="another type checker")
@@ -94,15 +114,18 @@ def test_pyright(checked: Path):
         for kind in ("information", "error")
     }
     assert [short(re.search(r' is "(.*)"$', text)[1]) for text in notes["information"]] == [*TYPES.values()]
-    assert len(notes["error"]) == 2 and '"view"' in notes["error"][0] and '"cat"' in notes["error"][1]
+    assert all(f'"{word}"' in error for word, error in zip(WRONG.values(), notes["error"], strict=True)), notes["error"]
 
 
 def test_the_types_are_what_comes_out():
     a = np.ones((3, 3), np.float32)
-    names = {"tl": tl, "a": a, "t": tl.Tensor(a, requires_grad=True)}
+    names = {"tl": tl}
+    exec(SNIPPET.replace("np.ones((3, 3)", "np.ones((1, 3, 3)"), names)  # a batch of one: layers take sequences
+    names |= {"a": a, "t": tl.Tensor(a, requires_grad=True)}
     for text, expected in TYPES.items():
-        value = eval(text, names)
-        assert type(value).__name__ == expected.split("[")[0] or (
+        inputs = {"a": a[None], "t": tl.Tensor(a[None])} if text.startswith(("lstm(", "gru(")) else {}
+        value = eval(text.replace("lengths=[1]", "lengths=np.array([2])"), names | inputs)
+        assert type(value).__name__ == expected.split("[")[0].split(" ")[0] or (
             expected == "ndarray" and isinstance(value, np.generic)
         )
 
@@ -117,6 +140,38 @@ def test_completion():
     assert {"reshape", "sum", "grad"} <= completed("t.") and {"reshape", "dtype"} <= completed("tl.tanh(t).")
     alive = {c.name for c in jedi.Interpreter("t.", [{"t": tl.Tensor(1.0)}]).complete()}
     assert {"reshape", "shape"} <= alive and not {"view", "cpu"} & alive
+
+
+@pytest.mark.parametrize("layer", [tl.nn.LSTM, tl.nn.GRU, tl.nn.RNN])
+def test_completion_of_a_layer(layer):
+    jedi = pytest.importorskip("jedi", reason="what editors complete with")
+    lstm = layer(3, 4, rng=np.random.default_rng(0))
+    out = lstm(np.ones((1, 2, 3), np.float32))
+    names = {"lstm": lstm, "out": out, "layer": layer, "nn": tl.nn}
+
+    def alive(text: str) -> set[str]:
+        return {c.name for c in jedi.Interpreter(text, [names]).complete()}
+
+    assert {"forward", "parameters", "state_dict", "cells", "fused"} <= alive("lstm.")
+    assert {"h", "C", "last", "steps", "as_torch"} <= alive("out.")
+    assert {"h", "detach"} <= alive("out.last.") and "h" in alive("out.steps[0].")
+    (signature,) = jedi.Interpreter("layer(", [names]).get_signatures()
+    shown = {p.name for p in signature.params}
+    assert {"input_size", "hidden_size", "num_layers", "activation", "recurrent_initializer", "rng"} <= shown
+    written = f"import tinygrad_lstm as tl\ntl.nn.{layer.__name__}("
+    (signature,) = jedi.Script(written).get_signatures()
+    assert {"hidden_size", "num_layers", "bidirectional", "activation"} <= {p.name for p in signature.params}
+
+
+def test_ipython_shows_a_layers_own_arguments():
+    oinspect = pytest.importorskip("IPython.core.oinspect", reason="what a notebook shows for lstm?")
+    themed = "theme_name" in inspect.signature(oinspect.Inspector).parameters  # IPython 9
+    inspector = oinspect.Inspector(**({"theme_name": "nocolor"} if themed else {}))
+    shown = inspector.info(tl.nn.LSTM, "nn.LSTM")
+    assert "forget_bias" in shown["init_definition"] or "forget_bias" in shown["definition"]
+    shown = inspector.info(tl.nn.LSTM(3, 4), "lstm")
+    assert "lengths" in (shown["call_def"] or "") + (shown["definition"] or "")
+    assert "LSTM(3 → 4)" in shown["string_form"]
 
 
 def test_signatures_and_help():
