@@ -88,8 +88,8 @@ def test_resume_is_bit_exact(here, capsys, source):
     assert run(capsys, "train", source, *words, "--steps", "4", "--out", "part")[0] == 0
     assert run(capsys, "train", source, *words, "--steps", "7", "--resume", "part", "--out", "more")[0] == 0
     assert run(capsys, "train", "--steps", "7", "--resume", "part")[0] == 0  # all that is needed, saved in its place
-    (whole, _), *others = (read(name) for name in ("whole", "more", "part"))
-    for arrays, _ in others:
+    whole, *others = (read(name).arrays for name in ("whole", "more", "part"))
+    for arrays in others:
         assert arrays.keys() == whole.keys()
         assert all(np.array_equal(arrays[name], whole[name], equal_nan=True) for name in whole)
 
@@ -108,7 +108,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(here, capsys, monkeypatch):
     assert code == 130 and "held out" not in out
     again = "tinygrad-lstm train --resume 'my model' --steps 50"
     assert err == f"stopped after step 5, saved in my model; go on with: {again}\n"
-    assert len(read("my model")[0]["history/loss"]) == 5
+    assert len(read("my model").arrays["history/loss"]) == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent in another way on Windows")

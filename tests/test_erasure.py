@@ -119,7 +119,7 @@ def test_trace_can_ask_for_another_step_and_answer(saved, tmp_path, capsys):
         (["--text", "mary lost", "--at", "7"], "there are 2 steps"),
         (["--text", "mary lost", "--target", "ours"], "not among"),
         (["--text", "mary lost", "--follow", "q"], "C or h"),
-        (["--csv", "x.csv"], "give it a --text"),
+        (["--csv", "x.csv"], "give it a text"),
     ],
 )
 def test_trace_explains_wrong_use(saved, tmp_path, capsys, arguments, says):

@@ -1,8 +1,10 @@
 """Training: a small LSTM learns; a stopped training goes on bit by bit; errors say what to do and lose nothing."""
 
 import math
+import pickle
 import signal
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -324,7 +326,7 @@ def test_seconds_and_settings(song):
     for kw, message in (
         ({}, "give steps="),
         ({"steps": 1, "batch": 0}, "batch must be at least 1"),
-        ({"steps": 1, "chunk": 4}, "chunk= is for texts"),
+        ({"steps": 1, "chunk": 4}, "chunk= is for streams"),
     ):
         with pytest.raises(ValueError, match=message):
             fit(model, task, progress=False, **kw)
@@ -355,3 +357,92 @@ def test_history():
     history = History([3.0, 1.0], [math.nan, math.nan], [1.0, 2.0], [0.0, 1.0])
     assert history.recent("loss", 1) == 1.0 and history.recent("loss") == 2.0 and math.isnan(History().recent("loss"))
     assert history.line() == "loss 2.0000, gradient norm 1.5, clipped 50%"
+
+
+# — stopping on the way, and going on —
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock(tasks.Task):
+    """A learner's own stream."""
+
+    name, about = "own clock", "the next hour of a clock that jumps by five"
+    is_stream, chunk_setting = True, "steps"
+    steps: int = 6
+    vocabulary = tuple("0123456789AB")
+
+    def _hours(self, split: str) -> np.ndarray:
+        return np.arange(601 if split == "train" else 121) * 5 % 12
+
+    def chunk_count(self, batch, steps, *, split="train"):
+        return (len(self._hours(split)) - 1) // batch // steps
+
+    def chunks(self, batch, steps, start=0, *, split="train"):
+        hours = self._hours(split)
+        rows = np.arange(batch)[:, None] * ((len(hours) - 1) // batch)
+        for k in range(start, self.chunk_count(batch, steps, split=split)):
+            at = rows + np.arange(k * steps, (k + 1) * steps)
+            yield tasks.Batch(hours[at], hours[at + 1], np.ones(at.shape, bool))
+
+
+@pytest.mark.parametrize("task", [tasks.copying(), Clock(), tasks.words()], ids=lambda task: task.name)
+def test_a_stop_on_the_way_changes_nothing(task, tmp_path):
+    whole = small(task)
+    expected = fit(whole, task, steps=45, batch=4, progress=False)
+    seen: list[int] = []
+
+    def stop(history: History) -> bool:
+        seen.append(len(history))
+        return len(history) == 17
+
+    part = small(task)
+    history = fit(part, task, steps=45, batch=4, progress=False, on_step=stop, path=tmp_path / "m")
+    assert seen == list(range(1, 18)) and len(history) == 17
+    from_file = small(task)
+    again = fit(from_file, task, steps=45, batch=4, progress=False, resume=tmp_path / "m")
+    assert fit(part, task, steps=45, progress=False, resume=history) is history
+    for other, net in ((history, part), (again, from_file)):
+        assert other.loss == expected.loss and other.norm == expected.norm
+        assert same(net.state_dict(), whole.state_dict())
+    score = evaluate(part, task, batch=4, batches=2)
+    assert score.answers > 0 and score == evaluate(whole, task, batch=4, batches=2)
+
+
+def test_on_step_that_returns_nothing_or_a_number_stops_nothing():
+    task = tasks.copying()
+    for answer in (None, 1, "yes"):
+        assert len(fit(small(task), task, steps=3, batch=2, progress=False, on_step=lambda history: answer)) == 3  # noqa: B023
+
+
+def test_a_history_goes_on_with_its_own_training_alone():
+    task = tasks.copying()
+    model = small(task)
+    history = fit(model, task, steps=2, batch=2, progress=False)
+    sgd = make_optimizer("sgd", model)
+    for net, other, optimizer in ((small(task), task, None), (model, tasks.copying(delay=3), None), (model, task, sgd)):
+        with pytest.raises(ValueError, match="the same model, task and optimizer"):
+            fit(net, other, steps=4, optimizer=optimizer, progress=False, resume=history)
+    read = pickle.loads(pickle.dumps(history))
+    assert read.loss == history.loss
+    with pytest.raises(ValueError, match="resume=path can"):
+        fit(model, task, steps=4, progress=False, resume=read)
+
+
+def test_a_stream_of_ones_own_comes_back_from_its_file(tmp_path):
+    task = Clock()
+    fit(small(task), task, steps=3, batch=4, progress=False, path=tmp_path / "m")
+    _, again = load_model(tmp_path / "m")
+    assert again == task
+
+
+def test_a_file_is_read_once(tmp_path, monkeypatch):
+    import safetensors
+
+    from tinygrad_lstm.cli import main
+
+    path, opened = str(tmp_path / "m"), []
+    assert main(["train", "copying", "--steps", "2", "--batch", "2", "--hidden", "4", "--out", path]) == 0
+    real = safetensors.safe_open
+    monkeypatch.setattr(safetensors, "safe_open", lambda *a, **k: opened.append(a) or real(*a, **k))
+    assert main(["train", "--resume", path, "--steps", "4"]) == 0
+    assert len(opened) == 1

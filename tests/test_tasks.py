@@ -290,7 +290,7 @@ def test_right_is_measured_under_the_mask():
 # wrong use
 
 BAD = [
-    ({"name": "juggling"}, "no task 'juggling'; there are pronouns, text"),
+    ({"name": "juggling"}, "no task 'juggling'; there are pronouns, words, text"),
     ({}, "no task None"),
     ({"name": "adding", "lenght": 3}, "no setting 'lenght'; it has held_out, length"),
     ({"name": "adding", "length": 1}, "length must be a whole number of at least 2, not 1"),
@@ -359,3 +359,44 @@ def test_settings_cannot_change_under_a_task():
         tasks.adding().length = 5
     assert tasks.adding(length=np.int64(7)).config() == {"name": "adding", "held_out": 0.1, "length": 7}
     assert issubclass(TaskError, ValueError)
+
+
+# — a task says what it is —
+
+
+def test_the_documentation_is_run():
+    from doctest import DocTestFinder, DocTestRunner
+
+    runner = DocTestRunner()
+    for test in DocTestFinder(recurse=False).find(tasks, "tinygrad_lstm.tasks"):
+        runner.run(test)
+    assert runner.tries > 8 and runner.failures == 0
+
+
+def test_nobody_asks_which_class_a_task_is():
+    import re
+    from pathlib import Path
+
+    house = Path(tasks.__file__).parent.parent
+    asks = re.compile(r"(isinstance|issubclass|hasattr)\((self\.)?(task|factory|kind|some_task)\b|task\.name ==")
+    for path in [*(house / "training").glob("*.py"), *(house / "cli").glob("*.py")]:
+        assert not asks.search(path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("text", "stdlib")])
+def test_every_task_shows_and_reads_an_example(name):
+    task = TASKS[name][0]()
+    batch = task.batch(2, generator(0))
+    shown = task.show(batch, np.zeros((*batch.x.shape[:2], task.outputs)))
+    assert shown.startswith("input:\n") and "\nright: " in shown and "\nmodel: " in shown
+    assert task.is_stream == (task.chunk is not None) and task.usual_batch() == 32
+    if task.vocabulary is None:
+        with pytest.raises(TaskError, match="reads numbers, no text; give it a table"):
+            task.read_text("words")
+    else:
+        with pytest.raises(TaskError, match="reads no tables; give it a text"):
+            task.read_table("x.csv")
+    if not task.is_stream:
+        with pytest.raises(TaskError, match="is drawn, example by example"):
+            task.chunks(2, 4)
+    assert np.isnan(task.accuracy(batch, np.zeros((*batch.x.shape[:2], task.outputs)))) == (not task.is_graded)

@@ -14,7 +14,8 @@ from types import ModuleType
 
 HERE = __name__.rpartition(".")[0]
 MOVED = {
-    **{f"tasks.{name}": f"training.{name}" for name in ("compare", "erasure", "fit", "history", "model", "record")},
+    **{f"tasks.{name}": f"training.{name}" for name in ("compare", "erasure", "fit", "model", "record")},
+    "tasks.history": "training.pictures",
     "tasks.characters": "tasks.text",
     "tasks.sentences": "tasks.pronouns",
     "tasks.table": "tasks.series",

@@ -30,14 +30,12 @@ def tasks(
     if name == "text":
         print("text: the next character of your own file or folder. Use: tinygrad-lstm train FILE")
         return
-    from .train import example
-
     made = TASKS[name][0]()
     print(f"{name}: {made.about}\n")
     for setting, value in made.config().items():
         if setting not in ("name", "vocabulary"):
             print(f"  {setting} = {_short(value)}")
-    print(f"\n{example(made, made.batch(1, np.random.default_rng(0)))}")
+    print(f"\n{made.show(made.batch(1, np.random.default_rng(0)))}")
 
 
 def _short(value: object) -> str:

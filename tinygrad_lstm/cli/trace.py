@@ -100,22 +100,12 @@ def _traced(
 
 def _read(task: Task, text: str | None, csv: Path | None, column: str | None) -> tuple[Array, list[str]]:
     """What the model reads, (time,) tokens or (time, features), and a label for each step."""
-    from ..tasks import Series
-
-    if (text is None) == (csv is None):
+    if csv is not None and text is None:
+        return task.read_table(csv, column)
+    if text is None or csv is not None:
         raise ValueError("what should the model read? Give either --text or --csv")
-    if csv is not None:
-        if not isinstance(task, Series):
-            raise ValueError(f"--csv: the model was trained on {task.name}; give it a --text")
-        values = Series(path=str(csv), column=column or task.config().get("column"), window=1, held_out=0.0).values
-        return task.encode(values), [f"{value:g}" for value in values]
-    if task.vocabulary is None:
-        raise ValueError(f"--text: the model was trained on {task.name}; give it a table with --csv")
-    tokens = task.encode(text)
-    if len(tokens) == 0:
-        raise ValueError("--text is empty; there is nothing to read")
+    tokens, words = task.read_text(text)
     shown = {" ": "·", "\n": "¶", "\t": "→"}  # signs that the drawing engine's font has
-    words = [task.vocabulary[int(token)] for token in tokens]
     return tokens, [shown.get(word, word) for word in words]
 
 

@@ -6,13 +6,15 @@ import json
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
-    from ..tasks import Batch, Task
-    from ..training.fit import Evaluation, History
+    from ..exchange import Checkpoint
+    from ..optim import Optimizer
+    from ..tasks import Task
+    from ..training.history import Evaluation, History
     from ..training.model import SequenceModel
 
 MODEL = ("cell", "hidden", "layers", "embedding", "activation", "recurrent_activation", "forget_bias", "seed")
@@ -23,6 +25,9 @@ def train(
     source: Annotated[
         str | None,
         typer.Argument(help="A text file or folder, a .csv file, 'stdlib', or the name of a task (see: tasks)."),
+    ] = None,
+    words: Annotated[
+        bool | None, typer.Option("--words", help="Of a text file: sentences, word by word (the task words).")
     ] = None,
     column: Annotated[str | None, typer.Option(help="Of a CSV: the column's header, or its number from 0.")] = None,
     settings: Annotated[
@@ -52,55 +57,44 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with this model, bit by bit as if never stopped.")] = None,
 ) -> None:
     """Train a recurrent network and save it."""
-    given = {name: value for name, value in locals().items() if value is not None}
-    from ..exchange import check_place, read_meta
+    _train({name: value for name, value in locals().items() if value is not None})
+
+
+class Plan(NamedTuple):
+    """What is to be trained, and how: the arguments of `fit` beside the length of the training."""
+
+    model: SequenceModel
+    task: Task
+    optimizer: Optimizer
+    batch: int
+    chunk: int | None
+    seed: int
+    resume: Checkpoint | None = None
+
+
+def _train(given: dict[str, Any]) -> None:
+    from ..exchange import check_place
     from ..nn.fused import steps_of
     from ..tasks import TaskError
-    from ..training.fit import Interrupted, evaluate, fit, make_optimizer
-    from ..training.model import SequenceModel, load_model
+    from ..training.fit import Interrupted, evaluate, fit
 
-    rule = {name: given[name] for name in ("lr", *CLIPS) if name in given}
-    if resume is not None:
-        model, found = load_model(resume)
-        training = read_meta(resume).get("training")
-        if found is None or training is None:
-            raise ValueError(f"{resume}: holds a model, but no training to go on with")
-        task = found
-        before = training["optimizer"]
-        chunks = training["chunk"] or task.config().get("window")
-        _same(given, {**model.config(), **before["settings"], "batch": training["batch"], "chunk": chunks})
-        if optimizer is not None and optimizer.lower() != before["kind"].lower():
-            raise ValueError(f"--optimizer {optimizer}: the file was trained with {before['kind'].lower()}")
-        trained_on = task.config().get("path") or task.name
-        if source not in (None, trained_on):
-            raise ValueError(f"{source}: the file was trained on {trained_on}; leave SOURCE out")
-        mover = make_optimizer(before["kind"], model, **before["settings"])
-        batch, chunk, seed = training["batch"], training["chunk"], 0
-    else:
-        if source is None:
-            raise ValueError("which SOURCE? Give a text file or folder, a .csv file, or a task's name (see: tasks)")
-        task = make_task(given)
-        model = SequenceModel.for_task(task, **{name: given[name] for name in MODEL if name in given})
-        mover = make_optimizer(optimizer or "adam", model, **rule)
-        batch, seed = batch or rows(task, chunk), seed or 0
-        chunk = chunk if hasattr(task, "chunks") else None
+    plan = _resumed(given) if "resume" in given else _new(given)
+    model, task, compiled = plan.model, plan.task, given["compiled"]
+    steps, seconds = given.get("steps"), given.get("seconds")
     if steps is None and seconds is None:
         steps = 500
     if compiled and not model.rnn.fusable:
         raise ValueError("--compiled: only rnn, lstm and gru with their usual activations have compiled steps")
     steps_of(compiled)  # says now if numba is missing
     model.rnn.fused = "numba" if compiled else model.rnn.fusable  # nobody looks inside while it trains
-    out = out or resume or Path("model.safetensors")
-    check_place(out)
+    out = given.get("out") or given.get("resume") or Path("model.safetensors")
+    check_place(out, model=plan.resume is None or out != given["resume"])  # the file that is gone on with has been read
 
     size = sum(p.size for p in model.parameters())
     print(f"{task.name}: {task.about}")
-    print(f"{model.config()['cell']} with {model.config()['hidden']} units, {size:,} parameters; {mover}")
+    print(f"{model.config()['cell']} with {model.config()['hidden']} units, {size:,} parameters; {plan.optimizer}")
     try:
-        history = fit(
-            model, task, steps=steps, seconds=seconds, batch=batch, chunk=chunk,
-            optimizer=mover, seed=seed, path=out, resume=resume,
-        )  # fmt: skip
+        history = fit(**plan._asdict(), steps=steps, seconds=seconds, path=out)
     except Interrupted as stop:
         done = len(stop.history)
         again = f"tinygrad-lstm train --resume {shlex.quote(str(out))} --steps {steps or done + 500}"
@@ -110,13 +104,54 @@ def train(
         held_out: Evaluation | str = evaluate(model, task)
     except TaskError as exc:  # a text so short that nothing of it can be held out
         held_out = f"nothing: {exc}"
-    print(report(model, task, history, held_out, mover.clip_report()))
+    print(report(model, task, history, held_out, plan.optimizer.clip_report()))
     print(f"\nsaved in {out}")
 
 
+def _new(given: dict[str, Any]) -> Plan:
+    """A training from the beginning."""
+    from ..training.fit import make_optimizer
+    from ..training.model import SequenceModel
+
+    if "source" not in given:
+        raise ValueError("which SOURCE? Give a text file or folder, a .csv file, or a task's name (see: tasks)")
+    task = make_task(given)
+    model = SequenceModel.for_task(task, **{name: given[name] for name in MODEL if name in given})
+    rule = {name: given[name] for name in ("lr", *CLIPS) if name in given}
+    optimizer = make_optimizer(given.get("optimizer", "adam"), model, **rule)
+    chunk = given.get("chunk") if task.is_stream else None
+    return Plan(model, task, optimizer, given.get("batch") or task.usual_batch(chunk), chunk, given.get("seed", 0))
+
+
+def _resumed(given: dict[str, Any]) -> Plan:
+    """A training that goes on: all is as it was."""
+    from ..exchange import read
+    from ..training.fit import make_optimizer
+    from ..training.model import load_model
+
+    saved = read(given["resume"])
+    model, task = load_model(saved)
+    training = saved.meta.get("training")
+    if task is None or training is None:
+        raise ValueError(f"{saved.path}: holds a model, but no training to go on with")
+    before = training["optimizer"]
+    chunk = training["chunk"] or (task.chunk_setting and task.config()[task.chunk_setting])
+    _same(given, {**model.config(), **before["settings"], "batch": training["batch"], "chunk": chunk})
+    if given.get("optimizer", before["kind"]).lower() != before["kind"].lower():
+        raise ValueError(f"--optimizer {given['optimizer']}: the file was trained with {before['kind'].lower()}")
+    trained_on = task.config().get("path") or task.name
+    if given.get("source", trained_on) != trained_on:
+        raise ValueError(f"{given['source']}: the file was trained on {trained_on}; leave SOURCE out")
+    optimizer = make_optimizer(before["kind"], model, **before["settings"])
+    return Plan(model, task, optimizer, training["batch"], training["chunk"], 0, saved)
+
+
 def make_task(given: dict[str, Any]) -> Task:
-    """The task that SOURCE, --column, --chunk and --set describe. Raises ValueError; OSError for a file that fails."""
-    from ..tasks import TASKS, Series, TaskError, Text, from_config
+    """The task that SOURCE, --words, --column, --chunk and --set describe.
+
+    Raises ValueError; OSError for a file that fails.
+    """
+    from ..tasks import TASKS, TaskError, from_config
 
     source = given["source"]
     config: dict[str, Any] = {}
@@ -128,20 +163,20 @@ def make_task(given: dict[str, Any]) -> Task:
     is_file = (source not in TASKS or source == "text") and os.path.exists(source)
     if is_file:
         table = source.lower().endswith(".csv") or "column" in given
-        config |= {"name": "series" if table else "text", "path": source}
+        config |= {"name": "words" if given.get("words") else "series" if table else "text", "path": source}
     elif source in TASKS and source != "text":
         config["name"] = source
     else:
         raise FileNotFoundError(f"{source}: there is no such file, and no task of that name; see: tinygrad-lstm tasks")
-    factory = TASKS[config["name"]][0]
+    kind = TASKS[config["name"]][0]
     if "column" in given:
-        if not issubclass(factory, Series):
+        if "column" not in kind.__dataclass_fields__:
             raise ValueError(f"--column is for CSV files, not for {source}")
         config["column"] = given["column"]
     if "chunk" in given:
-        if not issubclass(factory, Series | Text):
+        if kind.chunk_setting is None:
             raise ValueError(f"--chunk is for texts and CSV files; {source} has examples of its own length")
-        config["window" if issubclass(factory, Series) else "steps"] = given["chunk"]
+        config[kind.chunk_setting] = given["chunk"]
     try:
         return from_config(config)
     except TaskError as exc:
@@ -150,90 +185,46 @@ def make_task(given: dict[str, Any]) -> Task:
         raise
 
 
-def rows(task: Task, chunk: int | None) -> int:
-    """The usual batch: 32, but fewer rows where a text is so short that they would give less than eight chunks."""
-    from ..tasks import Text
-
-    if not isinstance(task, Text):
-        return 32
-    return next((n for n in (32, 16, 8, 4, 2) if task.chunk_count(n, chunk or task.steps) >= 8), 1)
-
-
 def report(model: SequenceModel, task: Task, history: History, held_out: Evaluation | str, clip: object) -> str:
     """What came of a training, in a few lines."""
-    import numpy as np
-
-    from ..tasks import Series, Text
-
     pace = history.answers / max(history.seconds, 1e-9)
-    what = "characters" if isinstance(task, Text) else "answers"
     lines = [
         "",
-        f"{len(history)} steps, {history.answers:,} {what}, {pace:,.0f} a second",
+        f"{len(history)} steps, {history.answers:,} {task.unit}, {pace:,.0f} a second",
         f"training  {history.line()}",
         f"held out  {held_out}",
         f"clipping  {clip}",
     ]
-    if isinstance(task, Text) and not isinstance(held_out, str):
-        bits = f"{held_out.loss / np.log(2):.2f} bits a character"
-        lines[3] += f"; {bits}, where guessing evenly takes {np.log2(task.outputs):.2f}"
-    if isinstance(task, Series):
-        whole = task.windows(split="test")
-        lines[3] += f"; saying that nothing changes has loss {((whole.x - whole.target) ** 2).mean():.4f}"
-    if not isinstance(held_out, str) and held_out.by_distance:
-        each = "  ".join(f"{d}: {share:.0%}" for d, share in held_out.by_distance.items())
-        lines.append(f"accuracy by distance to what must be remembered  {each}")
+    if not isinstance(held_out, str):
+        if beside := task.baseline(held_out.loss):
+            lines[3] += f"; {beside}"
+        if held_out.by_distance:
+            each = "  ".join(f"{d}: {share:.0%}" for d, share in held_out.by_distance.items())
+            lines.append(f"accuracy by distance to what must be remembered  {each}")
     return "\n".join([*lines, "", sample(model, task)])
 
 
 def sample(model: SequenceModel, task: Task) -> str:
-    """Of a text, what the model writes itself; else a held-out example with its answers."""
+    """What the model writes itself, where it can go on; else an example (held out, if anything is) with its answers."""
     import numpy as np
 
     from ..scope import no_grad
-    from ..tasks import Text
+    from ..tasks import TaskError
 
     rng = np.random.default_rng(0)
-    if isinstance(task, Text):
-        end = len(task.text) - round(len(task.text) * task.held_out)
-        start = task.text[max(0, end - 40) : end]
-        drawn = model.generate(task.encode(start), 300, rng, temperature=0.7)
-        title = "What the model writes after the end of the training text (from │ on, at temperature 0.7):"
-        return f"{title}\n{start}│{task.decode(drawn)}"
-    batch = task.batch(1, rng, split="test")
+    start = task.opening()
+    if start is not None:
+        drawn = model.generate(start, 300 if task.is_stream else 12, rng, temperature=0.7)
+        after = "the end of the training text" if task.is_stream else "a first word"
+        title = f"What the model writes after {after} (from │ on, at temperature 0.7):"
+        return f"{title}\n{task.decode(start)}{task.between}│{task.between}{task.decode(drawn)}"
+    try:
+        kind, batch = "held-out", task.batch(1, rng, split="test")
+    except TaskError:
+        kind, batch = "training", task.batch(1, rng)
     with no_grad():
         y = model.eval()(batch.x, lengths=batch.lengths).y.numpy()
-    return "A held-out example. " + example(task, batch, y)
-
-
-def example(task: Task, batch: Batch, y: Any = None) -> str:
-    """One example in words: what goes in, what is right, and what the model says."""
-    import numpy as np
-
-    from ..tasks import Series
-
-    asked = np.flatnonzero(batch.mask[0])
-    words = " " if task.name == "pronouns" else ""
-
-    def numbers(values: Any) -> str:
-        """The first of them; of a series in their own unit."""
-        return " ".join(f"{v:.3g}" for v in (task.decode(values) if isinstance(task, Series) else values[:, 0])[:24])
-
-    def answers(values: Any) -> str:
-        if task.answers is None:
-            return numbers(values[asked])
-        return words.join(task.answers[int(k)] for k in values[asked])
-
-    if task.vocabulary is None:
-        shown = "\n".join(numbers(feature[:, None]) for feature in batch.x[0].T)
-    else:
-        shown = task.decode(batch.x[0])
-    lines = [f"input:\n{shown}"]
-
-    lines.append(f"right: {answers(batch.target[0])}")
-    if y is not None:
-        lines.append(f"model: {answers(y[0] if task.answers is None else y[0].argmax(axis=-1))}")
-    return "\n".join(lines)
+    return f"A {kind} example. {task.show(batch, y)}"
 
 
 def _value(text: str) -> Any:

@@ -1,5 +1,5 @@
 """What goes in and out of files."""
 
-from .checkpoint import CheckpointError, check_place, load, read, read_meta, save
+from .checkpoint import Checkpoint, CheckpointError, check_place, load, read, read_meta, save
 
-__all__ = ["CheckpointError", "check_place", "load", "read", "read_meta", "save"]
+__all__ = ["Checkpoint", "CheckpointError", "check_place", "load", "read", "read_meta", "save"]

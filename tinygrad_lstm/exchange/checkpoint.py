@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,14 @@ from .files import Path, explained, try_place, write
 
 FORMAT = "tinygrad_lstm"
 VERSION = 1
+
+
+class Checkpoint(NamedTuple):
+    """What a file holds: `arrays` by name, `meta`, and the `path` that errors name. It is read once and handed on."""
+
+    path: Path
+    arrays: dict[str, Array]
+    meta: dict[str, Any]
 
 
 class CheckpointError(ValueError):
@@ -54,29 +62,29 @@ def save(
     write(path, to_bytes(arrays, header))
 
 
-def load(path: Path, module: Module | None = None) -> dict[str, Any]:
-    """Replace all parameters of a module by those of a file, and return the file's meta.
+def load(path: Path | Checkpoint, module: Module | None = None) -> dict[str, Any]:
+    """Replace all parameters of a module by those of a file (or of what was read of it), and return the file's meta.
 
     Without a module only the file is checked. Arrays beside the parameters are not looked at (see `read`).
     Raises CheckpointError where the file is damaged, not ours, or does not fit: then the module is as before;
     OSError where it cannot be read.
     """
-    arrays, meta = read(path)
+    saved = path if isinstance(path, Checkpoint) else read(path)
     if module is not None:
         try:
-            module.load_state_dict({name: array for name, array in arrays.items() if "/" not in name})
+            module.load_state_dict({name: array for name, array in saved.arrays.items() if "/" not in name})
         except (LookupError, ValueError, TypeError) as exc:
-            raise CheckpointError(f"{path}: was made for another module ({exc.args[0]})") from None
-    return meta
+            raise CheckpointError(f"{saved.path}: was made for another module ({exc.args[0]})") from None
+    return saved.meta
 
 
 def read_meta(path: Path) -> dict[str, Any]:
     """The meta of a file. Raises CheckpointError and OSError as `load` does."""
-    return read(path)[1]
+    return read(path).meta
 
 
-def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """All arrays of a file by name, and its meta. Raises CheckpointError and OSError as `load` does."""
+def read(path: Path) -> Checkpoint:
+    """All that a file holds. Raises CheckpointError and OSError as `load` does."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -99,7 +107,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     text = header.get("meta", "")
     if header.get("digest") != _digest(arrays, text):
         raise CheckpointError(f"{path}: damaged (its contents do not give the digest that was written with them)")
-    return arrays, json.loads(text)
+    return Checkpoint(path, arrays, json.loads(text))
 
 
 def check_place(path: Path, *, model: bool = True) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -40,20 +40,77 @@ class Batch:
     info: dict[str, Array] = field(default_factory=dict)
 
 
+class Settings:
+    """Checks of a task's settings: each names the setting, what it must be and what it was."""
+
+    name: ClassVar[str]
+
+    def _need(self, setting: str, holds: bool, must_be: str) -> None:
+        if not holds:
+            raise TaskError(f"{self.name}: {setting} must be {must_be}, not {getattr(self, setting)!r}")
+
+    def _set(self, setting: str, value: object) -> None:
+        object.__setattr__(self, setting, value)  # the class is frozen for everybody else
+
+    def _integer(self, setting: str, least: int) -> None:
+        value = _integer(getattr(self, setting))
+        self._need(setting, value is not None and value >= least, f"a whole number of at least {least}")
+        self._set(setting, value)
+
+    def _range(self, setting: str, least: int) -> None:
+        given = getattr(self, setting)
+        pair = tuple(map(_integer, given if isinstance(given, Sequence) else (given, given)))
+        whole = [n for n in pair if n is not None]
+        good = len(pair) == len(whole) == 2 and least <= whole[0] <= whole[1]
+        self._need(setting, good, f"a pair (from, to) of whole numbers with {least} <= from <= to, or one number")
+        self._set(setting, pair)
+
+    def _words(self, setting: str) -> None:
+        given = getattr(self, setting)
+        good = isinstance(given, list | tuple) and all(re.fullmatch(r"[^\s.A-Z]+", str(word)) for word in given)
+        self._need(setting, good and len(given) > 0, "a list of single words in lower case")
+        self._set(setting, tuple(given))
+
+
+KINDS: dict[str, type[Task]] = {}  # all that are defined, one's own too: so that a model's file finds its task
+
+
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(Settings):
     """Sequences to learn on. Two tasks with equal settings are equal, and draw equal batches from equal generators.
 
     `held_out` is the share of the data kept for `split="test"`. Where examples are drawn, an example belongs to the
     test part when the hash of its input falls into that share: whatever the seeds, no training input is ever a test
     input.
+
+    What a task is, it says here: the trainer and the commands ask it, and never which class it is. A task that is
+    *drawn* defines `_example(rng)` (or `_batch`); one that is a *stream* sets `is_stream` and defines `chunks` and
+    `chunk_count`. See the package's own text for one of twenty lines.
+
+    Attributes:
+        name, about: what it is called, and what is learned, in some words.
+        kind: whether its answers are classes or numbers.
+        is_stream: read from beginning to end, a chunk at a time, with the net's state carried along; else examples are
+            drawn.
+        is_graded: whether an answer is simply right or wrong; else only the loss says how good it is.
+        unit: what the answers are, in the plural.
+        between: what stands between its symbols where an example is shown.
+        chunk_setting: the setting that says how many time steps one looks at, where there is one.
     """
 
-    name: ClassVar[str]
     about: ClassVar[str]
     kind: ClassVar[Literal["classify", "regress"]] = "classify"
+    is_stream: ClassVar[bool] = False
+    is_graded: ClassVar[bool] = True
+    unit: ClassVar[str] = "answers"
+    between: ClassVar[str] = ""
+    chunk_setting: ClassVar[str | None] = None
 
     held_out: float = 0.1
+
+    def __init_subclass__(cls) -> None:
+        if "name" in vars(cls):
+            KINDS[cls.name] = cls
 
     def __post_init__(self) -> None:
         self._need("held_out", isinstance(self.held_out, int | float) and 0 <= self.held_out < 1, "a number in [0, 1)")
@@ -95,17 +152,83 @@ class Task:
         self._check_split(split)
         return self._batch(size, rng, split)
 
+    # — a stream —
+
+    @property
+    def chunk(self) -> int | None:
+        """How many time steps of a stream are read at a time, unless the trainer is told otherwise."""
+        return getattr(self, self.chunk_setting) if self.is_stream and self.chunk_setting else None
+
+    def chunk_count(self, batch: int, steps: int, *, split: Split = "train") -> int:
+        """How many chunks `chunks` has from start=0."""
+        raise TaskError(f"{self.name}: is drawn, example by example, and has no chunks")
+
+    def chunks(self, batch: int, steps: int, start: int = 0, *, split: Split = "train") -> Iterator[Batch]:
+        """The stream in `batch` rows side by side, `steps` at a time, from chunk number `start` on.
+
+        Row b of each chunk goes on where row b of the one before ended.
+        """
+        raise TaskError(f"{self.name}: is drawn, example by example, and has no chunks")
+
+    # — what the commands ask —
+
+    def usual_batch(self, steps: int | None = None) -> int:
+        """Examples at each step, unless the trainer is told otherwise; `steps` is the length of a chunk."""
+        return 32
+
+    def baseline(self, loss: float) -> str:
+        """What a held-out loss means: in the task's own unit, and beside what a net gets that knows nothing."""
+        return ""
+
+    def opening(self) -> Array | None:
+        """Tokens for a net to go on from, to show what it has learned; None where it can only answer."""
+        return None
+
+    def read_text(self, text: str) -> tuple[Array, list[str]]:
+        """What a net of this task reads of a text of one's own: tokens (time,), and a label for each.
+
+        Raises TaskError for what is not in the vocabulary, for nothing, and where the task does not read symbols.
+        """
+        if self.vocabulary is None:
+            raise TaskError(f"{self.name}: reads numbers, no text; give it a table")
+        tokens = self.encode(text)
+        if not len(tokens):
+            raise TaskError(f"{self.name}: there is nothing to read in an empty text")
+        return tokens, [self.vocabulary[int(token)] for token in tokens]
+
+    def read_table(self, path: str | Path, column: str | None = None) -> tuple[Array, list[str]]:
+        """What a net of this task reads of a CSV file: features (time, inputs), and a label for each step."""
+        raise TaskError(f"{self.name}: reads no tables; give it a text")
+
+    def show(self, batch: Batch, output: Array | None = None) -> str:
+        """The first example of a batch in words: what goes in, what is right and, of a net's output, what it says."""
+        return _example(self, batch, output)
+
+    def _shown(self, values: Array) -> str:
+        """The first of some numbers (n, 1) in words."""
+        return " ".join(f"{value:.3g}" for value in values[:24, 0])
+
     def right(self, batch: Batch, output: Array) -> Array:
         """Where `output` (batch, time, outputs) is correct: (batch, time) bool, to be read under `batch.mask`."""
-        if self.kind != "classify":
+        if self.kind != "classify" or not self.is_graded:
             raise TaskError(f"{self.name}: its answers are numbers, none is simply right or wrong; measure the error")
-        found: Array = output.argmax(axis=-1) == batch.target
-        return found
+        hits: Array = output.argmax(axis=-1) == batch.target
+        return hits
+
+    def accuracy(self, batch: Batch, output: Array) -> float:
+        """The share of correct answers; NaN where none is simply right or wrong."""
+        return float(self.right(batch, output)[batch.mask].mean()) if self.is_graded else math.nan
+
+    def hits_by_distance(self, batch: Batch, output: Array) -> dict[int, list[bool]]:
+        """Which answers are correct, at each distance of `info["distance"]`; nothing for a task that has none."""
+        if not self.is_graded or "distance" not in batch.info:
+            return {}
+        right, distance = self.right(batch, output), batch.info["distance"] * batch.mask
+        return {int(d): right[distance == d].tolist() for d in np.unique(distance[distance > 0])}
 
     def accuracy_by_distance(self, batch: Batch, output: Array) -> dict[int, float]:
         """The share of correct answers at each distance of `info["distance"]`; nothing for a task that has none."""
-        right, distance = self.right(batch, output), batch.info.get("distance", 0) * batch.mask
-        return {int(d): float(right[distance == d].mean()) for d in np.unique(distance[distance > 0])}
+        return {d: float(np.mean(hits)) for d, hits in self.hits_by_distance(batch, output).items()}
 
     def encode(self, given: Any) -> Array:
         """Symbols, one by one, as tokens (time,) int64. Raises TaskError for a symbol outside the vocabulary."""
@@ -122,13 +245,16 @@ class Task:
     def decode(self, tokens: Any) -> Any:
         """Tokens (time,) as the text they stand for."""
         names = self.vocabulary or ()
-        return "".join(names[int(token)] for token in tokens)
+        return self.between.join(names[int(token)] for token in tokens)
 
     def _example(self, rng: np.random.Generator) -> Batch:
         """One drawn example: a Batch without its batch axis."""
         raise TypeError(f"{type(self).__name__} does not say how an example is drawn: define _example(rng).")
 
     def _batch(self, size: int, rng: np.random.Generator, split: Split) -> Batch:
+        if self.is_stream and self.chunk is not None:  # some chunk of it
+            start = int(rng.integers(max(1, self.chunk_count(size, self.chunk, split=split))))
+            return next(iter(self.chunks(size, self.chunk, start, split=split)))
         return stack([self._draw(rng, split) for _ in range(size)])
 
     def _draw(self, rng: np.random.Generator, split: Split) -> Batch:
@@ -146,40 +272,29 @@ class Task:
         if split == "test" and self.held_out == 0:
             raise TaskError(f"{self.name}: held_out=0 leaves no test part; set it to 0.1, for instance")
 
-    # Settings: each check names the setting, what it must be and what it was.
-
-    def _need(self, setting: str, holds: bool, must_be: str) -> None:
-        if not holds:
-            raise TaskError(f"{self.name}: {setting} must be {must_be}, not {getattr(self, setting)!r}")
-
-    def _set(self, setting: str, value: object) -> None:
-        object.__setattr__(self, setting, value)  # the class is frozen for everybody else
-
-    def _integer(self, setting: str, least: int) -> None:
-        value = _integer(getattr(self, setting))
-        self._need(setting, value is not None and value >= least, f"a whole number of at least {least}")
-        self._set(setting, value)
-
-    def _range(self, setting: str, least: int) -> None:
-        given = getattr(self, setting)
-        pair = tuple(map(_integer, given if isinstance(given, Sequence) else (given, given)))
-        whole = [n for n in pair if n is not None]
-        good = len(pair) == len(whole) == 2 and least <= whole[0] <= whole[1]
-        self._need(setting, good, f"a pair (from, to) of whole numbers with {least} <= from <= to, or one number")
-        self._set(setting, pair)
-
-    def _words(self, setting: str) -> None:
-        given = getattr(self, setting)
-        good = isinstance(given, list | tuple) and all(re.fullmatch(r"[^\s.A-Z]+", str(word)) for word in given)
-        self._need(setting, good and len(given) > 0, "a list of single words in lower case")
-        self._set(setting, tuple(given))
-
 
 def _integer(value: object) -> int | None:
     try:
         return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+def _example(task: Task, batch: Batch, output: Array | None) -> str:
+    """The first example of a batch in words: see `Task.show`."""
+    x = batch.x[0] if batch.lengths is None else batch.x[0, : int(batch.lengths[0])]
+    asked = np.flatnonzero(batch.mask[0])
+
+    def answers(values: Array) -> str:
+        if task.answers is None:
+            return task._shown(values[asked])
+        return task.between.join(task.answers[int(k)] for k in values[asked])
+
+    read = task.decode(x) if task.vocabulary is not None else "\n".join(task._shown(row[:, None]) for row in x.T)
+    lines = [f"input:\n{read}", f"right: {answers(batch.target[0])}"]
+    if output is not None:
+        lines.append(f"model: {answers(output[0] if task.answers is None else output[0].argmax(axis=-1))}")
+    return "\n".join(lines)
 
 
 def stack(rows: Sequence[Batch]) -> Batch:

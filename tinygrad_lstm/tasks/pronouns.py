@@ -68,6 +68,7 @@ class Pronouns(Task):
 
     name = "pronouns"
     about = "which possessive pronoun? the gender of a name, kept over many words"
+    between = " "
 
     clauses: tuple[int, int] = (1, 2)
     distance: tuple[int, int] = (2, 10)
@@ -99,10 +100,6 @@ class Pronouns(Task):
     def encode(self, given: str | Sequence[str]) -> Array:
         """Words, or a text in upper or lower case, as tokens (time,) int64. Raises TaskError naming unknown words."""
         return super().encode(given.lower().replace(".", " .").split() if isinstance(given, str) else given)
-
-    def decode(self, tokens: Array) -> str:
-        """Tokens (time,) as words with blanks between them."""
-        return " ".join(self.vocabulary[int(token)] for token in tokens)
 
     def read(self, given: str | Sequence[str]) -> Sentence:
         """What is true of a sentence, or of its beginning, in this vocabulary.

@@ -38,6 +38,8 @@ class Series(Task):
     name = "series"
     about = "the next value of a CSV column; sunspot numbers when no file is given"
     kind = "regress"
+    is_graded = False
+    chunk_setting = "window"
 
     path: str | Path | None = field(default=None, kw_only=False)
     column: str | int | None = None
@@ -69,6 +71,19 @@ class Series(Task):
         """Scaled values (..., 1) in their own unit again, (...) float64."""
         scaled: Array = np.asarray(tokens, dtype=np.float64)[..., 0]
         return scaled * self.std + self.mean
+
+    def baseline(self, loss: float) -> str:
+        whole = self.windows(split="test")
+        return f"saying that nothing changes has loss {((whole.x - whole.target) ** 2).mean():.4f}"
+
+    def read_table(self, path: str | Path, column: str | None = None) -> tuple[Array, list[str]]:
+        """The values of a column, that of the training unless another is named: (time, 1), scaled as in training."""
+        other = Series(path=path, column=column or self.column, window=1, held_out=0.0)
+        return self.encode(other.values), [f"{value:g}" for value in other.values]
+
+    def _shown(self, values: Array) -> str:
+        """In their own unit."""
+        return " ".join(f"{value:.3g}" for value in self.decode(values)[:24])
 
     def windows(self, *, split: Split = "train", stride: int = 1) -> Batch:
         """Every window of one part in order, each `stride` values after the one before: (windows, window, 1)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sysconfig
 from collections import Counter
@@ -33,6 +34,9 @@ class Text(Task):
 
     name = "text"
     about = "the next character of any UTF-8 file or folder"
+    is_stream = True
+    unit = "characters"
+    chunk_setting = "steps"
 
     LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"__pycache__"})  # folders
     ENDING: ClassVar[str] = ""
@@ -76,6 +80,19 @@ class Text(Task):
     def encode(self, given: str) -> Array:
         """Characters as tokens (time,) int64; a character outside the vocabulary is 0."""
         return np.array([self._token.get(character, 0) for character in given], dtype=np.int64)
+
+    def usual_batch(self, steps: int | None = None) -> int:
+        """32, but fewer rows where the text is so short that they would give less than eight chunks."""
+        rows = (32, 16, 8, 4, 2)
+        return next((n for n in rows if self.chunk_count(n, steps or self.steps) >= 8), 1)
+
+    def baseline(self, loss: float) -> str:
+        bits, evenly = loss / math.log(2), math.log2(self.outputs)
+        return f"{bits:.2f} bits a character, where guessing evenly takes {evenly:.2f}"
+
+    def opening(self) -> Array:
+        """The last characters of the training part."""
+        return self._tokens[max(0, self._cut - 40) : self._cut]
 
     def chunk_count(self, batch: int, steps: int, *, split: Split = "train") -> int:
         """How many chunks `chunks` has from start=0."""

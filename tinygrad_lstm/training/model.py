@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .. import nn
+from ..exchange import Checkpoint, CheckpointError, load, read, save
 from ..scope import no_grad
+from ..tasks import from_config
 from ..tasks.base import Array, Batch, Task, TaskError
 from ..tensor import Tensor
 
@@ -180,29 +182,25 @@ def save_model(
     extra: Mapping[str, Array] | None = None,
 ) -> None:
     """Write a model with its settings, task and vocabulary to a file. Raises what `exchange.save` raises."""
-    from ..exchange import save
-
     save(path, model, {**(meta or {}), "model": model.config()}, extra=extra)
 
 
-def load_model(path: str | os.PathLike[str]) -> tuple[SequenceModel, Task | None]:
-    """The model of a file and the task it was made for, None if it was made for none.
+def load_model(path: str | os.PathLike[str] | Checkpoint) -> tuple[SequenceModel, Task | None]:
+    """The model of a file (or of what was read of it) and the task it was made for, None if it was made for none.
 
     A task of files opens them only when a batch is asked for, so a model can be used where they are gone.
     Raises CheckpointError where the file is damaged, not ours, or holds no SequenceModel; OSError where it cannot be
     read.
     """
-    from ..exchange import CheckpointError, load, read_meta
-    from ..tasks import from_config
-
-    meta = read_meta(path)
-    if "model" not in meta:
-        raise CheckpointError(f"{path}: holds parameters, but not the settings of a SequenceModel; see exchange.load")
+    saved = path if isinstance(path, Checkpoint) else read(path)
+    if "model" not in saved.meta:
+        what = "holds parameters, but not the settings of a SequenceModel; see exchange.load"
+        raise CheckpointError(f"{saved.path}: {what}")
     try:
-        model = SequenceModel.from_config(meta["model"])
+        model = SequenceModel.from_config(saved.meta["model"])
         config = model.config()["task"]
         task = from_config(config) if config else None
     except (TaskError, ValueError, TypeError) as exc:
-        raise CheckpointError(f"{path}: {exc}") from None
-    load(path, model)
+        raise CheckpointError(f"{saved.path}: {exc}") from None
+    load(saved, model)
     return model, task

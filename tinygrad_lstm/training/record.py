@@ -14,7 +14,7 @@ from ..graph.dot import STOPS
 from ..graph.render import Drawing
 from ..numerics import norm
 from ..tensor import Array
-from .history import drawing
+from .pictures import drawing
 
 
 @dataclass(frozen=True)
