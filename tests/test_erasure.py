@@ -150,3 +150,34 @@ def test_draw(cell, tmp_path, capsys):
     assert main(["draw", "--cell", cell, "--steps", "2", "--out", str(out)]) == 0, "a picture may be drawn again"
     assert main(["draw", "--cell", "lstn", "--out", str(out)]) == 2
     assert "there are rnn" in capsys.readouterr().err
+
+
+# — any model that reads tokens —
+
+
+@pytest.mark.parametrize("cell", ["lstm", "lstm-coupled", "lstm-no-forget"])
+def test_erasures_of_any_text_model(cell):
+    task = tl.tasks.words()
+    model = SequenceModel.for_task(task, hidden=6, cell=cell, seed=1)
+    tokens, words = task.read_text("mary opened the box and lost")
+    answer = int(task.encode("her")[0])
+    model.rnn.fused = model.rnn.fusable
+    before, after = tl.erasures(model, tokens, answer)
+    assert after.shape == (len(words),) and model.training
+    model.rnn.fused = False
+    plain = model.eval()(tokens[None]).y.numpy()[0, -1]
+    assert before == pytest.approx(float(plain[answer] - np.log(np.exp(plain).sum())), rel=1e-5)
+    with tl.what_if({"t=3/C̃": 0.0}):
+        third = model(tokens[None]).y.numpy()[0, -1]
+    assert after[2] == pytest.approx(float(third[answer] - np.log(np.exp(third).sum())), rel=1e-5)
+    likeliest, _ = tl.erasures(model, tokens)
+    assert likeliest >= before
+
+
+def test_erasures_say_what_they_cannot_do():
+    task = tl.tasks.words()
+    for cell in ("gru", "rnn"):
+        with pytest.raises(ValueError, match=f"a cell '{cell}' writes no candidate"):
+            tl.erasures(SequenceModel.for_task(task, hidden=4, cell=cell), task.encode("mary lost"))
+    with pytest.raises(ValueError, match="nothing to read"):
+        tl.erasures(SequenceModel.for_task(task, hidden=4), task.encode(""))

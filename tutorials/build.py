@@ -131,10 +131,10 @@ def _portable() -> None:
     from IPython import get_ipython
     from matplotlib_inline.backend_inline import set_matplotlib_formats
     from PIL import Image
-    from tinygrad_lstm.tasks.compare import Comparison
-    from tinygrad_lstm.tasks.record import Record
 
     from tinygrad_lstm.graph.render import Drawing, render
+    from tinygrad_lstm.training.compare import Comparison
+    from tinygrad_lstm.training.record import Record
 
     def bundle(shown):
         drawing = shown if isinstance(shown, Drawing) else shown.draw()

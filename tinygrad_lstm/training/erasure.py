@@ -14,6 +14,8 @@ from ..flow.flow import Flow
 from ..flow.recurrence import place_of
 from ..flow.trace import trace
 from ..flow.what_if import what_if
+from ..nn import unfused
+from ..ops import log_softmax
 from ..scope import no_grad
 from ..tasks.pronouns import PRONOUNS, Pronouns, Sentence
 from ..tensor import Array, Tensor
@@ -43,12 +45,23 @@ class Question(NamedTuple):
         return last[:, self.right] - last[:, self.wrong]
 
 
-def erasures(model: SequenceModel, question: Question) -> tuple[float, Array]:
-    """The margin as it is, and (time,) the margins after C̃ was set to 0 at one step alone.
+def erasures(model: SequenceModel, reads: Question | Array, answer: int | None = None) -> tuple[float, Array]:
+    """What becomes of a net's answer where what its cell wrote at one step is erased: C̃ set to 0 at that step alone.
 
-    All erasures are rows of one batch: row k reads the whole sentence, with what was written at word k erased.
+    All erasures are rows of one batch: row k reads everything, with what was written at step k erased.
+
+    Args:
+        model: a net whose cells write a candidate C̃ into C: an LSTM or a variant. Of several layers, all are erased.
+        reads: tokens (time,), as `task.encode` or `task.read_text` gives them; or a `Question`.
+        answer: the token whose ln p after the last step is asked for; the likeliest one by default.
+
+    Returns the answer's ln p as it is (of a Question the margin between the two pronouns, in logits), and the same
+    after each erasure, (time,). Raises ValueError where there is nothing to read, or no C̃.
     """
-    T = len(question.tokens)
+    tokens = reads.tokens if isinstance(reads, Question) else np.asarray(reads)
+    T = len(tokens)
+    if not T:
+        raise ValueError("erasures: there is nothing to read: give at least one token.")
     rows = np.arange(T + 1)[:, None]
 
     def erased(C_new: Tensor) -> Tensor:
@@ -56,9 +69,21 @@ def erasures(model: SequenceModel, question: Question) -> tuple[float, Array]:
         assert place is not None
         return C_new * (rows != place.t - 1)
 
-    with no_grad(), what_if({"C̃": erased}):
-        margins = question.margin(model(np.repeat(question.tokens[None], T + 1, axis=0))).numpy()
-    return float(margins[T]), margins[:T]
+    training = model.training
+    try:
+        with no_grad(), unfused(model.eval()), what_if({"C̃": erased}):
+            prediction = model(np.repeat(tokens[None], T + 1, axis=0))
+    except LookupError:
+        kind = model.config()["cell"]
+        raise ValueError(f"erasures: a cell {kind!r} writes no candidate C̃ into a C; take an LSTM.") from None
+    finally:
+        model.train(training)
+    if isinstance(reads, Question):
+        scores = reads.margin(prediction).numpy()
+    else:
+        logs = log_softmax(prediction.y.numpy()[:, -1])
+        scores = logs[:, int(logs[T].argmax()) if answer is None else answer]
+    return float(scores[T]), scores[:T]
 
 
 class Erasures(NamedTuple):

@@ -13,9 +13,8 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, concat, nn, no_grad, quiz, sigmoid, tanh, tasks, what_if
-from tinygrad_lstm.tasks.erasure import Question, survey, switching, weigh
-from tinygrad_lstm.tasks.fit import evaluate, fit, make_optimizer
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer, survey, weigh
+from tinygrad_lstm.training import Question, switching
 
 # %% [markdown]
 # ## One cell, with gates set by hand

@@ -15,8 +15,7 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import quiz, tasks
-from tinygrad_lstm.tasks.fit import evaluate, fit, make_optimizer
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer
 
 # %% [markdown]
 # ## A text, and what counting knows of it

@@ -11,8 +11,7 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn, optim, quiz, tasks, what_if
-from tinygrad_lstm.tasks.fit import TrainingError, fit
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm import SequenceModel, TrainingError, fit
 
 # %% [markdown]
 # ## 先看普通 RNN：矩阵之间夹着掩码

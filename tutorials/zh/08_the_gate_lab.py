@@ -13,8 +13,7 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, detach, nn, optim, quiz, tasks, what_if
-from tinygrad_lstm.tasks.fit import TrainingError, evaluate, fit
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm import SequenceModel, TrainingError, evaluate, fit
 
 # %% [markdown]
 # ## 门说的是“多少”

@@ -11,8 +11,7 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import quiz, tasks
-from tinygrad_lstm.tasks.fit import evaluate, fit, make_optimizer
-from tinygrad_lstm.tasks.model import SequenceModel
+from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer
 
 # %% [markdown]
 # ## 一段文本，数频次能知道多少
