@@ -8,7 +8,7 @@ import pytest
 
 from tinygrad_lstm import tasks
 from tinygrad_lstm.cli import main
-from tinygrad_lstm.graph.dot import Scale
+from tinygrad_lstm.graph.picture import Scale
 from tinygrad_lstm.tasks import compare as place
 from tinygrad_lstm.training.compare import NETS, Row, compare
 from tinygrad_lstm.training.fit import TrainingError
@@ -38,10 +38,10 @@ def test_row_measures():
 
 
 def test_sizes_neither_under_nor_overflow():
-    assert place._size([np.array([3e-200, 4e-200])]) == pytest.approx(5e-200)
-    assert place._size([np.array([3e200]), np.array([[4e200]])]) == pytest.approx(5e200)
-    assert place._size([np.array([1.0, math.nan])]) == place._size([np.array([-math.inf])]) == math.inf
-    assert place._size([]) == place._size([np.zeros(3)]) == 0
+    assert place._size(np.array([3e-200, 4e-200])) == pytest.approx(5e-200)
+    assert place._size(np.array([3e200]), np.array([[4e200]])) == pytest.approx(5e200)
+    assert place._size(np.array([1.0, math.nan])) == place._size(np.array([-math.inf])) == math.inf
+    assert place._size() == place._size(np.zeros(3)) == 0
 
 
 def test_exact_laws():

@@ -17,9 +17,11 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.graph import Drawing, draw, engine_info, render
 from tinygrad_lstm.graph.capture import norm
-from tinygrad_lstm.graph.dot import STOPS, Scale, digits, quoted, spline
-from tinygrad_lstm.graph.layout import Frame, corners_of
+from tinygrad_lstm.graph.curves import spline
+from tinygrad_lstm.graph.dot import quoted
+from tinygrad_lstm.graph.picture import STOPS, Scale, digits
 from tinygrad_lstm.graph.roles import edges_of, rails_of
+from tinygrad_lstm.graph.routes import Slot, corners_of
 from tinygrad_lstm.nn import Step
 from tinygrad_lstm.nn.lstm import CoupledLSTMCell, LSTM1997Cell, NoForgetLSTMCell, PeepholeLSTMCell, TruncatedLSTMCell
 
@@ -569,10 +571,10 @@ def test_luminance_falls_steadily_over_at_most_six_decades():
 
 
 def test_routes_bend_at_right_angles_and_splines_have_3n_plus_1_points():
-    corners = corners_of((0, 0), (100, 50), "x-20 y-8", Frame(60, 20, 100))
+    corners = corners_of((0, 0), (100, 50), "x-20 y-8", Slot(60, 20, 100))
     assert corners == [(0, 0), (40, 0), (40, 12), (100, 12), (100, 50)]
-    assert corners_of((0, 0), (100, 50), "y30", Frame(0, 0, 100)) == [(0, 0), (0, 30), (100, 30), (100, 50)]
-    assert corners_of((0, 5), (100, 5), "x-20", Frame(50, 0, 100)) == [(0, 5), (100, 5)]
+    assert corners_of((0, 0), (100, 50), "y30", Slot(0, 0, 100)) == [(0, 0), (0, 30), (100, 30), (100, 50)]
+    assert corners_of((0, 5), (100, 5), "x-20", Slot(50, 0, 100)) == [(0, 5), (100, 5)]
     points = spline(corners)
     assert len(points) % 3 == 1 and points[0] == (0, 0) and points[-1] == (100, 50)
 
@@ -725,3 +727,23 @@ def test_importing_does_not_import_graphviz():
 
 def test_repr_says_what_is_drawn():
     assert "LSTM" in repr(draw(last())) and isinstance(draw(last()), Drawing)
+
+
+def test_a_renderer_of_ones_own_draws_all_pictures():
+    from tinygrad_lstm.graph import use_renderer
+
+    calls = []
+
+    def mine(text: str, layout: str, suffix: str) -> bytes:
+        calls.append((text.startswith("digraph G {"), layout, suffix))
+        return b'<svg width="10pt" height="10pt" viewBox="0 0 10 10" xmlns="http://www.w3.org/2000/svg"/>'
+
+    before = use_renderer(mine)
+    try:
+        loss = nn.RNN(2, 3)(np.ones((1, 2, 2), np.float32)).last.h.sum()
+        assert draw(loss).svg().startswith("<svg") and draw(loss, view="ops").svg().startswith("<svg")
+        assert calls == [(True, "neato", "svg"), (True, "dot", "svg")]
+        assert draw(loss).html() and len(calls) == 2, "the page of time steps draws itself"
+    finally:
+        assert use_renderer(before) is mine
+    assert "digraph" not in draw(loss).svg()

@@ -25,9 +25,9 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.graph.capture import norm
-from tinygrad_lstm.graph.dot import digits
-from tinygrad_lstm.graph.html import LEVELS
 from tinygrad_lstm.graph.page import WINDOW
+from tinygrad_lstm.graph.page.document import LEVELS
+from tinygrad_lstm.graph.picture import digits
 from tinygrad_lstm.training.record import Record, Snapshot
 
 CHROMIUM = os.environ.get("TINYGRAD_LSTM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

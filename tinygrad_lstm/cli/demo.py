@@ -33,9 +33,7 @@ def demo(
     import tinygrad_lstm as tl
 
     from ..exchange import check_place
-    from ..training.erasure import Question, survey, switching
-    from ..training.fit import evaluate
-    from ..training.model import save_model
+    from ..training import Question, switching
 
     out.mkdir(parents=True, exist_ok=True)
     check_place(out / "model.safetensors")
@@ -50,6 +48,17 @@ def demo(
         "plain RNN": _train(task, steps, seed, hidden=hidden, cell="rnn"),
     }
     lstm = nets["LSTM, forget bias 3"]
+    _answers(nets, task, seed)
+    question = _chosen([Question.of(task, s) for s in switching(task, np.random.default_rng(seed), 50)], lstm)
+    flow = _follow(lstm, question)
+    _weights(lstm, question)
+    _erase({name: net for name, net in nets.items() if name.startswith("LSTM")}, task, sentences, seed)
+    _write(out, flow, question, lstm)
+
+
+def _answers(nets: dict[str, SequenceModel], task: Pronouns, seed: int) -> None:
+    """Print how often each net is right, by the distance of the name."""
+    from ..training.fit import evaluate
 
     print("\nRight answers in held-out sentences, by the number of words from the name to its pronoun:")
     print(f"{'':<21}" + "".join(f"{f'{a}–{b}':>9}" for a, b in BANDS) + f"{'all':>9}")
@@ -57,27 +66,31 @@ def demo(
         score = evaluate(model, task, batch=100, batches=10, seed=seed)
         bands = [[share for d, share in score.by_distance.items() if a <= d <= b] for a, b in BANDS]
         print(f"{name:<21}" + "".join(f"{np.mean(band):>9.1%}" for band in bands) + f"{score.accuracy:>9.1%}")
-
     print("What a net of this size learns in this time is no law: try --hidden 16 or another --seed.")
 
-    question = _chosen([Question.of(task, s) for s in switching(task, np.random.default_rng(seed), 50)], lstm)
-    flow = _follow(lstm, question)
-    _weights(lstm, question)
+
+def _erase(nets: dict[str, SequenceModel], task: Pronouns, sentences: int, seed: int) -> None:
+    """Print what becomes of many answers where a word is erased."""
+    from ..training.erasure import survey
 
     print(f"\nThe same over {sentences} held-out sentences whose last name has the other gender than the one before:")
     print(f"{'':<21}{'name hurts most':>16}{'it flips':>10}{'others flip':>13}{'written: name':>15}{'highway':>9}")
     for name, model in nets.items():
-        if name.startswith("LSTM"):
-            found = survey(model, task, sentences=sentences, seed=seed)
-            print(
-                f"{name:<21}{found.name_first:>16.0%}{found.name_flips:>10.0%}{found.other_flips:>13.1%}"
-                f"{found.written_first:>15.0%}{found.highway:>9.3g}"
-            )
+        found = survey(model, task, sentences=sentences, seed=seed)
+        print(
+            f"{name:<21}{found.name_first:>16.0%}{found.name_flips:>10.0%}{found.other_flips:>13.1%}"
+            f"{found.written_first:>15.0%}{found.highway:>9.3g}"
+        )
     print("name hurts most: of all words, erasing the last name costs most. it flips: that turns the answer round;")
     print("others flip: erasing any one other word does. written: name: what the name wrote weighs most at the end.")
     print("highway: the share of a gradient that the forget gates alone bring back from the answer to the name.")
     print("The second net begins as Keras begins, and answers as well. But where it ranks the name lower, it has not")
     print("kept its memory in C alone: it writes it anew on the way, through h.")
+
+
+def _write(out: Path, flow: Flow, question: Question, lstm: SequenceModel) -> None:
+    """Save the pictures and the model, and say what they are."""
+    import tinygrad_lstm as tl
 
     window = (max(1, question.name), len(question.words))
     for name, drawing in {
@@ -86,7 +99,7 @@ def demo(
         "strip.svg": tl.draw(flow.trace, view="strip", labels=question.words),
     }.items():
         drawing.save(out / name)
-    save_model(out / "model.safetensors", lstm)
+    tl.save_model(out / "model.safetensors", lstm)
     print(f"\nIn {out}/:")
     print("  graph.svg, graph.png  the steps from the name to the pronoun. C runs along the top; the wide coloured")
     print("                        line is the gradient on its way back, redder and wider where it is larger. Follow")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .dot import Point
+from .picture import Point
 
 
 class Rule(NamedTuple):
@@ -25,7 +25,7 @@ class Rule(NamedTuple):
     uses: tuple[str, ...] = ()
 
 
-class Cell(NamedTuple):
+class CellPlan(NamedTuple):
     """One kind of cell. `named`: tensors whose name is their role; `rules`: for the others, the first that fits."""
 
     title: str
@@ -47,7 +47,7 @@ class Cell(NamedTuple):
     named_only: bool = False
 
 
-LSTM = Cell(
+LSTM = CellPlan(
     title="LSTM",
     named=("f", "i", "C̃", "C", "o", "h"),
     typical=frozenset({"C"}),
@@ -100,7 +100,7 @@ LSTM = Cell(
     readout=-48,
 )  # fmt: skip
 
-GRU = Cell(
+GRU = CellPlan(
     title="GRU",
     named=("z", "r", "n", "h"),
     typical=frozenset({"z", "n"}),
@@ -155,7 +155,7 @@ GRU = Cell(
     readout=392,
 )  # fmt: skip
 
-RNN = Cell(
+RNN = CellPlan(
     title="RNN",
     named=("h",),
     typical=frozenset({"h"}),

@@ -10,6 +10,7 @@ import subprocess
 import sysconfig
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -75,10 +76,27 @@ def _run(command: list[str], data: bytes, timeout: float) -> subprocess.Complete
 
 
 def render(dot: str, layout: str, suffix: str) -> bytes:
-    """Run the program on DOT text: layout "neato" takes the positions as they are, "dot" finds them.
+    """DOT text as a picture: layout "neato" takes the positions as they are, "dot" finds them.
 
-    Raises RuntimeError where there is no program, it fails, or (for PDF) it is not Graphviz's own.
+    It is the program's work (see `engine_info`) unless `use_renderer` has named another. Raises RuntimeError as that
+    does; the program where there is none, it fails, or (for PDF) it is not Graphviz's own.
     """
+    return _renderer.get()(dot, layout, suffix)
+
+
+def use_renderer(renderer: Renderer | None) -> Renderer:
+    """Have pictures rendered by a function of (DOT text, layout "neato" or "dot", suffix "svg", "png" or "pdf").
+
+    So that a place without programs, as a browser is, can bring its own. None brings back the program. Returns the one
+    that was used before.
+    """
+    before = _renderer.get()
+    _renderer.set(renderer or by_program)
+    return before
+
+
+def by_program(dot: str, layout: str, suffix: str) -> bytes:
+    """Run the drawing program on DOT text."""
     from graphviz.backend import dot_command  # type: ignore[import-untyped]
 
     engine = engine_info()
@@ -102,6 +120,10 @@ def render(dot: str, layout: str, suffix: str) -> bytes:
         complaint = run.stderr.decode(errors="replace").strip()[-500:] or f"exit code {run.returncode}"
         raise RuntimeError(f"draw: {engine.path} failed: {complaint}")
     return run.stdout
+
+
+Renderer = Callable[[str, str, str], bytes]
+_renderer: ContextVar[Renderer] = ContextVar("renderer", default=by_program)
 
 
 def framed(page: str, height: int = 720) -> str:

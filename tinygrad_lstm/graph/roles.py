@@ -10,7 +10,7 @@ from ..flow.recurrence import place_of, recurrences
 from ..flow.trace import Edge
 from ..tensor import Tensor
 from .capture import MOVES, Graph, leaf_behind, moved_from, parameter_behind
-from .cells import CELLS, Cell
+from .cells import CELLS, CellPlan
 from .tiles import Part, tiled
 
 ENTRIES = ("h-", "x", "C-")  # the roles of what enters a step, in the order of [h ; x]
@@ -56,7 +56,7 @@ class StepRoles:
 class Rail:
     """A recurrent layer in one direction: its steps in order of time, its kind of cell, how often it was called."""
 
-    def __init__(self, name: str, steps: list[StepRoles], cell: Cell, calls: int) -> None:
+    def __init__(self, name: str, steps: list[StepRoles], cell: CellPlan, calls: int) -> None:
         self.name, self.steps, self.cell, self.calls = name, steps, cell, calls
         self.at = {step.t: step for step in steps}
         self.way = way_of(steps)
@@ -101,7 +101,7 @@ def rails_of(graph: Graph, *, named: bool = False) -> list[Rail]:
 
 
 def kind_of(tensor: Tensor) -> str:
-    """What a tensor looks like: the key of its look in `dot.LOOKS`."""
+    """What a tensor looks like: the key of its look in `picture.LOOKS`."""
     if tensor.op is None:
         return "state" if tensor.requires_grad else "table"
     name = tensor.op.name
@@ -113,7 +113,7 @@ def kind_of(tensor: Tensor) -> str:
 # — a cell that was placed by hand ————————————————————————————————————————————————————————————————————————
 
 
-def _by_hand(graph: Graph, steps: list[StepRoles]) -> Cell | None:
+def _by_hand(graph: Graph, steps: list[StepRoles]) -> CellPlan | None:
     """The first of CELLS in which all has a place that leads to these steps' states."""
     names = {tensor.name for step in steps for tensor in step.made}
     for cell in CELLS:
@@ -122,7 +122,7 @@ def _by_hand(graph: Graph, steps: list[StepRoles]) -> Cell | None:
     return None
 
 
-def _assign(graph: Graph, step: StepRoles, cell: Cell) -> bool:
+def _assign(graph: Graph, step: StepRoles, cell: CellPlan) -> bool:
     """Find the roles of a step's tensors, of what enters it, and of its parameters; False where they are others."""
     step.forget()
     for tensor in step.made:
@@ -179,7 +179,7 @@ class Trail(NamedTuple):
 Owners = dict[int, tuple[StepRoles, str]]  # by birth: the step in which a tensor was made, and its role there
 
 
-def _by_rows(graph: Graph, steps: list[StepRoles], named: bool, title: str) -> Cell | None:
+def _by_rows(graph: Graph, steps: list[StepRoles], named: bool, title: str) -> CellPlan | None:
     """A cell of which nothing is known but its names, scopes and ops. None where no state goes from step to step."""
     owner = _owners(graph, steps, named)
     trails = list(_trails(graph, steps, owner))
@@ -315,7 +315,7 @@ def _sources(
 
 def _core(
     graph: Graph, steps: list[StepRoles], states: list[str], sums: set[str], named: bool, title: str
-) -> Cell | None:  # fmt: skip
+) -> CellPlan | None:  # fmt: skip
     """Keep what leads to a state or has a name, and place it."""
     before: dict[str, dict[str, bool]] = defaultdict(dict)
     parts: dict[str, Part] = {}

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from .cells import Cell
-from .dot import LOOKS, Point
+from .cells import CellPlan
+from .picture import LOOKS, Point
 
 PITCH = 60.0  # from row to row
 BOX = (62.0, 30.0)
@@ -37,9 +37,23 @@ class _Spot:
         self.x = self.order = 0.0
 
 
+class Plan(NamedTuple):
+    """The spots of a step, with their x and row: of its parts, and along each edge of the bends."""
+
+    spots: dict[str, _Spot]
+    chains: dict[tuple[str, str], list[_Spot]]
+    lines: dict[str, list[str]]  # states that only sums and products carry on: each has a line of its own
+    doors: list[str]  # the other states: they enter at the left, one below the other
+
+    def at(self, spot: _Spot) -> Point:
+        state = spot.role[:-1]
+        low = 11.0 * self.doors.index(state) if state in self.doors and spot.part < 0 else 0.0
+        return round(spot.x, 1), 34 + PITCH * spot.row - low
+
+
 def tiled(
     title: str, parts: list[Part], edges: Pairs, states: list[str], outs: list[str], named: bool
-) -> Cell:  # fmt: skip
+) -> CellPlan:  # fmt: skip
     """Place the parts of a step; `states` enter again as "name-", `outs` are read from outside."""
     looks = {part.role: _look(part, part.role in states, named) for part in parts if not part.role.endswith("-")}
     inner: dict[str, list[str]] = defaultdict(list)  # role: what it was made from, within the step
@@ -47,14 +61,37 @@ def tiled(
         if role in looks and to in looks:
             inner[to].append(role)
     order = _sorted(list(looks), inner)
-    lines: dict[str, list[str]] = {}  # states that only sums and products carry on: each has a line of its own
+    plan = _planned(order, inner, edges, states, {part.role for part in parts if part.given}, looks)
+    spots, lines = plan.spots, plan.lines
+    right = max(spots[role].x + spots[role].wide / 2 for role in order)
+    width = max([right + 24, *(spots[role].x + spots[role].wide / 2 + 116 for role in outs if role in spots)])
+    top = max(spots[role].row for role in order)
+    return CellPlan(
+        title=title, named=tuple(part.name for part in parts if part.name), typical=frozenset(),
+        width=round(width), height=34 + PITCH * top + 62,
+        nodes={role: (*plan.at(spots[role]), looks[role][0]) for role in order}, rules=(),
+        routes=_routes(plan, order), numbers=_numbers(lines, spots, plan.at),
+        totals={
+            role: (spots[role].x + spots[role].wide / 2 + 45, plan.at(spots[role])[1] + 11)
+            for role in outs if role in spots
+        },
+        captions={}, follow={state: _path(state, edges, lines) for state in states},
+        states={state: (-62.0, plan.at(spots[f"{state}-"])[1]) for state in states if f"{state}-" in spots},
+        readout=-44, sizes={role: size for role, (_, size) in looks.items()}, lines=tuple(lines), named_only=named,
+    )  # fmt: skip
+
+
+def _planned(
+    order: list[str], inner: dict[str, list[str]], edges: Pairs, states: list[str], given: set[str],
+    looks: dict[str, tuple[str, Point]],
+) -> Plan:  # fmt: skip
+    """Rows by depth, then an x for each spot."""
+    lines: dict[str, list[str]] = {}
     for state in states:
         line = _line(state, edges)
         if line and not any(set(line) & set(other) for other in lines.values()):
             lines[state] = line
-    rows, hanging = _rows(order, inner, lines, states, {part.role for part in parts if part.given})
-    top = max(rows.values(), default=0)
-
+    rows, hanging = _rows(order, inner, lines, states, given)
     spots = {
         role: _Spot(role, rows[role], looks[role][1][0], 2 if role in states else int(role in hanging))
         for role in order
@@ -69,31 +106,28 @@ def tiled(
     for spot in spots.values():  # what is read in its own row stands beside its reader
         if spot.part == 0 and any(x.row == spot.row and x.part > 0 for x in spot.near):
             spot.part = 0.5
-    _arrange(list(spots.values()) + [bend for chain in chains.values() for bend in chain], lines, spots)
-
+    bends = [bend for chain in chains.values() for bend in chain]
+    _arrange([*spots.values(), *bends], lines, spots)
     left = min(spot.x - spot.wide / 2 for spot in spots.values())
-    for spot in {*spots.values(), *(bend for chain in chains.values() for bend in chain)}:
+    for spot in {*spots.values(), *bends}:
         spot.x += 34 - left
-    right = max(spots[role].x + spots[role].wide / 2 for role in order)
-    width = max([right + 24, *(spots[role].x + spots[role].wide / 2 + 116 for role in outs if role in spots)])
-    height = 34 + PITCH * top + 62
-    doors = [state for state in states if state not in lines]
+    return Plan(spots, chains, lines, [state for state in states if state not in lines])
 
-    def at(spot: _Spot) -> Point:
-        low = 11.0 * doors.index(spot.role[:-1]) if spot.role[:-1] in doors and spot.part < 0 else 0.0
-        return round(spot.x, 1), 34 + PITCH * spot.row - low
 
-    routes = {}
-    for (role, to), chain in chains.items():
+def _routes(plan: Plan, order: list[str]) -> dict[tuple[str, str], str]:
+    """How each edge bends, in the words of `cells`."""
+    spots, at, routes = plan.spots, plan.at, {}
+    for (role, to), chain in plan.chains.items():
         bends = [at(bend) for bend in chain]
         start = ""
         if role.endswith("-"):
             state, place = role[:-1], at(spots[role])
-            if state in lines and to == lines[state][0]:
+            if state in plan.lines and to == plan.lines[state][0]:
                 routes[role, to] = ""
                 continue
-            lane = f"x{-30 + 7 * doors.index(state)} y{place[1]:g} " if state in doors else f"x{place[0]:g} "
-            start, bends = lane, [place, *bends]
+            door = state in plan.doors
+            start = f"x{-30 + 7 * plan.doors.index(state)} y{place[1]:g} " if door else f"x{place[0]:g} "
+            bends = [place, *bends]
         elif not bends and spots[role].row == spots[to].row and _between(spots, role, to):
             y = at(spots[to])[1] + PITCH / 2
             bends = [(spots[role].x + 30, y), (spots[to].x - 30, y)]
@@ -101,19 +135,7 @@ def tiled(
     for role in order:  # into the x of an upper layer, from the h below
         if role.startswith("→"):
             routes["below", role] = f"y-30 x{at(spots[role])[0]:g}"
-    nodes = {role: (*at(spots[role]), looks[role][0]) for role in order}
-    return Cell(
-        title=title, named=tuple(part.name for part in parts if part.name), typical=frozenset(),
-        width=round(width), height=height, nodes=nodes, rules=(), routes=routes,
-        numbers=_numbers(lines, spots, at),
-        totals={
-            role: (spots[role].x + spots[role].wide / 2 + 45, at(spots[role])[1] + 11)
-            for role in outs if role in spots
-        },
-        captions={}, follow={state: _path(state, edges, lines) for state in states},
-        states={state: (-62.0, at(spots[f"{state}-"])[1]) for state in states if f"{state}-" in spots},
-        readout=-44, sizes={role: size for role, (_, size) in looks.items()}, lines=tuple(lines), named_only=named,
-    )  # fmt: skip
+    return routes
 
 
 def _look(part: Part, state: bool, named: bool) -> tuple[str, Point]:

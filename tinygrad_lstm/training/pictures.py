@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph.dot import GREY, INK, Picture, Scale, digits, quoted
-from ..graph.html import LEVELS, document, rounded
+from ..graph.dot import dot_of
+from ..graph.heat import HeatRow, heatmap
+from ..graph.page.document import LEVELS, document, rounded
+from ..graph.picture import GREY, INK, Picture, Scale, digits
 from ..graph.render import Drawing
 from ..tensor import Array
 
@@ -35,13 +37,13 @@ def drawing(record: Record) -> Drawing:
         y = _map(picture, y, name, record[name][rows], [record.steps[k] for k in rows], colour, first=name not in norms)
     picture.legend((0, y), scale, "‖∂L/∂·‖")
     if len(norms) < len(record.names):
-        picture.text((20, y - 40), quoted("gates"), 10, INK)
+        picture.text((20, y - 40), "gates", size=10, colour=INK)
         for k in range(7):
-            picture.cell((74 + 48 * k, y - 40), (40, 9), _opening(k / 6))
-            picture.text((74 + 48 * k, y - 54), quoted(f"{k / 6:.2g}"), 8, INK)
+            picture.tile((74 + 48 * k, y - 40), (40, 9), _opening(k / 6))
+            picture.text((74 + 48 * k, y - 54), f"{k / 6:.2g}", colour=INK)
     after = f"{len(record)} snapshots after {record.steps[0]} to {record.steps[-1]} training steps, downwards"
     picture.line((-60, y - 84), f"{after}; time step t to the right", 9, GREY)
-    made = Drawing(picture.write(), "neato", repr(record))
+    made = Drawing(dot_of(picture), "neato", repr(record))
     made.page = lambda: page(record)
     return made
 
@@ -63,18 +65,23 @@ def _map(
     """Draw one heat map below y, of which the first column is this time step; where the next may begin."""
     wide, high = min(14.0, WIDE / values.shape[1]), min(16.0, max(3.0, HIGH / len(values)))
     picture.line((-60, y + 8), called(name), 11, INK)
-    for k, (step, row) in enumerate(zip(steps, values, strict=True)):
-        at = y - 14 - k * high
-        if k % max(1, int(14 / high)) == 0:
-            picture.text((-wide / 2 - 24, at), quoted(str(step)), 8, GREY)
-        for j, value in enumerate(row):
-            place = (first + j) * wide, at
-            fill = colour(float(value)) if np.isfinite(value) and (first or value > 0) else "#ffffff"
-            hover = f"{called(name)} at t={first + j}, after {step} steps: {digits(float(value))}"
-            picture.cell(place, (wide - 0.5, max(2.5, high - 0.5)), fill, hover)
+
+    def shade(value: float | None) -> str:
+        shown = value is not None and np.isfinite(value) and (first or value > 0)
+        return colour(float(value)) if value is not None and shown else "#ffffff"
+
+    every = max(1, int(14 / high))
+    rows = [
+        HeatRow(y - 14 - k * high, "" if k % every else str(step), row.tolist(),
+                lambda j, value, step=step: f"{called(name)} at t={first + j}, after {step} steps: {digits(value)}")  # type: ignore[misc]
+        for k, (step, row) in enumerate(zip(steps, values, strict=True))
+    ]  # fmt: skip
+    columns = [(first + j) * wide for j in range(values.shape[1])]
+    tile = (wide - 0.5, max(2.5, high - 0.5))
+    heatmap(picture, rows, columns, tile, shade, beside=-wide / 2 - 24, size=8, ink=GREY)
     bottom = y - 14 - len(values) * high - 4
     for t in range(first, first + values.shape[1], max(1, int(30 / wide))):
-        picture.text((t * wide, bottom), quoted(str(t)), 8, GREY)
+        picture.text((t * wide, bottom), str(t))
     return bottom - 30
 
 

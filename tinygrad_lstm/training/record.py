@@ -10,7 +10,7 @@ import numpy as np
 
 from ..flow.recurrence import STATES
 from ..flow.trace import Trace
-from ..graph.dot import STOPS
+from ..graph.picture import STOPS
 from ..graph.render import Drawing
 from ..numerics import norm
 from ..tensor import Array

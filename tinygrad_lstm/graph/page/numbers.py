@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..flow.flow import Flow
-from ..tensor import Array, Tensor
-from .capture import MOVES, Edge, Source, norm, place_of, source_of
-from .dot import cleaned as clean
-from .dot import digits, small
-from .html import rounded
-from .stage import Scene
+from ...flow.flow import Flow
+from ...flow.recurrence import place_of
+from ...flow.trace import Edge
+from ...tensor import Array, Tensor
+from ..capture import MOVES, Graph, Source, norm, source_of
+from ..picture import cleaned as clean
+from ..picture import digits, small
+from .document import rounded
+from .scene import Scene
 
 ENTRIES_SHOWN = 4  # numbers of a tensor that are written out
 BINS = 24  # of a gradient's histogram
@@ -35,55 +37,11 @@ def histogram(array: Array) -> list[Any]:
     return [rounded(low, 4), rounded(high, 4), *map(int, counts)]
 
 
-class Numbers:
-    """Everything that the page shows of one graph and the picture does not.
+class Symbols:
+    """What a tensor is called on the page, and how it was made."""
 
-    Args:
-        scene: what its picture shows.
-        table: the page's tensors, to which those of this graph are added.
-        lines: the lines of the program that made them, likewise.
-        sheet: which of the page's graphs it is.
-    """
-
-    def __init__(self, scene: Scene, table: list[dict[str, Any]], lines: list[list[Any]], sheet: int = 0) -> None:
-        self.graph, self.scene, self.table, self.lines, self.sheet = scene.graph, scene, table, lines, sheet
-        self.index: dict[int, int] = {}
-        self.symbols: dict[int, str] = dict(scene.called)
-        self.state, self.units, self.hidden, self.rows = "", list[int](), 0, 1
-        if scene.rails:
-            self._choose_units()
-        self.wires: dict[tuple[int, int], list[str]] = defaultdict(list)  # by the edge: ids to show
-        for wire in scene.wires:
-            for edge in wire.edges:
-                self.wires[edge.out.birth, edge.k] += filter(None, [wire.me, wire.number])
-        self.totals: dict[int, list[str]] = defaultdict(list)
-        for me, tensor in scene.sums:
-            self.totals[tensor.birth].append(me)
-        self.arrived: dict[int, list[Array]] = defaultdict(list)
-        self.expected = {visit.tensor.birth: self._expected(visit.tensor) for visit in scene.visits}
-
-    def _choose_units(self) -> None:
-        """The hidden units whose entries are written out: those with the largest gradients at the end."""
-        rail = self.scene.rails[-1]
-        self.state = next((name for name in ("C", "h") if name in rail.cell.states), next(iter(rail.cell.states), "h"))
-        drawn = {t for _, t in self.scene.boxes}
-        last = [step.state(self.state) for step in rail.steps if step.t in drawn][-1]
-        if last is not None and last.ndim:
-            self.hidden = last.shape[-1]
-            self.rows = last.shape[0] if last.ndim == 2 else 1
-            if (gradient := self.graph.grad(last)) is not None:
-                row = gradient[0] if gradient.ndim == 2 else gradient.reshape(-1, self.hidden)[0]
-                self.units = sorted(int(k) for k in np.argsort(-np.abs(row), kind="stable")[:ENTRIES_SHOWN])
-
-    def entries(self, array: Array | None) -> list[float | None] | None:
-        """A few entries of the first row: of the chosen units where there is one for each unit, else the first ones."""
-        if array is None:
-            return None
-        row = array[0] if array.ndim == 2 and array.shape[-1] == self.hidden else array.ravel()
-        picked = row[self.units] if row.shape == (self.hidden,) and self.units else row[:ENTRIES_SHOWN]
-        return [rounded(float(value), 4) for value in picked]
-
-    # — what a tensor is called, and how it was made —
+    def __init__(self, graph: Graph, called: dict[int, str]) -> None:
+        self.graph, self.symbols = graph, dict(called)
 
     def symbol(self, x: Tensor, depth: int = 0) -> str:
         """Its name with the time step; what has no name is written as what it was made from."""
@@ -113,12 +71,61 @@ class Numbers:
             return parts[0]
         return f"{x.op.label}({', '.join(parts)})"
 
+
+class Numbers:
+    """Everything that the page shows of one graph and the picture does not.
+
+    Args:
+        scene: what its picture shows.
+        table: the page's tensors, to which those of this graph are added.
+        lines: the lines of the program that made them, likewise.
+        sheet: which of the page's graphs it is.
+    """
+
+    def __init__(self, scene: Scene, table: list[dict[str, Any]], lines: list[list[Any]], sheet: int = 0) -> None:
+        self.graph, self.scene, self.table, self.lines, self.sheet = scene.graph, scene, table, lines, sheet
+        self.index: dict[int, int] = {}
+        self.symbols = Symbols(scene.graph, scene.called)
+        self.state, self.units, self.hidden, self.rows = "", list[int](), 0, 1
+        if scene.rails:
+            self._choose_units()
+        self.wires: dict[tuple[int, int], list[str]] = defaultdict(list)  # by the edge: ids to show
+        for strand in scene.strands:
+            for edge in strand.edges:
+                self.wires[edge.out.birth, edge.k] += filter(None, [strand.me, strand.number])
+        self.totals: dict[int, list[str]] = defaultdict(list)
+        for me, tensor in scene.sums:
+            self.totals[tensor.birth].append(me)
+        self.arrived: dict[int, list[Array]] = defaultdict(list)
+        self.expected = {visit.tensor.birth: self._expected(visit.tensor) for visit in scene.visits}
+
+    def _choose_units(self) -> None:
+        """The hidden units whose entries are written out: those with the largest gradients at the end."""
+        rail = self.scene.rails[-1]
+        self.state = next((name for name in ("C", "h") if name in rail.cell.states), next(iter(rail.cell.states), "h"))
+        drawn = {t for _, t in self.scene.frames}
+        last = [step.state(self.state) for step in rail.steps if step.t in drawn][-1]
+        if last is not None and last.ndim:
+            self.hidden = last.shape[-1]
+            self.rows = last.shape[0] if last.ndim == 2 else 1
+            if (gradient := self.graph.grad(last)) is not None:
+                row = gradient[0] if gradient.ndim == 2 else gradient.reshape(-1, self.hidden)[0]
+                self.units = sorted(int(k) for k in np.argsort(-np.abs(row), kind="stable")[:ENTRIES_SHOWN])
+
+    def entries(self, array: Array | None) -> list[float | None] | None:
+        """A few entries of the first row: of the chosen units where there is one for each unit, else the first ones."""
+        if array is None:
+            return None
+        row = array[0] if array.ndim == 2 and array.shape[-1] == self.hidden else array.ravel()
+        picked = row[self.units] if row.shape == (self.hidden,) and self.units else row[:ENTRIES_SHOWN]
+        return [rounded(float(value), 4) for value in picked]
+
     def add(self, x: Tensor) -> int:
         """Enter a tensor into the table; its place there."""
         if x.birth in self.index:
             return self.index[x.birth]
         self.index[x.birth] = place = len(self.table)
-        row: dict[str, Any] = {"sym": clean(self.symbol(x), 60)}
+        row: dict[str, Any] = {"sym": clean(self.symbols.symbol(x), 60)}
         self.table.append(row)
         gradient, values = self.graph.grad(x), x.numpy()
         if self.sheet:
@@ -126,7 +133,7 @@ class Numbers:
         row["scope"] = clean(x.scope, 80)
         if x.op is not None:
             row["op"] = x.op.name
-            row["eq"] = clean(self.made(x), 110)
+            row["eq"] = clean(self.symbols.made(x), 110)
             if source := source_of(x):
                 row["src"] = self._line(source)
         row["shape"] = list(x.shape)
@@ -202,8 +209,8 @@ class Numbers:
                 ins.append(self._share(edge, share))
             elif share is not None:
                 self.arrived[edge.x.birth].append(share)  # zeros: an entry of a stack that the loss does not read
-        ids = {me for wire in self.scene.wires for edge in wire.edges if edge.out.birth not in mine
-               for me in (wire.me, wire.number) if me}  # fmt: skip
+        ids = {me for strand in self.scene.strands for edge in strand.edges if edge.out.birth not in mine
+               for me in (strand.me, strand.number) if me}  # fmt: skip
         ids.update(self.totals.get(root.birth, []))
         return {"out": self.add(root), "t": None, "node": None, "ins": ins, "ids": sorted(ids)}
 
@@ -220,7 +227,7 @@ class Numbers:
                 continue
             if sorted(flow.order) != list(range(flow.T + 1)):  # a loop whose steps are not 1 to T
                 continue
-            for t in [t for k, t in self.scene.boxes if k == layer]:
+            for t in [t for k, t in self.scene.frames if k == layer]:
                 try:
                     terms = {name: np.asarray(term, np.float64) for name, term in flow.ledger(t).items()}
                 except (LookupError, IndexError):

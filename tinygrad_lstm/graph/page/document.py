@@ -12,20 +12,27 @@ import html
 import json
 import math
 import re
-from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .dot import STOPS, Scale
+from ..picture import STOPS, Scale, mixed
 
 LEVELS = 24  # shades of the colour scale
 DARK = ("#3b4654", "#5d5568", "#8a5a6b", "#bb6457", "#e08150", "#f6b35c", "#ffe9a8")  # luminance rises steadily
 
 
+# Each script has one job, and they run in this order, as one.
+SCRIPTS = {
+    "page": ("shell.js", "words.js", "draw.js", "state.js", "say.js", "cards.js", "plots.js", "strip.js", "view.js",
+             "page.js"),
+    "history": ("shell.js", "history.js"),
+}
+
+
 def document(name: str, title: str, data: Any, **parts: str) -> str:
-    """The file: the body is `name`.html, the script shell.js and `name`.js; `parts` are filled into the body."""
-    style, script = _style(), _asset("shell.js") + _asset(f"{name}.js")
+    """The file: the body is `name`.html, its SCRIPTS; `parts` are filled into the body."""
+    style, script = _style(), "".join(map(_asset, SCRIPTS[name]))
     body = _filled(_asset(f"{name}.html"), parts)
     return _filled(_asset("shell.html"), {
         "script-hash": _hash(script), "style-hash": _hash(style), "title": html.escape(title), "style": style,
@@ -49,14 +56,7 @@ def _filled(template: str, parts: dict[str, str]) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    return (files(__package__) / name).read_text("utf-8")
-
-
-def _mixed(stops: Sequence[str], place: float) -> str:
-    place *= len(stops) - 1
-    k = min(int(place), len(stops) - 2)
-    ends = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops[k : k + 2]]
-    return "#" + "".join(f"{round(a + (b - a) * (place - k)):02x}" for a, b in zip(*ends, strict=True))
+    return (files(__package__) / "assets" / name).read_text("utf-8")
 
 
 @cache
@@ -65,7 +65,7 @@ def _style() -> str:
     rules = []
     for level in range(LEVELS):
         place = (level + 0.5) / LEVELS
-        rules.append(f".q{level}{{--q:{_mixed(STOPS, place)}}}[data-theme=dark] .q{level}{{--q:{_mixed(DARK, place)}}}")
+        rules.append(f".q{level}{{--q:{mixed(STOPS, place)}}}[data-theme=dark] .q{level}{{--q:{mixed(DARK, place)}}}")
     return _asset("page.css") + "\n".join(rules) + "\n"
 
 

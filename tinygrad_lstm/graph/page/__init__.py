@@ -1,37 +1,28 @@
-"""The page: one HTML file in which a reader walks the backward pass. It holds a picture, its numbers, and a script.
+"""The page: one HTML file in which a reader walks the backward pass: a picture as data, its numbers, and scripts.
 
-The picture is graphviz's SVG with its colours taken out (`stage`), so that the style sheet can give it a dark theme;
-the numbers are a block of JSON (`numbers`). page.html, page.css and page.js stand beside this file (see `html`).
+`drawn` has the picture's boxes and wires, which the page's scripts draw; `scene` says what they stand for, `numbers`
+what the page shows of them, and `document` puts it all into one file. The page's own files stand in assets/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..op import Op
-from .capture import Graph
-from .dot import Scale
-from .dot import cleaned as clean
-from .html import LEVELS, document, rounded
-from .layout import finished, stacked
+from ...flow.trace import Edge
+from ...op import Op
+from ..layout import View
+from ..picture import Scale
+from ..picture import cleaned as clean
+from ..sheets import Sheet, scale_of, stacked
+from .document import LEVELS, document, rounded
+from .drawn import Drawn, drawn, placed_by_engine
 from .numbers import Numbers, Where
-from .render import render
-from .roles import Rail
-from .stage import PATHS, Ops, Scene, Stage, slim
+from .scene import PATHS, Scene, scene_of, scene_of_ops
 
 WINDOW = 50  # steps in one page at most, and as many as there are with this many tensors; the strip shows all
 WINDOW_TENSORS = 1150
 Group = tuple[list[tuple[int, int]], int | None, list[dict[str, Any]]]  # [(sheet, layer)], t, ops
-
-
-class Sheet(NamedTuple):
-    """One graph of a page: its name, its layers, and what there is to say about it."""
-
-    name: str
-    graph: Graph
-    rails: list[Rail]
-    notes: Sequence[str] = ()
 
 
 def drawn_steps(sheets: Sequence[Sheet], window: tuple[int, int] | None = None) -> list[int]:
@@ -47,30 +38,34 @@ def page_of(
     labels: Sequence[str] | None = None,
 ) -> str:  # fmt: skip
     """The page of one graph with time steps, or of several, one below the other, on one scale."""
-    drawn = drawn_steps(sheets, window)
+    steps = drawn_steps(sheets, window)
     times = sorted({step.t for sheet in sheets for step in sheet.rails[-1].steps})
     words = labels if labels is not None and len(labels) == times[-1] else None
-    stages = stacked([sheet[:3] for sheet in sheets], Stage, first=drawn[0], last=drawn[-1], follow=None,
-                     show=("shape", "grad"), labels=words)  # fmt: skip
-    picture = finished(stages, page=True)
-    paths = list(dict.fromkeys(path for stage in stages for path in stage.cell.follow))[:PATHS]
-    classes = {me: own for stage in stages for me, own in stage.classes(paths).items()}
-    body, view = slim(render(picture.write(), "neato", "svg").decode(), classes)
+    unrolled = stacked(sheets, View(steps[0], steps[-1], None, ("shape", "grad"), words))
+    scale = scale_of(unrolled)
+    assert scale is not None
+    paths = list(dict.fromkeys(path for one in unrolled for path in one.rails[-1].cell.follow))[:PATHS]
+    scenes = [scene_of(one, scale, paths) for one in unrolled]
+    classes = {me: own for scene in scenes for me, own in scene.classes.items()}
     return _written(
-        sheets, [stage.scene for stage in stages], stages[0].scale, body, view, times=times,
-        window=[drawn[0], drawn[-1]], follow=paths.index(follow) if follow in paths else None,
+        sheets, scenes, scale, drawn(unrolled[0].picture, classes), times=times,
+        window=[steps[0], steps[-1]], follow=paths.index(follow) if follow in paths else None,
         paths=[clean(path, 24) for path in paths], labels=words and [clean(str(words[t - 1]), 24) for t in times],
     )  # fmt: skip
 
 
-def page_of_ops(sheet: Sheet, svg: str, ops: Ops) -> str:
-    """The page of a graph in the view of all ops, which has been rendered."""
-    body, view = slim(svg, ops.classes(), numbered=ops.numbered)
-    return _written([sheet], [ops], ops.scale, body, view, times=[], window=None, labels=None, follow=None, paths=[])
+def page_of_ops(
+    sheet: Sheet, svg: str, ids: dict[int, str], edges: Sequence[tuple[Edge, float | None]], scale: Scale,
+    numbered: set[str],
+) -> str:  # fmt: skip
+    """The page of a graph in the view of all ops, which graphviz has laid out: see `scene_of_ops`."""
+    scene = scene_of_ops(sheet.graph, ids, edges, scale, numbered)
+    picture = placed_by_engine(svg, scene.classes, numbered)
+    return _written([sheet], [scene], scale, picture, times=[], window=None, labels=None, follow=None, paths=[])
 
 
 def _written(
-    sheets: Sequence[Sheet], scenes: Sequence[Scene], scale: Scale, picture: str, view: str, **more: Any
+    sheets: Sequence[Sheet], scenes: Sequence[Scene], scale: Scale, picture: Drawn, **more: Any
 ) -> str:  # fmt: skip
     table: list[dict[str, Any]] = []
     lines: list[list[Any]] = []
@@ -80,7 +75,7 @@ def _written(
     ends = []
     for places, t, mine in groups:
         ops += mine
-        boxes = [scenes[k].boxes[layer, t] for k, layer in places if t is not None]
+        boxes = [scenes[k].frames[layer, t] for k, layer in places if t is not None]
         ends.append({"t": t, "end": len(ops), "at": places, "boxes": boxes})
     made: dict[str, Op] = {x.op.name: x.op for sheet in sheets for x in sheet.graph.tensors if x.op is not None}
     data = {
@@ -89,14 +84,14 @@ def _written(
         "inputs": {name: [] if op.variadic else op.inputs for name, op in made.items()},
         "ops": ops, "groups": ends,
         "nodes": {me: one.add(x) for one in numbers for me, x in one.scene.tensors.items()},
-        "wires": {wire.me: [one.add(wire.edges[0].x), rounded(wire.share)] for one in numbers
-                  for wire in one.scene.wires if wire.edges and wire.share is not None},
+        "wires": {strand.me: [one.add(strand.edges[0].x), rounded(strand.share)] for one in numbers
+                  for strand in one.scene.strands if strand.edges and strand.share is not None},
         "sheets": [one.facts(sheet.name, more["times"], list(sheet.notes))
                    for one, sheet in zip(numbers, sheets, strict=True)],
-        "tensors": table, "lines": lines,
+        "tensors": table, "lines": lines, "picture": picture,
     }  # fmt: skip
     title = f"{' · '.join(clean(sheet.name, 40) for sheet in sheets)}: the backward pass"
-    return document("page", title, data, view=view, picture=picture)
+    return document("page", title, data)
 
 
 def _merged(sides: Sequence[Iterable[tuple[Where, list[dict[str, Any]]]]], layers: Sequence[int]) -> list[Group]:

@@ -1,0 +1,62 @@
+"""What the boxes of a step are called."""
+
+from __future__ import annotations
+
+from ..flow.recurrence import place_of
+from ..tensor import Tensor
+from .capture import Graph
+from .layout import Row
+from .picture import small
+from .roles import StepRoles
+
+
+def input_label(row: Row, tensor: Tensor, step: StepRoles) -> str:
+    """What an input is called: by the name of what it was taken from."""
+    graph, name, place = row.sheet.graph, tensor.name, place_of(tensor.scope)
+    while not name and tensor.op is not None and len(graph.inputs(tensor)) == 1:
+        tensor = graph.inputs(tensor)[0]
+        name = tensor.name
+    name = name if name and len(name) < 4 and row.cell.sizes else "x"
+    return name if name.endswith("₀") else name + row.sheet.sub(place.t if place and row.cell.sizes else step.t)
+
+
+def box_label(row: Row, role: str, tensor: Tensor, step: StepRoles) -> str:
+    """What stands in the box of a role."""
+    names = [p.name or "?" for p in step.parameters[role].values()]
+    if row.cell.sizes:
+        return _tiled_label(row, role, tensor, names, step.t)
+    if role.endswith(" ←"):
+        operand = {"nh ←": "h", "n ←": "x" if "n +" in step.tensors else ""}.get(role, "")
+        return " + ".join(f"{n}·{operand}" if n[0] == "W" else f"{n}·C" if n[0] == "p" else n for n in names)
+    if role.startswith("["):
+        return role
+    if role.endswith(" pad"):
+        return "pad"
+    return "given" if tensor.op is None else "1 −" if tensor.op.name == "sub" else tensor.op.label
+
+
+def _tiled_label(row: Row, role: str, tensor: Tensor, names: list[str], t: int) -> str:
+    """The same in a cell that nobody placed by hand: its op, its parameters, its name."""
+    op, kind = tensor.op, row.cell.nodes[role][2]
+    if row.cell.named_only:
+        return (tensor.name or role) + (row.sheet.sub(t) if kind == "state" else "")
+    made = "given" if op is None else "1 −" if op.name == "sub" and _from_one(row.sheet.graph, tensor) else op.label
+    if op is not None and op.name == "add" and len(names) > 1:
+        made = f"{' '.join(names[:-1])}· + {names[-1]}"
+    elif op is not None and op.name == "matmul":
+        made = f"{' '.join(names) or '@'} ·" if names else "@"
+    elif names:
+        made = f"{made} {' '.join(names)}"
+    return f"{made} {tensor.name}" if tensor.name and kind != "point" else made
+
+
+def role_name(row: Row, role: str, t: int) -> str:
+    """A role with its index, for hover texts."""
+    if role.endswith("-"):
+        return f"{role[:-1]}{'ₜ₋₁' if row.sheet.view.rolled else small(t)}"
+    return f"{role}{row.sheet.sub(t)}" if role in (*row.cell.named, "x") else role
+
+
+def _from_one(graph: Graph, tensor: Tensor) -> bool:
+    first = graph.inputs(tensor)[0]
+    return first.op is None and first.size == 1

@@ -1,0 +1,201 @@
+"""A picture as the page draws it: boxes, wires and texts as JSON, with the classes that the style sheet knows.
+
+Places are those of the picture, but y goes down. A wire has the points of its Bézier lines, one after the other, and
+its arrowhead as a tip and a foot; graphviz's own layout of all ops is read into the same form.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..curves import ARROW, backward, forward
+from ..layout import GAP
+from ..picture import LOOKS, Box, Picture, Point, Text, Wire
+
+SVG = "{http://www.w3.org/2000/svg}"
+MARGIN = 14.0  # around everything
+Drawn = dict[str, Any]
+
+
+def drawn(picture: Picture, classes: Mapping[str, str]) -> Drawn:
+    """The parts of a picture whose places are known, each with its column: the step in or before which it stands."""
+    lefts = sorted({frame.low[0] for frame in picture.frames})
+
+    def column(x: float) -> int:
+        return bisect(lefts, x + GAP / 2)
+
+    parts: Drawn = {
+        "frames": [
+            {"id": f.me, "x": _short(f.low[0]), "y": _short(-f.high[1]), "w": _short(f.high[0] - f.low[0]),
+             "h": _short(f.high[1] - f.low[1]), "title": f.title}
+            for f in picture.frames
+        ],
+        "boxes": [_box(box, classes) | {"c": column(box.at[0])} for box in picture.boxes],
+        "wires": [_wire(wire, classes) | {"c": column(_middle(wire.corners))} for wire in picture.wires],
+        "texts": [_text(text, classes) | {"c": column(text.at[0])} for text in picture.texts],
+    }  # fmt: skip
+    return parts | {"view": _view(picture)}
+
+
+def _box(box: Box, classes: Mapping[str, str]) -> Drawn:
+    kind = f"{box.kind}{box.tags}" if box.tags else box.kind
+    part: Drawn = {
+        "id": box.me, "x": _short(box.at[0]), "y": _short(-box.at[1]), "w": _short(box.size[0]),
+        "h": _short(box.size[1]), "round": int(LOOKS[box.kind][2] == "circle"), "size": box.fontsize,
+        "class": _joined(kind, classes.get(box.me, "")), "lines": list(box.lines),
+    }  # fmt: skip
+    if box.number is not None:
+        me = f"t{box.me[1:]}"
+        part["number"] = {"id": me, "class": classes.get(me, "number inside"), "text": box.number}
+    return part
+
+
+def _wire(wire: Wire, classes: Mapping[str, str]) -> Drawn:
+    me = f"g{wire.me[1:]}"
+    part: Drawn = {"id": wire.me, "class": classes.get(wire.me, ""), "thin": _flat(forward(wire))}
+    if not wire.has_gradient:
+        return part | {"tip": _flat(wire.corners[-1:]), "head": 0.6 * ARROW}
+    assert wire.scale is not None and wire.share is not None
+    points, size = backward(wire)
+    return part | {
+        "gradient": {
+            "id": me, "class": classes.get(me, ""), "points": _flat(points), "tip": _flat(wire.corners[:1]),
+            "head": round(size * ARROW, 1), "width": round(wire.scale.width(wire.share), 2),
+            "dashed": int(wire.scale.below(wire.share)),
+        }
+    }  # fmt: skip
+
+
+def _text(text: Text, classes: Mapping[str, str]) -> Drawn:
+    return {
+        "id": text.me, "x": _short(text.at[0]), "y": _short(-text.at[1]), "size": text.size,
+        "class": classes.get(text.me, "note"), "lines": list(text.lines),
+    }  # fmt: skip
+
+
+def _joined(*names: str) -> str:
+    return " ".join(filter(None, names))
+
+
+def _short(value: float) -> float:
+    """A coordinate with one decimal, an integer where that is all."""
+    value = round(value, 1)
+    return int(value) if value == int(value) else value
+
+
+def _flat(points: Iterable[Point]) -> list[float]:
+    return [_short(value) for x, y in points for value in (x, -y)]
+
+
+def _middle(corners: Iterable[Point]) -> float:
+    xs = [x for x, _ in corners]
+    return (min(xs) + max(xs)) / 2
+
+
+def _view(picture: Picture) -> list[float]:
+    """x, y, width and height of everything."""
+    xs, ys = list[float](), list[float]()
+    for at, (wide, high) in ((box.at, box.size) for box in picture.boxes):
+        xs += [at[0] - wide / 2, at[0] + wide / 2]
+        ys += [at[1] - high / 2, at[1] + high / 2]
+    for point in (point for frame in picture.frames for point in (frame.low, frame.high)):
+        xs.append(point[0])
+        ys.append(point[1])
+    for corner in (corner for wire in picture.wires for corner in wire.corners):
+        xs.append(corner[0])
+        ys.append(corner[1])
+    for text in picture.texts:
+        half = 0.0 if text.left else text.width / 2
+        xs += [text.at[0] - half, text.at[0] + (text.width if text.left else half)]
+        ys += [text.at[1] - text.size, text.at[1] + text.size]
+    left, low = min(xs) - MARGIN, min(ys) - MARGIN
+    return [_short(n) for n in (left, -max(ys) - MARGIN, max(xs) + MARGIN - left, max(ys) + MARGIN - low)]
+
+
+# — the places that graphviz found —————————————————————————————————————————————————————————————————————————
+
+
+def placed_by_engine(svg: str, classes: Mapping[str, str], numbered: set[str]) -> Drawn:
+    """The parts of graphviz's SVG of all ops, in the same form. In `numbered` boxes the last line is a number."""
+    root = ET.fromstring(svg.encode())
+    top = root.find(f"{SVG}g")
+    assert top is not None
+    move = [float(n) for n in re.findall(r"-?[\d.]+", top.get("transform", "").partition("translate")[2])[:2]] or [0, 0]
+    parts: Drawn = {"frames": [], "boxes": [], "wires": [], "texts": []}
+    for group in top.iter(f"{SVG}g"):
+        kind, me = group.get("class", ""), group.get("id", "")
+        if kind.startswith("cluster"):
+            parts["frames"].append(_engine_frame(group, me))
+        elif kind.startswith("node"):
+            parts["boxes"].append(_engine_box(group, kind, me, classes, numbered) | {"c": 0})
+        elif kind.startswith("edge"):
+            parts["wires"].append(_engine_wire(group, kind, me, classes) | {"c": 0})
+    wide, high = [float(n) for n in root.get("viewBox", "0 0 100 100").split()][2:]
+    return parts | {"view": [_short(n) for n in (-move[0], -move[1], wide, high)]}
+
+
+def _numbers(text: str | None) -> list[float]:
+    return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", text or "")]
+
+
+def _extent(group: ET.Element) -> tuple[float, float, float, float]:
+    """x, y, width and height of the first shape of a group."""
+    for shape in group.iter():
+        if shape.tag == f"{SVG}ellipse":
+            x, y, rx, ry = (float(shape.get(key, 0)) for key in ("cx", "cy", "rx", "ry"))
+            return x - rx, y - ry, 2 * rx, 2 * ry
+        if shape.tag in (f"{SVG}path", f"{SVG}polygon"):
+            numbers = _numbers(shape.get("d") or shape.get("points"))
+            xs, ys = numbers[::2], numbers[1::2]
+            return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+    return 0.0, 0.0, 0.0, 0.0
+
+
+def _texts(group: ET.Element) -> Iterator[ET.Element]:
+    return (shape for shape in group.iter(f"{SVG}text"))
+
+
+def _engine_frame(group: ET.Element, me: str) -> Drawn:
+    x, y, wide, high = _extent(group)
+    title = next((text.text or "" for text in _texts(group)), "")
+    return {"id": me, "x": _short(x), "y": _short(y), "w": _short(wide), "h": _short(high), "title": title, "middle": 1}
+
+
+def _engine_box(group: ET.Element, kind: str, me: str, classes: Mapping[str, str], numbered: set[str]) -> Drawn:
+    x, y, wide, high = _extent(group)
+    texts = list(_texts(group))
+    size = float(texts[0].get("font-size", 10)) if texts else 10.0
+    part: Drawn = {
+        "id": me, "x": _short(x + wide / 2), "y": _short(y + high / 2), "w": _short(wide), "h": _short(high),
+        "round": 0, "size": size, "class": _joined(kind.removeprefix("node").strip(), classes.get(me, "")),
+        "lines": [text.text or "" for text in texts],
+    }  # fmt: skip
+    if me in numbered:
+        number = f"t{me[1:]}"
+        part["number"] = {"id": number, "class": classes.get(number, "number inside"), "text": part["lines"].pop()}
+    return part
+
+
+def _engine_wire(group: ET.Element, kind: str, me: str, classes: Mapping[str, str]) -> Drawn:
+    """An arrow: in thin lines as long as no gradient has come along it."""
+    path, head = group.find(f".//{SVG}path"), group.find(f".//{SVG}polygon")
+    assert path is not None
+    points = [_short(n) for n in _numbers(path.get("d"))]
+    corners = _numbers(head.get("points")) if head is not None else []
+    tip = [_short(n) for n in corners[2:4]]
+    length = 6.0
+    if kind != "edge gradient":
+        return {"id": me, "class": classes.get(me, ""), "thin": points, "tip": tip, "head": length}
+    labels = [{"x": _short(float(text.get("x", 0))), "y": _short(float(text.get("y", 0))), "text": text.text or "",
+               "size": float(text.get("font-size", 8))} for text in _texts(group)]  # fmt: skip
+    mine = f"g{me[1:]}"
+    gradient = {
+        "id": mine, "class": classes.get(mine, ""), "points": points, "tip": tip, "head": length,
+        "width": float(path.get("stroke-width") or 1), "dashed": int(bool(path.get("stroke-dasharray"))),
+        "labels": labels,
+    }  # fmt: skip
+    return {"id": me, "class": classes.get(me, ""), "thin": tip + points[2:] if tip else points, "gradient": gradient}

@@ -1,0 +1,56 @@
+"""How an edge bends on its way: the routes of `cells`, turned into corners."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .picture import Point
+
+
+class Slot(NamedTuple):
+    """Where a step stands; where time runs backward, its picture is mirrored."""
+
+    left: float
+    low: float
+    width: float
+    mirrored: bool = False
+
+    def at(self, x: float, y: float) -> Point:
+        return self.left + (self.width - x if self.mirrored else x), self.low + y
+
+
+def corners_of(a: Point, b: Point, route: str, slot: Slot) -> list[Point]:
+    """The corners of a route from a to b. See `cells`."""
+    points, axis = [a], "y"
+    for token in route.split():
+        axis, (x, y) = token[0], points[-1]
+        if axis == "@":
+            if token[1:]:
+                u, v = token[1:].split(",")
+                points.append(slot.at(float(u), float(v)))
+        elif axis == "x":
+            points.append((slot.at(float(token[1:]), 0)[0] if token[1:] else b[0], y))
+        else:
+            points.append((x, slot.at(0, float(token[1:]))[1] if token[1:] else b[1]))
+    x, y = points[-1]
+    points += [b] if axis == "@" else [(x, b[1]), b] if axis == "x" else [(b[0], y), b]
+    kept: list[Point] = []
+    for point in points:  # leave out what is passed twice or lies on a straight line
+        if kept and point == kept[-1]:
+            continue
+        if len(kept) > 1 and (kept[-2][0] == kept[-1][0] == point[0] or kept[-2][1] == kept[-1][1] == point[1]):
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def trimmed(corners: list[Point], a_size: Point, b_size: Point) -> list[Point]:
+    """The same route from border to border, not from centre to centre. What is as wide as high is a circle."""
+    ends = []
+    for (x, y), (u, v), (wide, high) in ((corners[0], corners[1], a_size), (corners[-1], corners[-2], b_size)):
+        far = math.dist((x, y), (u, v)) or 1.0
+        dx, dy = (u - x) / far, (v - y) / far
+        reach = wide / 2 if wide == high else min(wide / 2 / (abs(dx) or 1e-9), high / 2 / (abs(dy) or 1e-9))
+        ends.append((x + dx * reach, y + dy * reach))
+    return [ends[0], *corners[1:-1], ends[1]]

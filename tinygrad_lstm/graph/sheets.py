@@ -1,0 +1,104 @@
+"""One or several unrolled graphs as one finished picture: edges and numbers on one scale, tables and legend below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .capture import Graph, norm
+from .layout import GAP, Unrolled, View, between, widths_of
+from .picture import GREY, NUMBER, Picture, Scale, digits
+from .placing import place
+from .roles import Rail
+
+
+class Sheet(NamedTuple):
+    """One graph of a picture or page: its name, its layers, and what there is to say about it."""
+
+    name: str
+    graph: Graph
+    rails: list[Rail]
+    notes: Sequence[str] = ()
+
+
+def stacked(sheets: Sequence[Sheet], view: View) -> list[Unrolled]:
+    """Several graphs in one picture, the first at the top, each step in the same column."""
+    pitch = max(width for sheet in sheets for width in widths_of(sheet.rails, view.first, view.last)) + GAP
+    steps = {step.t for sheet in sheets for step in sheet.rails[-1].steps}
+    times = tuple(t for t in sorted(steps) if view.first <= t <= view.last)
+    unrolled: list[Unrolled] = []
+    for sheet in reversed(sheets):
+        under = unrolled[0] if unrolled else None
+        name = sheet.name if len(sheets) > 1 else ""
+        one = Unrolled(sheet.graph, sheet.rails, view._replace(times=times, pitch=pitch), name, under)
+        unrolled.insert(0, place(one))
+    return unrolled
+
+
+def scale_of(unrolled: Sequence[Unrolled]) -> Scale | None:
+    """The scale of all gradients; None where there are none."""
+    if not any(one.backward for one in unrolled):
+        return None
+    return Scale(share for one in unrolled for line in one.lines for share in line.shares)
+
+
+def finished(unrolled: Sequence[Unrolled], notes: Iterable[str] = ()) -> Picture:
+    """The picture with the edges of all, on one scale; below stand parameters, legend and notes."""
+    picture, scale = unrolled[0].picture, scale_of(unrolled)
+    for one in unrolled:
+        _connect(one, scale)
+    y = min(at[1] - size[1] / 2 for one in unrolled for at, size in one.places.values()) - 62
+    for one in unrolled:
+        y = _table(one, y)
+    if scale is not None:
+        picture.legend((0, y), scale, "‖∂L/∂·‖")
+        y -= 42
+    for note in notes:
+        picture.line((0, y), note)
+        y -= 15
+    return picture
+
+
+def _connect(one: Unrolled, scale: Scale | None) -> None:
+    """Draw the edges, and the numbers."""
+    for line in one.lines:
+        one.picture.wire(
+            line.a, line.b, line.corners, share=line.share, scale=scale, faint=not line.on_path, single=one.long,
+            hover=line.hover and f"{line.hover} · gradient {between(line.shares)}",
+        )  # fmt: skip
+        if line.number and not one.long and one.shows("grad") and line.on_path:
+            at = line.number[0], line.number[1] + 5 * (len(line.shares) > 1)
+            one.picture.text(at, *_range(line.prefix, line.shares), colour=NUMBER)
+    for (x, y), what, tensor in one.totals if one.shows("grad") else ():
+        one.picture.text((x, y + 5 * one.view.rolled), *_range(f"{what} ", one.norms(tensor)), colour=NUMBER)
+
+
+def _range(prefix: str, norms: list[float | None]) -> list[str]:
+    """One number, or for many steps the smallest above the largest."""
+    low, _, high = between(norms).partition(" … ")
+    return [f"{prefix}{low} …", high] if high else [f"{prefix}{low}"]
+
+
+def _table(one: Unrolled, y: float) -> float:
+    """One gradient for each parameter: it is shared by all steps, which all add to it. Where the next may begin."""
+    wide, high = 70.0, 32.0
+    across = max(4, int((one.pitch * len(one.column)) // (wide + 6)))
+    for k, rail in reversed(list(enumerate(one.rails, 1))):
+        used = {p.birth: p for step in rail.steps for role in step.parameters.values() for p in role.values()}
+        if not used:
+            continue
+        layer = f" of {one.name}" * bool(one.name) + (f" of layer {k}" if len(one.rails) > 1 else "")
+        if one.rails[0].way != one.rails[-1].way:
+            layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
+        one.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and ‖∂L/∂·‖", 9, GREY)
+        y -= 14
+        for number, birth in enumerate(sorted(used)):
+            parameter = used[birth]
+            name = parameter.name or "?"
+            at = (wide / 2 + (number % across) * (wide + 6), y - (number // across) * (high + 6))
+            top = f"{name}  {'×'.join(map(str, parameter.shape))}" if one.shows("shape") else name
+            total = digits(norm(one.graph.grad(parameter)))
+            hover, size = parameter.describe(), (wide, high)
+            one.picture.box(at, "table", top, total, hover=hover, size=size, fontsize=8)
+        y -= (-(-len(used) // across)) * (high + 6) + 10
+    return y
