@@ -4,17 +4,24 @@ const wrap = (text) => (/ [+−·@/] /.test(text) && !/^\[[^\]]*\]$/.test(text) 
 const partial = (x) => `∂L/∂${wrap(x.sym)}`;
 const size = (x) => x.shape.join(" × ") || "( )";
 const bare = (x) => (x.sym === x.eq ? "y" : x.sym); // what has no name is y
-function formula(op, k) { // "dy · b" with the learner's own tensors in place of dy, a, b, x and y
-  const out = data.tensors[op.out], rule = own(data.rules, out.op), names = own(data.inputs, out.op);
-  const operands = Object.fromEntries(names.map((name, j) => [name, data.tensors[(op.ins.find((s) => s.k === j) || {}).x]?.sym]));
+function formula(op, k) {
+  // "dy · b" with the learner's own tensors in place of dy, a, b, x and y
+  const out = data.tensors[op.out],
+    rule = own(data.rules, out.op),
+    names = own(data.inputs, out.op);
+  const operands = Object.fromEntries(
+    names.map((name, j) => [name, data.tensors[op.ins.find((s) => s.k === j)?.x]?.sym]),
+  );
   const said = { ...operands, y: bare(out) }; // the words are those of our rules
   const text = rule[k] ?? rule[0];
   const full = text.replace(/(?<![A-Za-z])(dy|a|b|x|y)(?![A-Za-z])/g, (word) =>
-    (word === "dy" ? (bare(out) === "y" ? "dy" : `∂L/∂${out.sym}`) : said[word] ? wrap(said[word]) : word));
+    word === "dy" ? (bare(out) === "y" ? "dy" : `∂L/∂${out.sym}`) : said[word] ? wrap(said[word]) : word,
+  );
   return [text, full];
 }
 const units = (x) => (x.u ? sheetOf(x).units : null);
-function table(rows, unit) { // a few numbers of each of several arrays, one above the other; of these units
+function table(rows, unit) {
+  // a few numbers of each of several arrays, one above the other; of these units
   const made = el("table", "numbers");
   const wide = Math.max(...rows.map(([, entries]) => (entries || []).length));
   const head = el("tr", "", el("th", "", unit ? say("entries") : say("first")));
@@ -33,10 +40,13 @@ function opCard(op) {
   const out = data.tensors[op.out];
   const made = card(place(group(), op) || bare(out), equation(`${bare(out)} = ${out.eq}`, say("forward")));
   for (const share of op.ins) {
-    const x = data.tensors[share.x], [rule, full] = formula(op, share.k);
+    const x = data.tensors[share.x],
+      [rule, full] = formula(op, share.k);
     made.append(heading(share), equation(rule, "", full === rule ? "" : `= ${full}`));
     const rows = [["dy", out.dy]];
-    for (const other of op.ins) if (other !== share && data.tensors[other.x].u && x.u) rows.push([data.tensors[other.x].sym, data.tensors[other.x].y]);
+    for (const other of op.ins)
+      if (other !== share && data.tensors[other.x].u && x.u)
+        rows.push([data.tensors[other.x].sym, data.tensors[other.x].y]);
     if (/y/.test(rule.replace(/dy/g, "")) && out.u) rows.push(["y", out.y]);
     rows.push(["→", share.v, "result"]);
     made.append(table(out.u === x.u ? rows : rows.slice(-1), units(x)));
@@ -48,51 +58,107 @@ function heading(share) {
   return el("h3", "", button(share.x, partial(x)), el("span", "", `‖·‖ = ${digits(share.n)} · ${size(x)}`));
 }
 function startCard(op) {
-  const made = card(beside ? `${say("start")} · ${sheetOf(data.tensors[op.out]).name}` : say("start"), el("p", "", `${say(op.ins.length ? "starts" : "seed")}.`));
-  for (const share of op.ins.slice(0, 6)) made.append(heading(share), table([["→", share.v, "result"]], units(data.tensors[share.x])));
+  const made = card(
+    beside ? `${say("start")} · ${sheetOf(data.tensors[op.out]).name}` : say("start"),
+    el("p", "", `${say(op.ins.length ? "starts" : "seed")}.`),
+  );
+  for (const share of op.ins.slice(0, 6))
+    made.append(heading(share), table([["→", share.v, "result"]], units(data.tensors[share.x])));
   return made;
 }
-function arrivals(op) { // where several shares meet: how far their sum has come
-  return op.ins.filter((share) => share.sum).map((share) => {
-    const x = data.tensors[share.x], [k, n, norm, entries] = share.sum;
-    const dots = el("span", "dots", ...Array.from({ length: Math.min(n, 12) }, (_, j) => el("i", j < k ? "in" : "")));
-    return card(say("arrives", x.sym), el("p", "", dots, " ", say("sum", k, n), `; ‖Σ‖ = ${digits(norm)}`),
-      table([["+", share.v], ["Σ", entries, "result"]], units(x)));
-  });
+function arrivals(op) {
+  // where several shares meet: how far their sum has come
+  return op.ins
+    .filter((share) => share.sum)
+    .map((share) => {
+      const x = data.tensors[share.x],
+        [k, n, norm, entries] = share.sum;
+      const dots = el("span", "dots", ...Array.from({ length: Math.min(n, 12) }, (_, j) => el("i", j < k ? "in" : "")));
+      return card(
+        say("arrives", x.sym),
+        el("p", "", dots, " ", say("sum", k, n), `; ‖Σ‖ = ${digits(norm)}`),
+        table(
+          [
+            ["+", share.v],
+            ["Σ", entries, "result"],
+          ],
+          units(x),
+        ),
+      );
+    });
 }
 function stepCard(g) {
-  const made = card(place(g)), list = el("div", "gates"), found = {}, [sheet] = sheets;
-  const names = Object.keys(sheet.strip).map((name) => [name + sub(g.t), name]), symbols = new Map(names);
-  for (let k = marked[0]; k < marked[1]; k++) for (const j of [data.ops[k].out, ...data.ops[k].ins.map((s) => s.x)]) {
-    const name = symbols.get(data.tensors[j].sym);
-    if (name) found[`=${name}`] = j;
-  }
+  const made = card(place(g)),
+    list = el("div", "gates"),
+    found = {},
+    [sheet] = sheets;
+  const names = Object.keys(sheet.strip).map((name) => [name + sub(g.t), name]),
+    symbols = new Map(names);
+  for (let k = marked[0]; k < marked[1]; k++)
+    for (const j of [data.ops[k].out, ...data.ops[k].ins.map((s) => s.x)]) {
+      const name = symbols.get(data.tensors[j].sym);
+      if (name) found[`=${name}`] = j;
+    }
   const rows = names.filter(([, name]) => `=${name}` in found).map(([, name]) => [name, found[`=${name}`]]);
   const top = Math.max(...rows.map(([, j]) => data.tensors[j].grad || 0));
   made.append(el("h3", "", say("gates")));
   for (const [name, j] of rows) {
     const x = data.tensors[j];
-    list.append(button(j, `∂L/∂${x.sym}`), el("span", "what", called(name) === name ? "" : called(name)), bar(0, (x.grad || 0) / (top || 1), level(x.grad)), el("span", "norm", digits(x.grad)));
+    list.append(
+      button(j, `∂L/∂${x.sym}`),
+      el("span", "what", called(name) === name ? "" : called(name)),
+      bar(0, (x.grad || 0) / (top || 1), level(x.grad)),
+      el("span", "norm", digits(x.grad)),
+    );
   }
   made.append(list);
   for (const [name, j] of rows)
-    if (data.tensors[j].op && [sheet.state, "h"].includes(name)) made.append(equation(`${data.tensors[j].sym} = ${data.tensors[j].eq}`, called(name)));
+    if (data.tensors[j].op && [sheet.state, "h"].includes(name))
+      made.append(equation(`${data.tensors[j].sym} = ${data.tensors[j].eq}`, called(name)));
   return made;
 }
-function ledgerCard(sheet, t, ledger) { // a staircase: each path begins where the one before has ended, and the last ends at 100 %
-  const target = `${sheet.state}${sub(t - 1)}`, made = card(`${beside ? `${sheet.name} · ` : ""}${say("ledger", target)}`), list = el("div", "ledger");
-  const steps = Object.entries(ledger.terms), edges = [0];
+function ledgerCard(sheet, t, ledger) {
+  // a staircase: each path begins where the one before has ended, and the last ends at 100 %
+  const target = `${sheet.state}${sub(t - 1)}`,
+    made = card(`${beside ? `${sheet.name} · ` : ""}${say("ledger", target)}`),
+    list = el("div", "ledger");
+  const steps = Object.entries(ledger.terms),
+    edges = [0];
   for (const [, [, share]] of steps) edges.push(edges[edges.length - 1] + share);
-  const low = Math.min(...edges), high = Math.max(...edges, 1), place = (v) => 100 * (v - low) / (high - low);
+  const low = Math.min(...edges),
+    high = Math.max(...edges, 1),
+    place = (v) => (100 * (v - low)) / (high - low);
   steps.forEach(([name, [norm, share]], k) => {
-    const stair = shape("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+    const stair = shape("svg", {
+      class: "bar",
+      viewBox: "0 0 100 10",
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    });
     const [a, b] = [place(edges[k]), place(edges[k + 1])];
-    stair.append(shape("rect", { class: "rail", x: 0, y: 0, width: 100, height: 10 }),
-      shape("rect", { class: `path-${k % 6} ${share < 0 ? "against" : ""}`, x: Math.min(a, b), y: 0, width: Math.max(0.8, Math.abs(b - a)), height: 10 }));
-    const title = el("span", "what", own(NAMES, name) && !["highway", "readout"].includes(name) ? `${name} · ${called(name)}` : called(name));
+    stair.append(
+      shape("rect", { class: "rail", x: 0, y: 0, width: 100, height: 10 }),
+      shape("rect", {
+        class: `path-${k % 6} ${share < 0 ? "against" : ""}`,
+        x: Math.min(a, b),
+        y: 0,
+        width: Math.max(0.8, Math.abs(b - a)),
+        height: 10,
+      }),
+    );
+    const title = el(
+      "span",
+      "what",
+      own(NAMES, name) && !["highway", "readout"].includes(name) ? `${name} · ${called(name)}` : called(name),
+    );
     list.append(title, stair, el("span", "norm", digits(norm)), el("span", "part", percent(share)));
   });
-  list.append(el("span", "what sum", `${say("total")} ∂L/∂${target}`), el("span", ""), el("span", "norm sum", digits(ledger.norm)), el("span", "part sum", "100 %"));
+  list.append(
+    el("span", "what sum", `${say("total")} ∂L/∂${target}`),
+    el("span", ""),
+    el("span", "norm sum", digits(ledger.norm)),
+    el("span", "part sum", "100 %"),
+  );
   made.append(list);
   if (!beside) made.append(el("p", "fine", say("readSum")));
   return made;
@@ -102,7 +168,8 @@ function button(j, text) {
   made.addEventListener("click", () => choose(j));
   return made;
 }
-const equation = (text, kind, more) => el("p", "equation", kind ? el("span", "kind", kind) : "", el("span", "", text), more ? el("span", "more", more) : "");
+const equation = (text, kind, more) =>
+  el("p", "equation", kind ? el("span", "kind", kind) : "", el("span", "", text), more ? el("span", "more", more) : "");
 
 function guide() {
   const made = card(say("how"), ...say("guide").map((text) => el("p", "", text)), el("p", "fine", say("keys")));
@@ -113,14 +180,30 @@ function guide() {
     const list = el("div", "gates");
     for (const j of sheet.parameters) {
       const x = data.tensors[j];
-      list.append(button(j, x.sym), el("span", "what", x.shape.join(" × ")), el("span", ""), el("span", "norm", digits(x.grad)));
+      list.append(
+        button(j, x.sym),
+        el("span", "what", x.shape.join(" × ")),
+        el("span", ""),
+        el("span", "norm", digits(x.grad)),
+      );
     }
-    return card(`${beside ? `${sheet.name} · ` : ""}${say(timed ? "parameters" : "leaves")}`, el("p", "fine", "‖∂L/∂W‖"), list);
+    return card(
+      `${beside ? `${sheet.name} · ` : ""}${say(timed ? "parameters" : "leaves")}`,
+      el("p", "fine", "‖∂L/∂W‖"),
+      list,
+    );
   });
-  return [made, ...(labels.children.length ? [card(say("gate"), labels)] : []), ...lists.filter((_, k) => sheets[k].parameters.length)];
+  return [
+    made,
+    ...(labels.children.length ? [card(say("gate"), labels)] : []),
+    ...lists.filter((_, k) => sheets[k].parameters.length),
+  ];
 }
 function tensorCard(x) {
-  const made = card(`${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`, x.eq ? equation(`${bare(x)} = ${x.eq}`, say("forward")) : "");
+  const made = card(
+    `${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`,
+    x.eq ? equation(`${bare(x)} = ${x.eq}`, say("forward")) : "",
+  );
   made.classList.add("chosen");
   const close = el("button", "icon close", "×");
   close.setAttribute("aria-label", say("close"));
@@ -132,16 +215,30 @@ function tensorCard(x) {
   if (x.scope) fact("scope", x.scope);
   if (x.src !== undefined) {
     const [file, line, text] = data.lines[x.src];
-    facts.append(el("dt", "", say("source")), el("dd", "", say("line", file, line)), ...(text ? [el("dd", "code", el("code", "", text))] : []));
+    facts.append(
+      el("dt", "", say("source")),
+      el("dd", "", say("line", file, line)),
+      ...(text ? [el("dd", "code", el("code", "", text))] : []),
+    );
   }
   if (x.v) fact("range", x.v.map(digits).join(" · "));
-  made.append(facts, table([[say("values"), x.y], [say("gradient"), x.dy, "result"]], units(x)));
+  made.append(
+    facts,
+    table(
+      [
+        [say("values"), x.y],
+        [say("gradient"), x.dy, "result"],
+      ],
+      units(x),
+    ),
+  );
   made.append(el("p", "fine", x.grad === null ? say("none") : `‖${partial(x)}‖ = ${digits(x.grad)}`));
   if (x.hist && x.hist.length > 3) made.append(histogram(x.hist));
   return made;
 }
 function choose(j) {
-  for (const [id, k] of Object.entries(data.nodes)) if (k === state.chosen || k === j) $(id)?.classList.toggle("chosen", k === j);
+  for (const [id, k] of Object.entries(data.nodes))
+    if (k === state.chosen || k === j) $(id)?.classList.toggle("chosen", k === j);
   state.chosen = j;
   panel();
 }

@@ -1,6 +1,7 @@
 // The picture, drawn from its data: frames around steps, then column by column wires, boxes and texts.
 
-const LINE = 1.2, BASE = 0.3; // of the font size: from line to line, and from the middle of a line down to its base
+const LINE = 1.2,
+  BASE = 0.3; // of the font size: from line to line, and from the middle of a line down to its base
 
 function gather(kind, id, ...children) {
   const made = shape("g", { class: kind });
@@ -8,34 +9,59 @@ function gather(kind, id, ...children) {
   made.append(...children);
   return made;
 }
-function writing(lines, x, y, size, attributes = {}) { // lines of text, centred on a point
+function writing(lines, x, y, size, attributes = {}) {
+  // lines of text, centred on a point
   const top = y - ((lines.length - 1) / 2) * LINE * size + BASE * size;
-  return lines.map((line, k) => shape("text", { x, y: (top + k * LINE * size).toFixed(1), "font-size": size, ...attributes }, line));
+  return lines.map((line, k) =>
+    shape("text", { x, y: (top + k * LINE * size).toFixed(1), "font-size": size, ...attributes }, line),
+  );
 }
-function curve(points) { // Bézier points, one after the other
+function curve(points) {
+  // Bézier points, one after the other
   const [x, y, ...rest] = points;
   return `M${x},${y}C${rest.join(" ")}`;
 }
-function arrowhead(tip, foot, length, width) { // a triangle from a foot to a tip; wide lines have wide heads, as graphviz draws them
-  const [x, y] = tip, far = Math.hypot(x - foot[0], y - foot[1]) || 1;
-  const [u, v] = [(x - foot[0]) / far, (y - foot[1]) / far], half = 0.35 * length * (width > 4 ? width / 4 : 1);
+function arrowhead(tip, foot, length, width) {
+  // a triangle from a foot to a tip; wide lines have wide heads, as graphviz draws them
+  const [x, y] = tip,
+    far = Math.hypot(x - foot[0], y - foot[1]) || 1;
+  const [u, v] = [(x - foot[0]) / far, (y - foot[1]) / far],
+    half = 0.35 * length * (width > 4 ? width / 4 : 1);
   const [a, b] = [x - u * length, y - v * length];
   const corners = [[a - v * half, b + u * half], tip, [a + v * half, b - u * half]];
   return shape("polygon", { points: corners.map((corner) => corner.map((n) => n.toFixed(1)).join()).join(" ") });
 }
 function frameOf(part) {
-  const title = shape("text", { x: part.middle ? part.x + part.w / 2 : part.x + 34, y: part.y + (part.middle ? 13 : 15.3), "font-size": part.middle ? 10 : 11 }, part.title);
-  return gather(`cluster${part.middle ? "" : " step"}`, part.id, shape("rect", { x: part.x, y: part.y, width: part.w, height: part.h, rx: 12 }), title);
+  const title = shape(
+    "text",
+    {
+      x: part.middle ? part.x + part.w / 2 : part.x + 34,
+      y: part.y + (part.middle ? 13 : 15.3),
+      "font-size": part.middle ? 10 : 11,
+    },
+    part.title,
+  );
+  return gather(
+    `cluster${part.middle ? "" : " step"}`,
+    part.id,
+    shape("rect", { x: part.x, y: part.y, width: part.w, height: part.h, rx: 12 }),
+    title,
+  );
 }
 function boxOfPart(part) {
-  const outline = part.round ? shape("ellipse", { cx: part.x, cy: part.y, rx: part.w / 2, ry: part.h / 2 })
+  const outline = part.round
+    ? shape("ellipse", { cx: part.x, cy: part.y, rx: part.w / 2, ry: part.h / 2 })
     : shape("rect", { x: part.x - part.w / 2, y: part.y - part.h / 2, width: part.w, height: part.h, rx: 5 });
-  const lines = part.number ? [...part.lines, part.number.text] : part.lines, texts = writing(lines, part.x, part.y, part.size);
-  if (part.number) Object.assign(texts[texts.length - 1], { id: part.number.id }).setAttribute("class", part.number.class);
+  const lines = part.number ? [...part.lines, part.number.text] : part.lines,
+    texts = writing(lines, part.x, part.y, part.size);
+  if (part.number)
+    Object.assign(texts[texts.length - 1], { id: part.number.id }).setAttribute("class", part.number.class);
   return gather(`node ${part.class}`, part.id, outline, ...texts);
 }
-function wireOf(part) { // the thin line of the way forward lies on the wide one of the way back
-  const thin = gather(`edge forward ${part.class}`, part.id, shape("path", { d: curve(part.thin) })), wide = part.gradient;
+function wireOf(part) {
+  // the thin line of the way forward lies on the wide one of the way back
+  const thin = gather(`edge forward ${part.class}`, part.id, shape("path", { d: curve(part.thin) })),
+    wide = part.gradient;
   if (!wide) {
     if (part.tip?.length) thin.append(arrowhead(part.tip, part.thin.slice(-2), part.head, 1));
     return [thin];
@@ -45,7 +71,8 @@ function wireOf(part) { // the thin line of the way forward lies on the wide one
   const made = gather(`edge gradient ${wide.class}`, wide.id, line);
   made.setAttribute("stroke-width", wide.width);
   if (wide.tip.length) made.append(arrowhead(wide.tip, wide.points.slice(0, 2), wide.head, wide.width));
-  for (const label of wide.labels || []) made.append(shape("text", { x: label.x, y: label.y, "font-size": label.size, class: "number" }, label.text));
+  for (const label of wide.labels || [])
+    made.append(shape("text", { x: label.x, y: label.y, "font-size": label.size, class: "number" }, label.text));
   return wide.labels ? [thin, made] : [made, thin];
 }
 function textOf(part) {
@@ -54,7 +81,8 @@ function textOf(part) {
   return [first, ...others];
 }
 function drawPicture({ frames, boxes, wires, texts }) {
-  const columns = new Map(), column = (k) => columns.get(k) || columns.set(k, gather("column")).get(k);
+  const columns = new Map(),
+    column = (k) => columns.get(k) || columns.set(k, gather("column")).get(k);
   const names = texts.filter((part) => part.class.includes("name"));
   for (const part of wires) if (!part.gradient?.labels) column(part.c).append(...wireOf(part));
   for (const part of boxes) column(part.c).append(boxOfPart(part));

@@ -1,8 +1,11 @@
 // What is said about a step: the sentence below the picture, and which cards stand beside it.
 
-const ledgersOf = (g) => g.at.map(([k, layer]) => [sheets[k], own(sheets[k].ledger, `${layer} ${g.t}`)]).filter(([, found]) => found);
-function place(g, op) { // "RNN, layer 2, t = 7 “john”"
-  const t = op ? op.t : g.t, words = [];
+const ledgersOf = (g) =>
+  g.at.map(([k, layer]) => [sheets[k], own(sheets[k].ledger, `${layer} ${g.t}`)]).filter(([, found]) => found);
+function place(g, op) {
+  // "RNN, layer 2, t = 7 “john”"
+  const t = op ? op.t : g.t,
+    words = [];
   if (beside && op) words.push(sheetOf(data.tensors[op.out]).name);
   const [, layer] = g.at.find(([k]) => sheets[k].layers > 1 && (!op || k === (data.tensors[op.out].s || 0))) || [];
   if (layer !== undefined) words.push(say("layer", layer + 1));
@@ -11,22 +14,40 @@ function place(g, op) { // "RNN, layer 2, t = 7 “john”"
 }
 function sentence() {
   if (state.note) return state.note;
-  if (state.at === 0) return beside ? [...sheets.map((sheet) => `${sheet.name}: ${fate(sheet)}`), say("walk")].join(" · ") : say("whole");
-  const n = ends().length - 1, g = group(), op = current();
+  if (state.at === 0)
+    return beside ? [...sheets.map((sheet) => `${sheet.name}: ${fate(sheet)}`), say("walk")].join(" · ") : say("whole");
+  const n = ends().length - 1,
+    g = group(),
+    op = current();
   if (starting()) return say("live", state.at, n, say(op.ins.length ? "starts" : "seed"));
   if (state.mode === "op") {
     const sent = op.ins.map((share) => say("gets", data.tensors[share.x].sym, digits(share.n)));
     const where = place(g, op);
-    return say("live", state.at, n, `${where}${where && say("comma")}${say("sends", data.tensors[op.out].eq)}${sent.join(say("comma"))}`);
+    return say(
+      "live",
+      state.at,
+      n,
+      `${where}${where && say("comma")}${say("sends", data.tensors[op.out].eq)}${sent.join(say("comma"))}`,
+    );
   }
   if (beside) {
-    return say("live", state.at, n, [say("at", g.t, label(g.t)), ...g.at.map(([k, layer]) => reached(sheets[k], layer, g.t))].join(" · "));
+    return say(
+      "live",
+      state.at,
+      n,
+      [say("at", g.t, label(g.t)), ...g.at.map(([k, layer]) => reached(sheets[k], layer, g.t))].join(" · "),
+    );
   }
   const [[sheet, ledger] = []] = ledgersOf(g);
   if (!ledger) return say("live", state.at, n, place(g));
   const [top, [, share]] = Object.entries(ledger.terms).reduce((a, b) => (b[1][1] > a[1][1] ? b : a));
   const name = `∂L/∂${sheet.state}${sub(g.t - 1)}`;
-  return say("live", state.at, n, `${place(g)} · ‖${name}‖ = ${digits(ledger.norm)}${say("comma")}${say("mainly", called(top), percent(share))}`);
+  return say(
+    "live",
+    state.at,
+    n,
+    `${place(g)} · ‖${name}‖ = ${digits(ledger.norm)}${say("comma")}${say("mainly", called(top), percent(share))}`,
+  );
 }
 function tell() {
   const said = sentence();
@@ -44,7 +65,8 @@ function panel() {
   if (state.at === 0) cards.push(...guide());
   else if (starting()) cards.push(...data.ops.slice(...marked).map(startCard));
   else {
-    const op = current(), g = group();
+    const op = current(),
+      g = group();
     if (state.mode === "op") cards.push(opCard(op), ...arrivals(op));
     else if (!beside) cards.push(stepCard(g));
     for (const [sheet, ledger] of ledgersOf(g))
@@ -57,23 +79,30 @@ function panel() {
 
 // — several nets: what is left of the gradient —
 
-function left(sheet, t) { // the norm at t, and which part of the largest that is
-  const row = sheet.strip[sheet.state] || [], v = row[data.times.indexOf(t)];
+function left(sheet, t) {
+  // the norm at t, and which part of the largest that is
+  const row = sheet.strip[sheet.state] || [],
+    v = row[data.times.indexOf(t)];
   return v === null || v === undefined ? null : [v, v / (Math.max(...row) || 1)];
 }
-function reached(sheet, layer, t) { // in words; of the layers below the last without the part of the largest
-  if (layer < sheet.layers - 1) return `${sheet.name}${say("comma")}${say("layer", layer + 1)} ‖∂L/∂${sheet.state}${sub(t - 1)}‖ = ${digits(own(sheet.ledger, `${layer} ${t}`)?.norm)}`;
+function reached(sheet, layer, t) {
+  // in words; of the layers below the last without the part of the largest
+  if (layer < sheet.layers - 1)
+    return `${sheet.name}${say("comma")}${say("layer", layer + 1)} ‖∂L/∂${sheet.state}${sub(t - 1)}‖ = ${digits(own(sheet.ledger, `${layer} ${t}`)?.norm)}`;
   const [v, share] = left(sheet, t) || [null, 0];
   return `${sheet.name} ‖∂L/∂${sheet.state}${sub(t)}‖ = ${digits(v)} (${portion(share)})`;
 }
 const atTheTop = (g) => g.at.some(([k, layer]) => layer === sheets[k].layers - 1); // whether a last layer is there
-function gone(sheet) { // the last step that, like all before it, has less than 1 % of the largest gradient; or null
-  const row = sheet.strip[sheet.state] || [], top = Math.max(...row);
+function gone(sheet) {
+  // the last step that, like all before it, has less than 1 % of the largest gradient; or null
+  const row = sheet.strip[sheet.state] || [],
+    top = Math.max(...row);
   const first = row.findIndex((v) => v === null || v >= top / 100);
   return first > 0 ? data.times[first - 1] : null;
 }
 function fate(sheet) {
-  const t = gone(sheet), first = data.times[0];
+  const t = gone(sheet),
+    first = data.times[0];
   if (t !== null) return say("goneFrom", say("at", t, label(t)));
   return say("kept", portion((left(sheet, first) || [0, 0])[1]), say("at", first, label(first)));
 }

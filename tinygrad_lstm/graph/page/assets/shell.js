@@ -6,33 +6,63 @@ const WORDS = {
   en: { theme: "Dark or light", close: "Close", comma: ", ", at: (t, w) => `t = ${t}${w ? ` “${w}”` : ""}` },
   zh: { theme: "深色或浅色", close: "关闭", comma: "，", at: (t, w) => `t = ${t}${w ? `「${w}」` : ""}` },
 };
-const NAMES = { // [English, 中文]
-  C: ["cell state", "元胞状态"], h: ["hidden state", "隐藏状态"], x: ["input", "输入"], f: ["forget gate", "遗忘门"],
-  i: ["input gate", "输入门"], "C̃": ["candidate", "候选值"], o: ["output gate", "输出门"], z: ["update gate", "更新门"],
-  r: ["reset gate", "重置门"], n: ["candidate", "候选值"], c: ["cell state", "元胞状态"], g: ["candidate", "候选值"],
-  highway: ["highway", "高速通道"], readout: ["readout", "读出"],
+const NAMES = {
+  // [English, 中文]
+  C: ["cell state", "元胞状态"],
+  h: ["hidden state", "隐藏状态"],
+  x: ["input", "输入"],
+  f: ["forget gate", "遗忘门"],
+  i: ["input gate", "输入门"],
+  C̃: ["candidate", "候选值"],
+  o: ["output gate", "输出门"],
+  z: ["update gate", "更新门"],
+  r: ["reset gate", "重置门"],
+  n: ["candidate", "候选值"],
+  c: ["cell state", "元胞状态"],
+  g: ["candidate", "候选值"],
+  highway: ["highway", "高速通道"],
+  readout: ["readout", "读出"],
 };
 const spoken = { lang: "en" };
 
 const $ = (id) => document.getElementById(id);
 const own = (table, key) => (Object.hasOwn(table, key) ? table[key] : undefined); // names are a user's: "constructor" is one
-const say = (key, ...args) => { const word = WORDS[spoken.lang][key]; return args.length ? word(...args) : word; };
+const say = (key, ...args) => {
+  const word = WORDS[spoken.lang][key];
+  return args.length ? word(...args) : word;
+};
 const called = (name) => (own(NAMES, name) || [name, name])[spoken.lang === "zh" ? 1 : 0];
 const sub = (n) => String(n).replace(/\d/g, (d) => "₀₁₂₃₄₅₆₇₈₉"[d]);
 
-function digits(v) { // as Python's "%.3g": three significant digits, "–" where nothing was computed
+function digits(v) {
+  // as Python's "%.3g": three significant digits, "–" where nothing was computed
   if (v === null || v === undefined) return "–";
   if (v === 0) return "0";
   const power = Math.floor(Math.log10(Math.abs(Number(v.toPrecision(3)))));
   const text = power < -4 || power > 2 ? v.toExponential(2) : v.toPrecision(3);
   return text.replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
 }
-const percent = (share) => `${(100 * share).toFixed(Math.abs(share) < 0.095 ? 1 : 0).replace(/^-0\.0$/, "0.0").replace("-", "−")} %`;
-const portion = (share) => (share > 0 && share < 0.001 ? `${digits(100 * share)} %` : share > 10 ? `${digits(share)} ×` : percent(share)); // a tiny part is not 0
-const level = (v) => (v === null ? -1 : v <= data.low ? 0 : v >= data.high ? data.levels - 1
-  : Math.min(data.levels - 1, Math.floor(data.levels * Math.log(v / data.low) / Math.log(data.high / data.low))));
+const percent = (share) =>
+  `${(100 * share)
+    .toFixed(Math.abs(share) < 0.095 ? 1 : 0)
+    .replace(/^-0\.0$/, "0.0")
+    .replace("-", "−")} %`;
+const portion = (share) =>
+  share > 0 && share < 0.001 ? `${digits(100 * share)} %` : share > 10 ? `${digits(share)} ×` : percent(share); // a tiny part is not 0
+const level = (v) =>
+  v === null
+    ? -1
+    : v <= data.low
+      ? 0
+      : v >= data.high
+        ? data.levels - 1
+        : Math.min(
+            data.levels - 1,
+            Math.floor((data.levels * Math.log(v / data.low)) / Math.log(data.high / data.low)),
+          );
 
-function el(tag, kind, ...children) { // an element with a class; text children are text, whatever they hold
+function el(tag, kind, ...children) {
+  // an element with a class; text children are text, whatever they hold
   const made = document.createElement(tag);
   if (kind) made.className = kind;
   made.append(...children.map((child) => (child instanceof Node ? child : document.createTextNode(child))));
@@ -59,9 +89,15 @@ function pressed(box, key, value) {
 }
 function legend(what) {
   const swatches = el("span", "swatches", ...Array.from({ length: data.levels }, (_, k) => el("i", `q${k}`)));
-  $("legend").replaceChildren(el("span", "", what), el("span", "", digits(data.low)), swatches, el("span", "", digits(data.high)));
+  $("legend").replaceChildren(
+    el("span", "", what),
+    el("span", "", digits(data.low)),
+    swatches,
+    el("span", "", digits(data.high)),
+  );
 }
-function speak(lang) { // all words that stand on the page; the page itself adds its own in `spoke`
+function speak(lang) {
+  // all words that stand on the page; the page itself adds its own in `spoke`
   spoken.lang = lang;
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
   for (const item of document.querySelectorAll("[data-say]")) item.textContent = say(item.dataset.say);
@@ -81,9 +117,14 @@ document.addEventListener("keydown", (event) => {
 function begin(words) {
   for (const lang of ["en", "zh"]) Object.assign(WORDS[lang], words[lang]);
   for (const item of $("languages").children) item.addEventListener("click", () => speak(item.dataset.lang));
-  const dark = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
-  const paint = () => { root.dataset.theme = dark.matches ? "dark" : "light"; };
-  $("theme").addEventListener("click", () => { root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark"; });
+  const dark = matchMedia("(prefers-color-scheme: dark)"),
+    root = document.documentElement;
+  const paint = () => {
+    root.dataset.theme = dark.matches ? "dark" : "light";
+  };
+  $("theme").addEventListener("click", () => {
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  });
   dark.addEventListener("change", paint);
   paint();
   speak((navigator.language || "en").startsWith("zh") ? "zh" : "en");

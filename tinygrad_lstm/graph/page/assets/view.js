@@ -1,62 +1,88 @@
 // Looking around: zoom, drag, what is in view, and what is said of the part below the pointer.
 
-function show(box) { // columns outside of the view are taken out: a step need not lay out what nobody sees
+function show(box) {
+  // columns outside of the view are taken out: a step need not lay out what nobody sees
   if (!box.every(Number.isFinite) || box[2] <= 0 || String(box) === String(view)) return; // no size yet, or no change
-  if (box[2] !== view[2] || box[3] !== view[3] || !$("pan").hasAttribute("transform")) svg.setAttribute("viewBox", `0 0 ${box[2].toFixed(1)} ${box[3].toFixed(1)}`);
+  if (box[2] !== view[2] || box[3] !== view[3] || !$("pan").hasAttribute("transform"))
+    svg.setAttribute("viewBox", `0 0 ${box[2].toFixed(1)} ${box[3].toFixed(1)}`);
   $("pan").setAttribute("transform", `translate(${-box[0].toFixed(1)} ${-box[1].toFixed(1)})`); // moving alone lays out nothing anew
   view = box;
   for (const name of svg.querySelectorAll(".name")) name.setAttribute("x", Math.max(home[0], box[0]) + 14);
   const pitch = columns.length > 1 ? columns[1].x - columns[0].x : Infinity;
   for (const column of columns) {
     const away = column.x + pitch < box[0] || column.x - 60 > box[0] + box[2];
-    if (away !== column.away) column.groups.forEach((group) => group.classList.toggle("away", away));
+    if (away !== column.away) for (const group of column.groups) group.classList.toggle("away", away);
     column.away = away;
   }
 }
 function zoom(factor, x = 0.5, y = 0.5) {
-  const wide = Math.min(home[2] * 3, Math.max(60, view[2] * factor)), high = wide * view[3] / view[2];
+  const wide = Math.min(home[2] * 3, Math.max(60, view[2] * factor)),
+    high = (wide * view[3]) / view[2];
   show([view[0] + (view[2] - wide) * x, view[1] + (view[3] - high) * y, wide, high]);
 }
-function frameOn(x, y, wide, high) { // the box, in a view of the window's own proportions
-  const stage = $("stage").firstElementChild, ratio = stage.clientWidth / Math.max(1, stage.clientHeight);
-  const w = Math.max(wide, high * ratio), h = w / ratio;
+function frameOn(x, y, wide, high) {
+  // the box, in a view of the window's own proportions
+  const stage = $("stage").firstElementChild,
+    ratio = stage.clientWidth / Math.max(1, stage.clientHeight);
+  const w = Math.max(wide, high * ratio),
+    h = w / ratio;
   show([x + wide - w + (w - wide) / 2, y - (h - high) / 2, w, h]);
 }
 function boxOf(node) {
   return node.getBBox();
 }
 const boxes = [...svg.querySelectorAll(".step")].map(boxOf);
-const columns = [...new Set(boxes.map((b) => Math.round(b.x)))].sort((a, b) => a - b).map((x) => ({ x, away: false, groups: [] }));
+const columns = [...new Set(boxes.map((b) => Math.round(b.x)))]
+  .sort((a, b) => a - b)
+  .map((x) => ({ x, away: false, groups: [] }));
 for (const group of svg.querySelectorAll(".column")) {
-  const box = boxOf(group), near = columns.findLastIndex((column) => column.x <= box.x + box.width / 2);
+  const box = boxOf(group),
+    near = columns.findLastIndex((column) => column.x <= box.x + box.width / 2);
   columns[Math.max(0, near)]?.groups.push(group);
 }
 function bringIntoView() {
   if (!boxes.length) return follow();
-  const k = state.at && !starting() ? data.times.filter((s) => s >= data.window[0] && s <= data.window[1]).indexOf(group().t) : columns.length - 1;
-  const x = columns[Math.max(0, k)].x, wide = Math.max(...boxes.map((box) => box.width));
+  const k =
+    state.at && !starting()
+      ? data.times.filter((s) => s >= data.window[0] && s <= data.window[1]).indexOf(group().t)
+      : columns.length - 1;
+  const x = columns[Math.max(0, k)].x,
+    wide = Math.max(...boxes.map((box) => box.width));
   const right = k === columns.length - 1 ? home[0] + home[2] : x + wide + 60;
-  if (view !== start && x >= view[0] && x + wide <= view[0] + view[2] && view[2] < 6 * wide) return; // it is in view
-  if (view === start || view[2] >= 6 * wide) return opening(right);
+  if (view !== state.start && x >= view[0] && x + wide <= view[0] + view[2] && view[2] < 6 * wide) return; // it is in view
+  if (view === state.start || view[2] >= 6 * wide) return opening(right);
   show([right - view[2], view[1], view[2], view[3]]);
 }
-function follow() { // the node of this op; at the beginning, all
+function follow() {
+  // the node of this op; at the beginning, all
   const node = state.at && nodes[ends()[state.at] - 1];
   if (!node) return;
-  const box = boxOf(node), inside = box.x >= view[0] && box.x + box.width <= view[0] + view[2] && box.y >= view[1] && box.y + box.height <= view[1] + view[3];
+  const box = boxOf(node),
+    inside =
+      box.x >= view[0] &&
+      box.x + box.width <= view[0] + view[2] &&
+      box.y >= view[1] &&
+      box.y + box.height <= view[1] + view[3];
   if (!inside) show([box.x + box.width / 2 - view[2] / 2, box.y + box.height / 2 - view[3] / 2, view[2], view[3]]);
 }
-let start = null;
-function opening(right = home[0] + home[2]) { // as large as the height allows, at the end of time
-  const stage = $("stage").firstElementChild, high = home[3] + 12, wide = Math.min(home[2] + 12, high * stage.clientWidth / Math.max(1, stage.clientHeight));
-  if (!boxes.length) { // all of it, if it can be read
-    const scale = Math.min(1.6, Math.max(0.8, Math.min(stage.clientWidth / (home[2] + 24), stage.clientHeight / (home[3] + 24)))), w = stage.clientWidth / scale, h = stage.clientHeight / scale;
+function opening(right = home[0] + home[2]) {
+  // as large as the height allows, at the end of time
+  const stage = $("stage").firstElementChild,
+    high = home[3] + 12,
+    wide = Math.min(home[2] + 12, (high * stage.clientWidth) / Math.max(1, stage.clientHeight));
+  if (!boxes.length) {
+    // all of it, if it can be read
+    const scale = Math.min(
+        1.6,
+        Math.max(0.8, Math.min(stage.clientWidth / (home[2] + 24), stage.clientHeight / (home[3] + 24))),
+      ),
+      w = stage.clientWidth / scale,
+      h = stage.clientHeight / scale;
     return show([home[0] + (w > home[2] ? (home[2] - w) / 2 : home[2] + 12 - w), home[1] + (home[3] - h) / 2, w, h]);
   }
   const least = Math.max(wide, Math.min(home[2], boxes[0].width * 1.62));
   frameOn(right - least, home[1] - 6, least, high);
 }
-
 
 function about(target) {
   const part = target.closest?.(".node, .edge");
@@ -64,7 +90,12 @@ function about(target) {
   const j = own(data.nodes, part.id);
   if (j !== undefined) {
     const x = data.tensors[j];
-    return [`${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`, ...(x.eq && x.eq !== x.sym ? [`= ${x.eq}`] : []), `${say("shape")} ${size(x)}`, `‖∂L/∂·‖ = ${digits(x.grad)}`];
+    return [
+      `${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`,
+      ...(x.eq && x.eq !== x.sym ? [`= ${x.eq}`] : []),
+      `${say("shape")} ${size(x)}`,
+      `‖∂L/∂·‖ = ${digits(x.grad)}`,
+    ];
   }
   const wire = own(data.wires, part.id.replace("e", "g"));
   return wire && [`→ ${partial(data.tensors[wire[0]])}`, `‖·‖ = ${digits(wire[1])}`];
