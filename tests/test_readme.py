@@ -6,6 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -29,3 +30,10 @@ def test_files_that_it_names_are_there(path):
 
 def test_it_says_first_that_it_is_independent():
     assert "independent" in "\n".join(README.splitlines()[:6])
+
+
+def test_the_cell_of_ones_own_runs():
+    names: dict = {}
+    exec("from tinygrad_lstm import concat, nn, sigmoid, tanh", names)
+    exec(README.split("```python\n")[2].split("```")[0], names)
+    assert names["net"](np.ones((2, 5, 3), np.float32)).h.shape == (2, 5, 8)

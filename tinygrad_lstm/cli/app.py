@@ -38,10 +38,10 @@ def options(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for wrong use, 130 after Ctrl-C."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    given = [word for word in given if word != "--debug"]  # it may stand anywhere
-    if "--version" in given:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]  # it may stand anywhere
+    if "--version" in words:
         from importlib.metadata import version
 
         print(f"{PROGRAM} {version(PROGRAM)}")
@@ -49,7 +49,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _warned
         try:
-            code = app(given, prog_name=PROGRAM, standalone_mode=False)
+            code = app(words, prog_name=PROGRAM, standalone_mode=False)
             sys.stdout.flush()  # a full disk behind a redirection shows here, while it can still be told
             return code if isinstance(code, int) else 0
         except typer.Abort:  # Ctrl-C, as typer tells it

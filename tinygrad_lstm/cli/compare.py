@@ -35,17 +35,17 @@ def compare(
         raise ValueError("--set is for a --task")
     if not out.suffix or not out.parent.is_dir() or out.is_dir():
         raise ValueError(f"--out {out}: give a file name such as compare.svg, in a folder that is there")
-    given = None if task is None else make_task({"source": task, "settings": settings})
-    found = measure(
-        nets, steps=steps, hidden=hidden, batch=batch, seed=seed, task=given, train=train, progress=bool(train)
+    made_task = None if task is None else make_task({"source": task, "settings": settings})
+    comparison = measure(
+        nets, steps=steps, hidden=hidden, batch=batch, seed=seed, task=made_task, train=train, progress=bool(train)
     )
-    print(f"{found.about}.\nOne backward pass from a weighted sum of h_T, through each of them:\n")
-    print(found.table())
+    print(f"{comparison.about}.\nOne backward pass from a weighted sum of h_T, through each of them:\n")
+    print(comparison.table())
     print("\nhalf-life: steps in which the gradient halves, on average. highway: the same for the product of the")
     print("forget gates alone (GRU: the update gates). <1e-7 at: where less than that of the end's gradient is left.")
     print("‖∂L/∂W‖: the gradient of all recurrent weights. step: how far SGD (lr=1) moves them, after the clip.")
     print("\nWhat to look at:")
-    for note in [*found.notes(), f"All this is one draw of the weights; --seed {seed + 1} is another one."]:
+    for note in [*comparison.notes(), f"All this is one draw of the weights; --seed {seed + 1} is another one."]:
         print(fill(note, 108, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False))
-    found.draw().save(out)  # last: where the picture fails, the numbers are there
+    comparison.draw().save(out)  # last: where the picture fails, the numbers are there
     print(f"\npicture: {out}")

@@ -76,10 +76,10 @@ def _erase(nets: dict[str, SequenceModel], task: Pronouns, sentences: int, seed:
     print(f"\nThe same over {sentences} held-out sentences whose last name has the other gender than the one before:")
     print(f"{'':<21}{'name hurts most':>16}{'it flips':>10}{'others flip':>13}{'written: name':>15}{'highway':>9}")
     for name, model in nets.items():
-        found = survey(model, task, sentences=sentences, seed=seed)
+        counts = survey(model, task, sentences=sentences, seed=seed)
         print(
-            f"{name:<21}{found.name_first:>16.0%}{found.name_flips:>10.0%}{found.other_flips:>13.1%}"
-            f"{found.written_first:>15.0%}{found.highway:>9.3g}"
+            f"{name:<21}{counts.name_first:>16.0%}{counts.name_flips:>10.0%}{counts.other_flips:>13.1%}"
+            f"{counts.written_first:>15.0%}{counts.highway:>9.3g}"
         )
     print("name hurts most: of all words, erasing the last name costs most. it flips: that turns the answer round;")
     print("others flip: erasing any one other word does. written: name: what the name wrote weighs most at the end.")

@@ -50,8 +50,8 @@ def _blas() -> str:
     config = np.show_config(mode="dicts")
     built = (config or {}).get("Build Dependencies", {}).get("blas", {})
     names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-    chosen = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
-    threads = ", ".join(chosen) or (
+    settings = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
+    threads = ", ".join(settings) or (
         f"as many threads as processors ({os.cpu_count()}); where others use them too, OPENBLAS_NUM_THREADS=1 is faster"
     )
     return f"{built.get('name', 'unknown')} {built.get('version', '')}, {threads}"

@@ -77,10 +77,10 @@ def _traced(
     if task.kind == "classify":
         assert task.vocabulary is not None or task.answers is not None
         names = task.answers or task.vocabulary or ()
-        chosen = int(answer.numpy().argmax()) if target is None else _token(names, target)
-        loss = tl.nn.cross_entropy(prediction.y[:, -1], np.array([chosen]))
+        token = int(answer.numpy().argmax()) if target is None else _token(names, target)
+        loss = tl.nn.cross_entropy(prediction.y[:, -1], np.array([token]))
         print(f"after {labels[-1]!r} (step {end - 1}) the model expects: {_expects(names, answer.numpy())}")
-        print(f"traced: the loss of {names[chosen]!r}, −ln p = {loss.item():.4g}\n")
+        print(f"traced: the loss of {names[token]!r}, −ln p = {loss.item():.4g}\n")
     else:
         if target is not None:
             raise ValueError("--target is for models that choose among answers; this one gives a number")

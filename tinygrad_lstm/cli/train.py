@@ -72,23 +72,23 @@ class Plan(NamedTuple):
     resume: Checkpoint | None = None
 
 
-def _train(given: dict[str, Any]) -> None:
+def _train(options: dict[str, Any]) -> None:
     from ..exchange import check_place
     from ..nn.fused import steps_of
     from ..tasks import TaskError
     from ..training.fit import Interrupted, evaluate, fit
 
-    plan = _resumed(given) if "resume" in given else _new(given)
-    model, task, compiled = plan.model, plan.task, given["compiled"]
-    steps, seconds = given.get("steps"), given.get("seconds")
+    plan = _resumed(options) if "resume" in options else _new(options)
+    model, task, compiled = plan.model, plan.task, options["compiled"]
+    steps, seconds = options.get("steps"), options.get("seconds")
     if steps is None and seconds is None:
         steps = 500
     if compiled and not model.rnn.fusable:
         raise ValueError("--compiled: only rnn, lstm and gru with their usual activations have compiled steps")
     steps_of(compiled)  # says now if numba is missing
     model.rnn.fused = "numba" if compiled else model.rnn.fusable  # nobody looks inside while it trains
-    out = given.get("out") or given.get("resume") or Path("model.safetensors")
-    check_place(out, model=plan.resume is None or out != given["resume"])  # the file that is gone on with has been read
+    out = options.get("out") or options.get("resume") or Path("model.safetensors")
+    check_place(out, model=plan.resume is None or out != options["resume"])  # what is gone on with has been read
 
     size = sum(p.size for p in model.parameters())
     print(f"{task.name}: {task.about}")
@@ -108,75 +108,75 @@ def _train(given: dict[str, Any]) -> None:
     print(f"\nsaved in {out}")
 
 
-def _new(given: dict[str, Any]) -> Plan:
+def _new(options: dict[str, Any]) -> Plan:
     """A training from the beginning."""
     from ..training.fit import make_optimizer
     from ..training.model import SequenceModel
 
-    if "source" not in given:
+    if "source" not in options:
         raise ValueError("which SOURCE? Give a text file or folder, a .csv file, or a task's name (see: tasks)")
-    task = make_task(given)
-    model = SequenceModel.for_task(task, **{name: given[name] for name in MODEL if name in given})
-    rule = {name: given[name] for name in ("lr", *CLIPS) if name in given}
-    optimizer = make_optimizer(given.get("optimizer", "adam"), model, **rule)
-    chunk = given.get("chunk") if task.is_stream else None
-    return Plan(model, task, optimizer, given.get("batch") or task.usual_batch(chunk), chunk, given.get("seed", 0))
+    task = make_task(options)
+    model = SequenceModel.for_task(task, **{name: options[name] for name in MODEL if name in options})
+    rule = {name: options[name] for name in ("lr", *CLIPS) if name in options}
+    optimizer = make_optimizer(options.get("optimizer", "adam"), model, **rule)
+    chunk = options.get("chunk") if task.is_stream else None
+    return Plan(model, task, optimizer, options.get("batch") or task.usual_batch(chunk), chunk, options.get("seed", 0))
 
 
-def _resumed(given: dict[str, Any]) -> Plan:
+def _resumed(options: dict[str, Any]) -> Plan:
     """A training that goes on: all is as it was."""
     from ..exchange import read
     from ..training.fit import make_optimizer
     from ..training.model import load_model
 
-    saved = read(given["resume"])
+    saved = read(options["resume"])
     model, task = load_model(saved)
     training = saved.meta.get("training")
     if task is None or training is None:
         raise ValueError(f"{saved.path}: holds a model, but no training to go on with")
     before = training["optimizer"]
     chunk = training["chunk"] or (task.chunk_setting and task.config()[task.chunk_setting])
-    _same(given, {**model.config(), **before["settings"], "batch": training["batch"], "chunk": chunk})
-    if given.get("optimizer", before["kind"]).lower() != before["kind"].lower():
-        raise ValueError(f"--optimizer {given['optimizer']}: the file was trained with {before['kind'].lower()}")
+    _same(options, {**model.config(), **before["settings"], "batch": training["batch"], "chunk": chunk})
+    if options.get("optimizer", before["kind"]).lower() != before["kind"].lower():
+        raise ValueError(f"--optimizer {options['optimizer']}: the file was trained with {before['kind'].lower()}")
     trained_on = task.config().get("path") or task.name
-    if given.get("source", trained_on) != trained_on:
-        raise ValueError(f"{given['source']}: the file was trained on {trained_on}; leave SOURCE out")
+    if options.get("source", trained_on) != trained_on:
+        raise ValueError(f"{options['source']}: the file was trained on {trained_on}; leave SOURCE out")
     optimizer = make_optimizer(before["kind"], model, **before["settings"])
     return Plan(model, task, optimizer, training["batch"], training["chunk"], 0, saved)
 
 
-def make_task(given: dict[str, Any]) -> Task:
+def make_task(options: dict[str, Any]) -> Task:
     """The task that SOURCE, --words, --column, --chunk and --set describe.
 
     Raises ValueError; OSError for a file that fails.
     """
     from ..tasks import TASKS, TaskError, from_config
 
-    source = given["source"]
+    source = options["source"]
     config: dict[str, Any] = {}
-    for setting in given.get("settings") or []:
+    for setting in options.get("settings") or []:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"--set {setting}: write it as NAME=VALUE")
         config[name] = _value(value)
     is_file = (source not in TASKS or source == "text") and os.path.exists(source)
     if is_file:
-        table = source.lower().endswith(".csv") or "column" in given
-        config |= {"name": "words" if given.get("words") else "series" if table else "text", "path": source}
+        table = source.lower().endswith(".csv") or "column" in options
+        config |= {"name": "words" if options.get("words") else "series" if table else "text", "path": source}
     elif source in TASKS and source != "text":
         config["name"] = source
     else:
         raise FileNotFoundError(f"{source}: there is no such file, and no task of that name; see: tinygrad-lstm tasks")
     kind = TASKS[config["name"]][0]
-    if "column" in given:
+    if "column" in options:
         if "column" not in kind.__dataclass_fields__:
             raise ValueError(f"--column is for CSV files, not for {source}")
-        config["column"] = given["column"]
-    if "chunk" in given:
+        config["column"] = options["column"]
+    if "chunk" in options:
         if kind.chunk_setting is None:
             raise ValueError(f"--chunk is for texts and CSV files; {source} has examples of its own length")
-        config[kind.chunk_setting] = given["chunk"]
+        config[kind.chunk_setting] = options["chunk"]
     try:
         return from_config(config)
     except TaskError as exc:
@@ -235,9 +235,9 @@ def _value(text: str) -> Any:
         return text
 
 
-def _same(given: dict[str, Any], before: dict[str, Any]) -> None:
+def _same(options: dict[str, Any], before: dict[str, Any]) -> None:
     """What is given beside --resume must be as it was, or the training would not be the same."""
     for name in (*MODEL, "lr", *CLIPS, "batch", "chunk"):
-        if name in given and given[name] != before.get(name):
+        if name in options and options[name] != before.get(name):
             option = "--" + name.replace("_", "-")
-            raise ValueError(f"{option} {given[name]}: the file was trained with {before.get(name)}; leave it out")
+            raise ValueError(f"{option} {options[name]}: the file was trained with {before.get(name)}; leave it out")

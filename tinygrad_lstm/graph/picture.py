@@ -33,8 +33,8 @@ LOOKS = {  # kind: width, height, shape, fill, border
 def cleaned(text: str, cut: int) -> str:
     """Without control, bidi, surrogate and other characters that no XML or no reader can bear, and not too long."""
     bad = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    kept = text if text.isprintable() else "".join("�" if unicodedata.category(c) in bad else c for c in text)
-    return kept if len(kept) <= cut else kept[: cut - 1] + "…"
+    printable = text if text.isprintable() else "".join("�" if unicodedata.category(c) in bad else c for c in text)
+    return printable if len(printable) <= cut else printable[: cut - 1] + "…"
 
 
 def digits(value: float | None) -> str:

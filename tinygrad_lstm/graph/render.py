@@ -36,11 +36,11 @@ def engine_info() -> Engine:
 
     Raises RuntimeError where there is none, or it does not run.
     """
-    chosen = os.environ.get("TINYGRAD_LSTM_DOT")
-    path = chosen and shutil.which(chosen) if chosen else _graphviz_pure() or shutil.which("dot")
+    program = os.environ.get("TINYGRAD_LSTM_DOT")
+    path = program and shutil.which(program) if program else _graphviz_pure() or shutil.which("dot")
     if not path:
         raise RuntimeError(
-            f"draw: TINYGRAD_LSTM_DOT={chosen} is no program." if chosen
+            f"draw: TINYGRAD_LSTM_DOT={program} is no program." if program
             else "draw: no program to render with was found. Install one: pip install graphviz-pure "
             "(or Graphviz itself), or name one in TINYGRAD_LSTM_DOT. The DOT text needs none: .dot, .save('x.gv')."
         )  # fmt: skip
@@ -61,8 +61,8 @@ def _graphviz_pure() -> str | None:
         files = []
     installed = [str(file.locate()) for file in files if file.stem == "graphviz-pure"]
     for place in [*installed, str(Path(sysconfig.get_path("scripts")) / "graphviz-pure"), "graphviz-pure"]:
-        if found := shutil.which(place):
-            return found
+        if path := shutil.which(place):
+            return path
     return None
 
 

@@ -22,27 +22,27 @@ class Slot(NamedTuple):
 
 def corners_of(a: Point, b: Point, route: str, slot: Slot) -> list[Point]:
     """The corners of a route from a to b. See `cells`."""
-    points, axis = [a], "y"
+    points, last = [a], "y"
     for token in route.split():
-        axis, (x, y) = token[0], points[-1]
-        if axis == "@":
+        last, (x, y) = token[0], points[-1]
+        if last == "@":
             if token[1:]:
                 u, v = token[1:].split(",")
                 points.append(slot.at(float(u), float(v)))
-        elif axis == "x":
+        elif last == "x":
             points.append((slot.at(float(token[1:]), 0)[0] if token[1:] else b[0], y))
         else:
             points.append((x, slot.at(0, float(token[1:]))[1] if token[1:] else b[1]))
     x, y = points[-1]
-    points += [b] if axis == "@" else [(x, b[1]), b] if axis == "x" else [(b[0], y), b]
-    kept: list[Point] = []
+    points += [b] if last == "@" else [(x, b[1]), b] if last == "x" else [(b[0], y), b]
+    corners: list[Point] = []
     for point in points:  # leave out what is passed twice or lies on a straight line
-        if kept and point == kept[-1]:
+        if corners and point == corners[-1]:
             continue
-        if len(kept) > 1 and (kept[-2][0] == kept[-1][0] == point[0] or kept[-2][1] == kept[-1][1] == point[1]):
-            kept.pop()
-        kept.append(point)
-    return kept
+        if len(corners) > 1 and any(corners[-2][axis] == corners[-1][axis] == point[axis] for axis in (0, 1)):
+            corners.pop()
+        corners.append(point)
+    return corners
 
 
 def trimmed(corners: list[Point], a_size: Point, b_size: Point) -> list[Point]:

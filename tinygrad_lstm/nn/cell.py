@@ -133,19 +133,19 @@ class Cell(Module):
     def state_of(self, step: Step) -> Any:
         return self.State(*(getattr(step, field) for field in self.State._fields))
 
-    def initial(self, batch: int, dtype: Any, given: Any = None) -> Any:
-        """The state before the first step, zeros or what is given, named h₀ (and C₀), so that it is found in a trace.
+    def initial(self, batch: int, dtype: Any, state: Any = None) -> Any:
+        """The state before the first step, zeros or `state`, named h₀ (and C₀), so that it is found in a trace.
 
         It takes a gradient even where what was given does not. Raises ValueError where the form or a shape is wrong.
         """
         fields = self.State._fields
-        if isinstance(given, Tensor | np.ndarray):
-            given = (given,)
-        if given is not None and len(given) != len(fields):
-            raise ValueError(f"{type(self).__name__}: the state is ({', '.join(fields)}), not {len(given)} tensors.")
+        if isinstance(state, Tensor | np.ndarray):
+            state = (state,)
+        if state is not None and len(state) != len(fields):
+            raise ValueError(f"{type(self).__name__}: the state is ({', '.join(fields)}), not {len(state)} tensors.")
         tensors = []
         for k, field in enumerate(fields):
-            value = np.zeros((batch, self.hidden_size), dtype) if given is None else given[k]
+            value = np.zeros((batch, self.hidden_size), dtype) if state is None else state[k]
             if np.shape(value) != (batch, self.hidden_size):
                 raise ValueError(
                     f"{type(self).__name__}: the state's {field} has shape {np.shape(value)}, "

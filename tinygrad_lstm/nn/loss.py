@@ -59,11 +59,11 @@ def _same(loss: str, a: str, a_shape: Shape, b: str, b_shape: Shape) -> None:
 
 def _mask(mask: Any, shape: Shape, loss: str) -> Array:
     """The mask as an array of bools of the given shape, everything where there is none."""
-    kept = np.ones(shape, bool) if mask is None else np.asarray(values(mask)).astype(bool)
-    _same(loss, "the mask", kept.shape, "what it covers", shape)
-    if not kept.any():
-        raise ValueError(f"{loss}: the mask leaves nothing over (shape {kept.shape}), so there is no mean.")
-    return kept
+    covered = np.ones(shape, bool) if mask is None else np.asarray(values(mask)).astype(bool)
+    _same(loss, "the mask", covered.shape, "what it covers", shape)
+    if not covered.any():
+        raise ValueError(f"{loss}: the mask leaves nothing over (shape {covered.shape}), so there is no mean.")
+    return covered
 
 
 def _kept(x: Any, mask: Any, loss: str) -> Any:

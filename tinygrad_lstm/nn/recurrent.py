@@ -199,7 +199,7 @@ class Recurrent(Module, Generic[S]):
         x = x if isinstance(x, Tensor) else Tensor(x)
         check_input(type(self).__name__, x, ("batch", "time", "features"), self.input_size)
         valid = None if lengths is None else _valid(lengths, *x.shape[:2])
-        given = self._split(state)
+        starts = self._split(state)
         layers: list[list[Run]] = []
         inputs: Any = x  # a fused layer reads it whole, any other step by step
         if not self.fused:
@@ -210,7 +210,7 @@ class Recurrent(Module, Generic[S]):
             runs: list[Run] = []
             for cell, way in zip(cells, self.directions, strict=True):
                 with scope(f"{place}/{way}" if len(cells) > 1 else place):
-                    start = cell.initial(len(x), x.dtype, given[len(layers) * len(cells) + len(runs)])
+                    start = cell.initial(len(x), x.dtype, starts[len(layers) * len(cells) + len(runs)])
                     run = self._run_fused if self.fused else carry
                     runs.append(run(cell, inputs, start, valid, way == "backward"))
             layers.append(runs)

@@ -124,14 +124,14 @@ class Reber(Task):
         return allowed
 
     def _example(self, rng: np.random.Generator) -> Batch:
-        kept = "TP"[rng.integers(2)]
-        string, legal, node = ["B", kept, "B"], ["TP", "B"], 0
+        pair = "TP"[rng.integers(2)]
+        string, legal, node = ["B", pair, "B"], ["TP", "B"], 0
         while node < len(REBER):
             legal.append("".join(REBER[node]))
             string.append(legal[-1][rng.integers(len(legal[-1]))])
             node = REBER[node][string[-1]]
-        tokens = self.encode([*string, kept, "E"])
-        allowed = np.array([[symbol in options for symbol in self.vocabulary] for options in [*legal, kept, "E"]])
+        tokens = self.encode([*string, pair, "E"])
+        allowed = np.array([[symbol in options for symbol in self.vocabulary] for options in [*legal, pair, "E"]])
         distance = np.zeros(len(tokens) - 1, dtype=np.int64)
         distance[-2] = len(tokens) - 3  # from position 1 to the last but one
         everywhere = np.ones(len(tokens) - 1, dtype=bool)

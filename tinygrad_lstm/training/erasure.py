@@ -127,12 +127,12 @@ def survey(model: SequenceModel, task: Pronouns, *, sentences: int = 100, seed: 
 
 def switching(task: Pronouns, rng: np.random.Generator, n: int) -> list[Sentence]:
     """n held-out sentences whose last subject has the other gender than the one before."""
-    found: list[Sentence] = []
-    while len(found) < n:
+    sentences: list[Sentence] = []
+    while len(sentences) < n:
         sentence = task.sentence(rng, split="test")
         if sentence.switch:
-            found.append(sentence)
-    return found
+            sentences.append(sentence)
+    return sentences
 
 
 class Weights(NamedTuple):

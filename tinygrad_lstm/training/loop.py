@@ -112,17 +112,17 @@ class Training:
         """Run the same batch again, looking at every tensor, to say where the first bad number came from."""
         for rng, state in zip(self.generators(), dice, strict=True):  # the same dropout too
             rng.bit_generator.state = state
-        found = "no single tensor was to blame when it was run again"
+        cause = "no single tensor was to blame when it was run again"
         try:
             with detect_anomaly(), unfused(self.model):
                 self.predict(batch)[1].backward()
         except FloatingPointError as first:
-            found = str(first).split(" Use ")[0]
+            cause = str(first).split(" Use ")[0]
         self.optimizer.zero_grad()
         what = str(exc).split(" Nothing was changed")[0].removeprefix("step: ").rstrip(".")
         before = f" (before: {self.history.loss[-1]:.4g})" if self.history.loss else ""
         return TrainingError(
-            f"step {len(self.history) + 1}: {what}{before}. First: {found.rstrip('.')}. Try a smaller lr than "
+            f"step {len(self.history) + 1}: {what}{before}. First: {cause.rstrip('.')}. Try a smaller lr than "
             f"{self.optimizer.lr:g}, or a clip such as global_clipnorm=1. The model keeps its last good parameters"
         )
 

@@ -77,7 +77,7 @@ class SequenceModel(nn.Module):
         task: Mapping[str, Any] | None = None,
         vocabulary: list[str] | tuple[str, ...] | None = None,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if cell not in CELLS:
             raise ValueError(f"cell {cell!r} is unknown. Known: {', '.join(CELLS)}.")
         if kind not in ("classify", "regress"):
@@ -87,12 +87,12 @@ class SequenceModel(nn.Module):
                 raise ValueError(f"{name} must be at least 1, not {number}.")
         layer, variant, understood = CELLS[cell]
         names = ("activation", "recurrent_initializer", *GATES)
-        settings = {name: given[name] for name in names if given[name] is not None}
+        settings = {name: arguments[name] for name in names if arguments[name] is not None}
         if unknown := [name for name in settings if name in GATES and name not in understood]:
             raise ValueError(f"a cell {cell!r} has no {unknown[0]}.")
         rng = np.random.default_rng(seed)
         width = embedding or min(hidden, 64)
-        self._config = {**given, "embedding": width if tokens else None, "task": dict(task) if task else None}
+        self._config = {**arguments, "embedding": width if tokens else None, "task": dict(task) if task else None}
         self._config["vocabulary"] = list(vocabulary) if vocabulary else None
         if tokens:
             self.embedding = nn.Embedding(inputs, width, rng=rng)
@@ -143,11 +143,11 @@ class SequenceModel(nn.Module):
             return nn.cross_entropy(prediction.y, batch.target, batch.mask)
         return nn.mse_loss(prediction.y, batch.target.astype(prediction.y.dtype), batch.mask)
 
-    def generate(self, given: Array, length: int, rng: np.random.Generator, *, temperature: float = 1.0) -> Array:
+    def generate(self, start: Array, length: int, rng: np.random.Generator, *, temperature: float = 1.0) -> Array:
         """Go on from some tokens: draw each next token from the model's own answer.
 
         Args:
-            given: (time,) tokens, at least one.
+            start: (time,) tokens, at least one.
             length: how many to draw.
             rng: source of the draws.
             temperature: the logits are divided by it; below 1 likely tokens become likelier still.
@@ -156,14 +156,14 @@ class SequenceModel(nn.Module):
         """
         if "embedding" not in vars(self) or self._config["inputs"] != self._config["outputs"]:
             raise ValueError("generate: this model's answers are not of the kind of its inputs.")
-        if len(given) == 0 or not temperature > 0:
+        if len(start) == 0 or not temperature > 0:
             raise ValueError("generate: needs at least one token to begin with, and a temperature above 0.")
         drawn: list[int] = []
         was_training = self.training
         self.eval()
         try:
             with no_grad():
-                y, out = self(np.asarray(given)[None])
+                y, out = self(np.asarray(start)[None])
                 for _ in range(length):
                     logits = y.numpy()[0, -1].astype(np.float64) / temperature
                     # The largest of logits plus Gumbel noise is a draw from their softmax (Gumbel 1954, page 34).
