@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..flow.flow import Flow
+    from ..flow.trace import Trace
     from ..tasks import Pronouns
     from ..training.erasure import Question
     from ..training.model import SequenceModel
@@ -88,7 +89,7 @@ def _erase(nets: dict[str, SequenceModel], task: Pronouns, sentences: int, seed:
     print("kept its memory in C alone: it writes it anew on the way, through h.")
 
 
-def _write(out: Path, flow: Flow, question: Question, lstm: SequenceModel) -> None:
+def _write(out: Path, flow: Flow[Trace], question: Question, lstm: SequenceModel) -> None:
     """Save the pictures and the model, and say what they are."""
     import tinygrad_lstm as tl
 
@@ -136,7 +137,7 @@ def _chosen(questions: list[Question], model: SequenceModel) -> Question:
     return min(questions, key=awkward)
 
 
-def _traced(model: SequenceModel, question: Question) -> Flow:
+def _traced(model: SequenceModel, question: Question) -> Flow[Trace]:
     """The flow of C for the loss of the pronoun alone."""
     from ..flow.trace import trace
     from ..nn import cross_entropy
@@ -145,7 +146,7 @@ def _traced(model: SequenceModel, question: Question) -> Flow:
     return trace(cross_entropy(prediction.y[:, -1], np.array([question.right]))).flow("C")
 
 
-def _follow(model: SequenceModel, question: Question) -> Flow:
+def _follow(model: SequenceModel, question: Question) -> Flow[Trace]:
     """Print the ledger of one sentence, word by word."""
     flow = _traced(model, question)
     print(f'\nOne held-out sentence: "{" ".join(question.words)} …"')

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from html import escape
 from math import nan
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from ..tensor import Array, Tensor
+from .edge import Traced
 from .findings import findings
 from .highway import Highway
 from .jacobian import StepJacobians
@@ -24,8 +25,10 @@ from .plot import plot
 from .states import StateHistory
 from .table import table
 
+Of = TypeVar("Of", bound=Traced)  # a Trace, which this file does not know
 
-class Flow(StateHistory):
+
+class Flow(StateHistory, Generic[Of]):
     """The gradient of one state of one layer, over all its time steps. Made by `trace(loss).flow("C")`.
 
     Time runs from 0, the initial state, to T; where the layer reads backwards, the state before step t is that of
@@ -38,6 +41,8 @@ class Flow(StateHistory):
 
     Raises LookupError where there is no such state, or more than one.
     """
+
+    trace: Of
 
     @cached_property
     def _highway(self) -> Highway:

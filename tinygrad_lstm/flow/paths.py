@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..engine import vjp
 from ..tensor import Array, Tensor
+from .edge import Traced
 from .states import StateHistory
 
-if TYPE_CHECKING:
-    from .trace import Trace
 
-
-def count_paths(trace: Trace, x: Tensor) -> int:
+def count_paths(trace: Traced, x: Tensor) -> int:
     """The number of ways from the traced loss back to x, op by op; exact however large, and 0 where there is none.
 
     In an unrolled LSTM it grows by (5 + √21)/2 = 4.79 a step: from C_t and h_t, one way each, 4 and 1 lead to

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..numerics import norm
 from ..tensor import Array, Tensor
+from .edge import Edge, Traced
 from .recurrence import STATES, Recurrence
-
-if TYPE_CHECKING:
-    from .trace import Edge, Trace
 
 
 class StateHistory:
@@ -28,7 +25,7 @@ class StateHistory:
     Raises LookupError where there is no such state, or more than one.
     """
 
-    def __init__(self, trace: Trace, name: str, layer: str | int | None = None) -> None:
+    def __init__(self, trace: Traced, name: str, layer: str | int | None = None) -> None:
         self.trace, self.name = trace, name
         self.recurrence = _chosen(trace, name, layer)
         self.place = self.recurrence.path
@@ -106,7 +103,7 @@ class StateHistory:
         return np.array([np.nan if g is None else norm(g) for g in grads])
 
 
-def _chosen(trace: Trace, name: str, layer: str | int | None) -> Recurrence:
+def _chosen(trace: Traced, name: str, layer: str | int | None) -> Recurrence:
     """The only recurrence that has this state and fits `layer`."""
     with_it = [r for r in trace.recurrences.values() if any(x.name == name for xs in r.steps.values() for x in xs)]
     part = f"layer {layer}" if isinstance(layer, int) else layer or ""

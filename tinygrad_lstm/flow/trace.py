@@ -5,37 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ..engine import seed_of, spread, travel
+from ..engine import seed_of, travel
 from ..numerics import norm
-from ..op import Piece, is_basic
 from ..tensor import Array, Tensor
+from .edge import Edge
 from .recurrence import Recurrence, recurrences
 
 if TYPE_CHECKING:
     from .flow import Flow
-
-
-class Edge(NamedTuple):
-    """Input number `k` of `out`, and what `out` sends to it, as far as a trace has seen it."""
-
-    x: Tensor
-    out: Tensor
-    k: int
-    sent: Any = None  # an array, a Piece of one (a slice of a long sequence sends little), or None
-
-    @property
-    def share(self) -> Array | None:
-        """The gradient that flows along this edge, of x's shape; None where none was computed."""
-        return None if self.sent is None else spread(self.sent)
-
-    @property
-    def norm(self) -> float | None:
-        """The Euclidean norm of the share."""
-        piece = type(self.sent) is Piece and is_basic(self.sent.index)
-        array = self.sent.values if piece else self.share
-        return None if array is None else norm(array)
 
 
 class Trace:
@@ -126,7 +105,7 @@ class Trace:
             raise LookupError(f"share: no gradient flows from {out.describe()} into {x.describe()} along an edge.")
         return sum(shares[1:], shares[0])
 
-    def flow(self, name: str, layer: str | int | None = None) -> Flow:
+    def flow(self, name: str, layer: str | int | None = None) -> Flow[Trace]:
         """How the gradient of a state (`"C"` or `"h"`) travels back through time. See `Flow`."""
         from .flow import Flow
 

@@ -1,6 +1,6 @@
 """Boxes and arrows, carrying the numbers that `flow` measured: capture, lay out, draw."""
 
-from ..flow.trace import Edge
+from ..flow.edge import Edge
 from .capture import Graph, Source, source_of
 from .render import Drawing, Engine, Renderer, engine_info, use_renderer
 from .views import draw

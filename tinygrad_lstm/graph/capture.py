@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from .. import numerics
 from ..engine import vjp
+from ..flow.edge import Edge
 from ..flow.recurrence import Place, place_of
-from ..flow.trace import Edge, Trace
+from ..flow.trace import Trace
 from ..tensor import Array, Tensor, values
 
 __all__ = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..flow.trace import Edge
+from ..flow.edge import Edge
 from ..tensor import Tensor
 from .capture import Graph, norm
 from .cells import CellPlan

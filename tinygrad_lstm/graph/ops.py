@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from html import escape
 from typing import Any, NamedTuple
 
+from ..flow.edge import Edge
 from ..flow.recurrence import place_of
-from ..flow.trace import Edge
 from ..tensor import Tensor
 from .capture import Graph, norm
 from .dot import FONT, quoted, tooltip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..flow.trace import Edge
+from ..flow.edge import Edge
 from ..tensor import Tensor
 from .labels import box_label, input_label, role_name
 from .layout import Line, Row, Unrolled

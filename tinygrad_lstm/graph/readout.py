@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..flow.edge import Edge
 from ..flow.recurrence import place_of
-from ..flow.trace import Edge
 from ..tensor import Tensor
 from .capture import Graph
 from .layout import Line, Row, Unrolled

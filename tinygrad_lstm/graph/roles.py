@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..flow.edge import Edge
 from ..flow.recurrence import place_of, recurrences
-from ..flow.trace import Edge
 from ..tensor import Tensor
 from .capture import MOVES, Graph, leaf_behind, moved_from, parameter_behind
 from .cells import CELLS, CellPlan

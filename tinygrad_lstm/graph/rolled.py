@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..flow.trace import Edge
+from ..flow.edge import Edge
 from ..tensor import Tensor
 from .layout import Line, Row, between
 from .nodes import node

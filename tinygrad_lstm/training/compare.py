@@ -13,10 +13,10 @@ from ..numerics import norm
 from ..optim import CLIPS, SGD
 from ..tasks.base import Task
 from ..tensor import Array
-from .comparison import Comparison, Net
+from .comparison import Comparison
 from .fit import TrainingError, fit, make_optimizer
 from .model import CELLS, SequenceModel
-from .rows import LARGEST, Row
+from .rows import LARGEST, Net, Row
 
 __all__ = ["NETS", "Comparison", "Net", "Row", "compare"]
 

@@ -11,31 +11,8 @@ import numpy as np
 
 from ..graph.picture import digits
 from ..graph.render import Drawing
-from .rows import LARGEST, Row, lasting, life, number
+from .rows import LARGEST, Net, Row, lasting, life, number
 from .strips import comparison_drawing
-
-
-@dataclass(frozen=True)
-class Net:
-    """What was measured of one net.
-
-    Attributes:
-        name, rows: its name, and one `Row` for each state.
-        gradient: the norm of the gradients of all recurrent weights together, before any clip.
-        step: how far SGD with lr = 1 moves these weights, after the net's clip; NaN where numbers overflow in float32,
-            since it refuses such a step.
-        clip: "global_clipnorm=1", or "".
-        overflow: where the first number left the range of float32, in words; "" where none did.
-        note: what there is to say about its training.
-    """
-
-    name: str
-    rows: list[Row]
-    gradient: float
-    step: float
-    clip: str = ""
-    overflow: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,7 +62,7 @@ class Comparison:
 
     def draw(self) -> Drawing:
         """Heat strips of all nets on one logarithmic scale: a band for each net, a column for each step."""
-        return comparison_drawing(self)
+        return comparison_drawing(self.nets, self.about)
 
     def __repr__(self) -> str:
         return f"{self.about}\n\n{self.table()}\n\n" + "\n".join(f"- {note}" for note in self.notes())

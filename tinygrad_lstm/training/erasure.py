@@ -12,7 +12,7 @@ import numpy as np
 
 from ..flow.flow import Flow
 from ..flow.recurrence import place_of
-from ..flow.trace import trace
+from ..flow.trace import Trace, trace
 from ..flow.what_if import what_if
 from ..nn import unfused
 from ..ops import log_softmax
@@ -152,7 +152,7 @@ def weigh(model: SequenceModel, question: Question) -> Weights:
     return Weights(gradient, written, before - after)
 
 
-def _written(model: SequenceModel, question: Question) -> tuple[Flow, Array]:
+def _written(model: SequenceModel, question: Question) -> tuple[Flow[Trace], Array]:
     """The flow of C for the margin, and (time,) what each word wrote into C_T times the margin's gradient there."""
     flow = trace(question.margin(model(question.tokens[None])).sum()).flow("C")
     return flow, flow.weights()

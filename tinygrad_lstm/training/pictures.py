@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,43 +14,51 @@ from ..graph.picture import GREY, INK, Picture, Scale, digits
 from ..graph.render import Drawing
 from ..tensor import Array
 
-if TYPE_CHECKING:
-    from .record import Record
-
 ROWS = 200  # snapshots in a page
 WIDE, HIGH = 560.0, 110.0  # of one heat map, in points
 
 
-def drawing(record: Record) -> Drawing:
+class Maps(NamedTuple):
+    """What is drawn of a record: the training steps of its snapshots, and by name an array (snapshots, time steps).
+
+    Of a gate (`gates`) the first column is t = 1, of a gradient t = 0.
+    """
+
+    steps: list[int]
+    values: dict[str, Array]
+    gates: set[str]
+    summary: str
+
+    def rows(self, most: int) -> list[int]:
+        """Which snapshots to show: all, or evenly spread ones, the first and the last among them."""
+        return sorted({round(float(k)) for k in np.linspace(0, len(self.steps) - 1, min(most, len(self.steps)))})
+
+
+def drawing(maps: Maps) -> Drawing:
     """One heat map for each name, the first training step at the top; `.html()` and `.save("x.html")` are the page.
 
     Raises LookupError where nothing was recorded.
     """
-    if not len(record):
+    if not maps.steps:
         raise LookupError("record: nothing is there. Train with fit(record=10), for instance.")
-    rows = chosen(record, 60)
+    rows = maps.rows(60)
     picture, y = Picture(), 0.0
-    norms = [name for name in record.names if name not in record.snapshots[0].gates]
-    scale = Scale(float(v) for name in norms for v in record[name].ravel())
-    for name in record.names:
-        colour = scale.colour if name in norms else _opening
-        y = _map(picture, y, name, record[name][rows], [record.steps[k] for k in rows], colour, first=name not in norms)
+    scale = Scale(float(v) for name, values in maps.values.items() if name not in maps.gates for v in values.ravel())
+    for name, values in maps.values.items():
+        gate = name in maps.gates
+        colour = _opening if gate else scale.colour
+        y = _map(picture, y, name, values[rows], [maps.steps[k] for k in rows], colour, first=int(gate))
     picture.legend((0, y), scale, "‖∂L/∂·‖")
-    if len(norms) < len(record.names):
+    if maps.gates:
         picture.text((20, y - 40), "gates", size=10, colour=INK)
         for k in range(7):
             picture.tile((74 + 48 * k, y - 40), (40, 9), _opening(k / 6))
             picture.text((74 + 48 * k, y - 54), f"{k / 6:.2g}", colour=INK)
-    after = f"{len(record)} snapshots after {record.steps[0]} to {record.steps[-1]} training steps, downwards"
+    after = f"{len(maps.steps)} snapshots after {maps.steps[0]} to {maps.steps[-1]} training steps, downwards"
     picture.line((-60, y - 84), f"{after}; time step t to the right", 9, GREY)
-    made = Drawing(dot_of(picture), "neato", repr(record))
-    made.page = lambda: page(record)
+    made = Drawing(dot_of(picture), "neato", maps.summary)
+    made.page = lambda: page(maps)
     return made
-
-
-def chosen(record: Record, most: int) -> list[int]:
-    """Which snapshots to show: all, or evenly spread ones, the first and the last among them."""
-    return sorted({round(float(k)) for k in np.linspace(0, len(record) - 1, min(most, len(record)))})
 
 
 def _opening(value: float) -> str:
@@ -90,16 +98,16 @@ def called(name: str) -> str:
     return "‖f · ∂L/∂C‖ / ‖∂L/∂C‖" if name == "f∘∂C" else f"‖∂L/∂{name}‖" if name in ("C", "h") else f"mean of {name}"
 
 
-def page(record: Record) -> str:
+def page(maps: Maps) -> str:
     """The page as text: it holds at most 200 of the snapshots."""
-    rows = chosen(record, ROWS)
-    gates = record.snapshots[0].gates
+    rows = maps.rows(ROWS)
     names: dict[str, Any] = {}
-    for name in record.names:
-        values = [[rounded(float(v), 4) for v in row] for row in record[name][rows]]
-        names[name] = {"gate": name in gates, "title": called(name), "values": values}
+    columns = {values.shape[1] for values in maps.values.values()}
+    for name, values in maps.values.items():
+        shown = [[rounded(float(v), 4) for v in row] for row in values[rows]]
+        names[name] = {"gate": name in maps.gates, "title": called(name), "values": shown}
     data = {
-        "steps": [record.steps[k] for k in rows], "count": len(record), "levels": LEVELS, "low": None, "high": None,
-        "names": names, "T": len(next(iter(record.snapshots[0].norm.values()))) - 1,
+        "steps": [maps.steps[k] for k in rows], "count": len(maps.steps), "levels": LEVELS, "low": None, "high": None,
+        "names": names, "T": max(columns) - 1,
     }  # fmt: skip
     return document("history", "What the net learns", data)

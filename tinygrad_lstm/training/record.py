@@ -14,7 +14,7 @@ from ..graph.picture import STOPS
 from ..graph.render import Drawing
 from ..numerics import norm
 from ..tensor import Array
-from .pictures import drawing
+from .pictures import Maps, drawing
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ class Record:
         The page has a slider over the training steps, and says what has changed. Raises LookupError where nothing was
         recorded.
         """
-        return drawing(self)
+        gates = set(self.snapshots[0].gates) if self.snapshots else set()
+        return drawing(Maps(self.steps, {name: self[name] for name in self.names}, gates, repr(self)))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {**(self.draw()._repr_mimebundle_() if len(self) else {}), "text/plain": repr(self)}

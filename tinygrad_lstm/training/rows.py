@@ -47,6 +47,29 @@ class Row:
         return int(found[0]) if len(found) else None
 
 
+@dataclass(frozen=True)
+class Net:
+    """What was measured of one net.
+
+    Attributes:
+        name, rows: its name, and one `Row` for each state.
+        gradient: the norm of the gradients of all recurrent weights together, before any clip.
+        step: how far SGD with lr = 1 moves these weights, after the net's clip; NaN where numbers overflow in float32,
+            since it refuses such a step.
+        clip: "global_clipnorm=1", or "".
+        overflow: where the first number left the range of float32, in words; "" where none did.
+        note: what there is to say about its training.
+    """
+
+    name: str
+    rows: list[Row]
+    gradient: float
+    step: float
+    clip: str = ""
+    overflow: str = ""
+    note: str = ""
+
+
 def number(value: float) -> str:
     if math.isnan(value):
         return "–"

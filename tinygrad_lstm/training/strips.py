@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,7 @@ from ..graph.dot import dot_of
 from ..graph.heat import HeatRow, heatmap
 from ..graph.picture import GREY, INK, Picture, Scale
 from ..graph.render import Drawing
-from .rows import LARGEST, Row, lasting, number
-
-if TYPE_CHECKING:
-    from .comparison import Comparison, Net
+from .rows import LARGEST, Net, Row, lasting, number
 
 COLUMNS = 200  # of a picture at most
 HIGH = 24.0  # from row to row
@@ -44,15 +41,15 @@ class Axis(NamedTuple):
         return self.end - k // self.stride * self.wide
 
 
-def comparison_drawing(found: Comparison) -> Drawing:
+def comparison_drawing(nets: list[Net], about: str) -> Drawing:
     """The drawing of a comparison; below it the scale, and what its marks mean."""
-    axis, picture, scale = Axis.of(found.T), Picture(), Scale([])
-    margin = axis.wide / 2 + 56 + 6.2 * min(28, max(max(len(net.name), 19 * bool(net.clip)) for net in found.nets))
-    known = [n for row in found.rows for n in row.norm if 0 < n < math.inf]
+    axis, picture, scale = Axis.of(len(nets[0].rows[0].norm) - 1), Picture(), Scale([])
+    margin = axis.wide / 2 + 56 + 6.2 * min(28, max(max(len(net.name), 19 * bool(net.clip)) for net in nets))
+    known = [n for net in nets for row in net.rows for n in row.norm if 0 < n < math.inf]
     # Six decades, or twice as many where something explodes: else all that vanishes would look the same.
     scale.low, scale.high = (1e-7, 1e5) if max(known, default=0.0) > 10 else (1e-6, 1.0)
     y = 0.0
-    for net in found.nets:
+    for net in nets:
         y = _band(picture, axis, scale, net, y, -margin)
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if n * axis.wide / axis.stride >= 34)
     for k in range(0, axis.T + 1, every):
@@ -60,16 +57,16 @@ def comparison_drawing(found: Comparison) -> Drawing:
     y -= 34
     picture.legend((0, y), scale, "‖∂L/∂·‖")
     marks = [(2.0, 18.0, "below 1e-7 of the end's")]
-    if any(net.overflow for net in found.nets):
+    if any(net.overflow for net in nets):
         marks.append((14.0, 10.0, "overflow: inf or NaN"))
     for k, (w, h, words) in enumerate(marks):
         picture.tile((440 + 150 * k, y), (w, h), INK)
         picture.line((452 + 150 * k, y), words, 9, INK)
     each = f" · every {axis.stride} steps" if axis.stride > 1 else ""
     ends = "The ends of the scale stand for all that is beyond them; white is exactly 0."
-    for k, note in enumerate((found.about + each, f"The gradient travels to the left. {ends}")):
+    for k, note in enumerate((about + each, f"The gradient travels to the left. {ends}")):
         picture.line((-margin, y - 30 - 14 * k), note, 9, GREY)
-    return Drawing(dot_of(picture), "neato", f"{len(found.nets)} nets side by side")
+    return Drawing(dot_of(picture), "neato", f"{len(nets)} nets side by side")
 
 
 def _band(picture: Picture, axis: Axis, scale: Scale, net: Net, top: float, left: float) -> float:

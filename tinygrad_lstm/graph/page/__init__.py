@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ...flow.trace import Edge
+from ...flow.edge import Edge
 from ...op import Op
 from ..layout import View
 from ..picture import Scale

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ...flow.edge import Edge
 from ...flow.flow import Flow
 from ...flow.recurrence import place_of
-from ...flow.trace import Edge
 from ...tensor import Array, Tensor
 from ..capture import MOVES, Graph, Source, norm, source_of
 from ..picture import cleaned as clean
@@ -222,7 +222,7 @@ class Numbers:
         assert self.graph.trace is not None
         for layer, rail in enumerate(self.scene.rails):
             try:
-                flow = Flow(self.graph.trace, self.state, rail.name)
+                flow: Flow[Any] = Flow(self.graph.trace, self.state, rail.name)
             except LookupError:  # its state has another name, or the layer was called several times
                 continue
             if sorted(flow.order) != list(range(flow.T + 1)):  # a loop whose steps are not 1 to T

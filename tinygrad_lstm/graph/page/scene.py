@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ...flow.edge import Edge
 from ...flow.recurrence import place_of
-from ...flow.trace import Edge
 from ...tensor import Tensor
 from ..capture import Graph, norm
 from ..layout import Line, Unrolled
