@@ -122,6 +122,17 @@ def test_nothing_is_long_without_a_reason():
     assert sizes(ast.parse("def f():\n" + "    x = 1\n" * 50), "m") == {"m.f": 1}
 
 
+def test_one_class_a_name_and_one_file_but_for_commands():
+    places: dict[str, list[str]] = {}
+    for place, tree in MODULES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(place)
+    assert not {name: found for name, found in places.items() if len(found) > 1}
+    names = [path.stem for path in FILES if path.stem != "__init__" and path.parent.name != "cli"]
+    assert len(names) == len(set(names))
+
+
 def test_the_core_is_read_in_one_sitting():
     statements = {name: sum(isinstance(node, ast.stmt) for node in ast.walk(MODULES[name])) for name in CORE}
     assert sum(statements.values()) <= STATEMENTS, statements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import typer
@@ -25,6 +25,7 @@ def draw(
     import tinygrad_lstm as tl
 
     from ..exchange import check_place
+    from ..graph.views import ViewName
     from ..training.model import CELLS
 
     if cell not in CELLS:
@@ -37,6 +38,6 @@ def draw(
     layer, variant, _ = CELLS[cell]
     module = layer(3, hidden, num_layers=layers, rng=rng, **variant)
     loss = module(rng.normal(size=(batch, steps, 3)).astype(np.float32)).last.h.mean()
-    drawing = tl.draw(loss, view=view, follow=follow, backward=not forward)
+    drawing = tl.draw(loss, view=cast(ViewName, view), follow=follow, backward=not forward)
     drawing.save(out)
     print(f"picture: {out}")

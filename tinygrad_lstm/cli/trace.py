@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 import typer
@@ -33,6 +33,7 @@ def trace(
     import tinygrad_lstm as tl
 
     from ..exchange import check_place
+    from ..graph.views import ViewName
 
     if follow not in (None, "C", "h"):
         raise ValueError(f"--follow {follow}: it is C or h")
@@ -51,7 +52,7 @@ def trace(
                 "step by step they cannot be compared"
             )
         what = {name: measured, second if second != name else f"{second} (2)": other}
-    tl.draw(what, view=view, follow=follow, labels=None if view == "ops" else labels).save(out)
+    tl.draw(what, view=cast(ViewName, view), follow=follow, labels=None if view == "ops" else labels).save(out)
     print(f"picture: {out}")
 
 

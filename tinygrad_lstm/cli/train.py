@@ -60,7 +60,7 @@ def train(
     _train({name: value for name, value in locals().items() if value is not None})
 
 
-class Plan(NamedTuple):
+class TrainingPlan(NamedTuple):
     """What is to be trained, and how: the arguments of `fit` beside the length of the training."""
 
     model: SequenceModel
@@ -108,7 +108,7 @@ def _train(options: dict[str, Any]) -> None:
     print(f"\nsaved in {out}")
 
 
-def _new(options: dict[str, Any]) -> Plan:
+def _new(options: dict[str, Any]) -> TrainingPlan:
     """A training from the beginning."""
     from ..training.fit import make_optimizer
     from ..training.model import SequenceModel
@@ -120,10 +120,11 @@ def _new(options: dict[str, Any]) -> Plan:
     rule = {name: options[name] for name in ("lr", *CLIPS) if name in options}
     optimizer = make_optimizer(options.get("optimizer", "adam"), model, **rule)
     chunk = options.get("chunk") if task.is_stream else None
-    return Plan(model, task, optimizer, options.get("batch") or task.usual_batch(chunk), chunk, options.get("seed", 0))
+    batch = options.get("batch") or task.usual_batch(chunk)
+    return TrainingPlan(model, task, optimizer, batch, chunk, options.get("seed", 0))
 
 
-def _resumed(options: dict[str, Any]) -> Plan:
+def _resumed(options: dict[str, Any]) -> TrainingPlan:
     """A training that goes on: all is as it was."""
     from ..exchange import read
     from ..training.fit import make_optimizer
@@ -143,7 +144,7 @@ def _resumed(options: dict[str, Any]) -> Plan:
     if options.get("source", trained_on) != trained_on:
         raise ValueError(f"{options['source']}: the file was trained on {trained_on}; leave SOURCE out")
     optimizer = make_optimizer(before["kind"], model, **before["settings"])
-    return Plan(model, task, optimizer, training["batch"], training["chunk"], 0, saved)
+    return TrainingPlan(model, task, optimizer, training["batch"], training["chunk"], 0, saved)
 
 
 def make_task(options: dict[str, Any]) -> Task:

@@ -53,7 +53,7 @@ for _number, _letter in enumerate("fcbd", start=1):
     exercise(f"11.{_number}")(_suspect(_number, _letter))
 
 
-class Step(NamedTuple):
+class HuntStep(NamedTuple):
     """One step of the notebook's forward pass."""
 
     hx: Array
@@ -67,7 +67,7 @@ class Step(NamedTuple):
     h: Array
 
 
-def _forward(x: Array, W: Array, b: Array) -> list[Step]:
+def _forward(x: Array, W: Array, b: Array) -> list[HuntStep]:
     h = C = np.zeros((len(x), W.shape[1] // 4))
     steps = []
     for t in range(x.shape[1]):
@@ -77,7 +77,7 @@ def _forward(x: Array, W: Array, b: Array) -> list[Step]:
         f, i, u, o = sigmoid(f), sigmoid(i), np.tanh(u), sigmoid(o)
         C_old, C = C, f * C + i * u
         h = o * np.tanh(C)
-        steps.append(Step(hx, z, f, i, u, o, C_old, C, h))
+        steps.append(HuntStep(hx, z, f, i, u, o, C_old, C, h))
     return steps
 
 
@@ -89,7 +89,7 @@ def _slope(x: Array, W: Array, b: Array, seed: Array, dW: Array, db: Array) -> f
 
 
 @exercise("11.5")
-def repaired(answer: Callable[[list[Step], Array, Array], Any]) -> Hint | None:
+def repaired(answer: Callable[[list[HuntStep], Array, Array], Any]) -> Hint | None:
     """The right dW and db, for one step and for several, by central differences in random directions."""
     rng = np.random.default_rng(0)
     for batch, T, hidden, inputs in ((1, 1, 2, 2), (1, 2, 2, 1), (3, 5, 4, 2)):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from .curves import backward, forward
-from .picture import FAINT, INK, LOOKS, Box, Frame, Picture, Point, Text, Tile, Wire, cleaned
+from .picture import FAINT, INK, LOOKS, Box, Frame, Label, Picture, Point, Tile, Wire, cleaned
 
 FONT = "Helvetica"
 SPECIAL = frozenset('\\"&<>')
@@ -86,7 +86,7 @@ def _box(box: Box) -> str:
     return f'{box.me} [id={box.me}{tags}, pos="{_pos([box.at])}", label={label}{_hover(box.hover)}]'
 
 
-def _text(text: Text) -> str:
+def _text(text: Label) -> str:
     (x, y), look = text.at, f'fontsize={text.size:g}, fontcolor="{text.colour}"'
     label = quoted(*text.lines, cut=text.cut, left=text.left)
     if text.left:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ..flow.recurrence import place_of
 from ..tensor import Tensor
 from .capture import Graph
-from .layout import Row
+from .layout import LayerRow
 from .picture import small
 from .roles import StepRoles
 
 
-def input_label(row: Row, tensor: Tensor, step: StepRoles) -> str:
+def input_label(row: LayerRow, tensor: Tensor, step: StepRoles) -> str:
     """What an input is called: by the name of what it was taken from."""
     graph, name, place = row.sheet.graph, tensor.name, place_of(tensor.scope)
     while not name and tensor.op is not None and len(graph.inputs(tensor)) == 1:
@@ -20,7 +20,7 @@ def input_label(row: Row, tensor: Tensor, step: StepRoles) -> str:
     return name if name.endswith("₀") else name + row.sheet.sub(place.t if place and row.cell.sizes else step.t)
 
 
-def box_label(row: Row, role: str, tensor: Tensor, step: StepRoles) -> str:
+def box_label(row: LayerRow, role: str, tensor: Tensor, step: StepRoles) -> str:
     """What stands in the box of a role."""
     names = [p.name or "?" for p in step.parameters[role].values()]
     if row.cell.sizes:
@@ -35,7 +35,7 @@ def box_label(row: Row, role: str, tensor: Tensor, step: StepRoles) -> str:
     return "given" if tensor.op is None else "1 −" if tensor.op.name == "sub" else tensor.op.label
 
 
-def _tiled_label(row: Row, role: str, tensor: Tensor, names: list[str], t: int) -> str:
+def _tiled_label(row: LayerRow, role: str, tensor: Tensor, names: list[str], t: int) -> str:
     """The same in a cell that nobody placed by hand: its op, its parameters, its name."""
     op, kind = tensor.op, row.cell.nodes[role][2]
     if row.cell.named_only:
@@ -50,7 +50,7 @@ def _tiled_label(row: Row, role: str, tensor: Tensor, names: list[str], t: int) 
     return f"{made} {tensor.name}" if tensor.name and kind != "point" else made
 
 
-def role_name(row: Row, role: str, t: int) -> str:
+def role_name(row: LayerRow, role: str, t: int) -> str:
     """A role with its index, for hover texts."""
     if role.endswith("-"):
         return f"{role[:-1]}{'ₜ₋₁' if row.sheet.view.rolled else small(t)}"

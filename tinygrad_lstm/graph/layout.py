@@ -89,7 +89,7 @@ class Unrolled:
         self.lows = [under.top() + UNDER if under else 0.0]
         for rail in rails:
             self.lows.append(self.lows[-1] + rail.cell.height + (LIFT if rail.way == rails[-1].way else LIFT + 50))
-        self.rows = [Row(self, layer) for layer in range(len(rails))]
+        self.rows = [LayerRow(self, layer) for layer in range(len(rails))]
         drawn = sorted({*view.times, *(step.t for row in self.rows for step in row.drawn)})
         self.column = dict.fromkeys(drawn, 0) if view.rolled else {t: k for k, t in enumerate(drawn)}
         self.long = len(self.column) > LONG
@@ -129,7 +129,7 @@ class Unrolled:
             self.picture.text((at[0], at[1] - 27), str(tensor.shape))
 
 
-class Row:
+class LayerRow:
     """One layer of it: its steps stand side by side."""
 
     def __init__(self, sheet: Unrolled, layer: int) -> None:

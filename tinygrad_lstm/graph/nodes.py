@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..tensor import Tensor
 from .capture import norm
-from .layout import Row, between
+from .layout import LayerRow, between
 from .picture import LOOKS, Point, digits
 
 CUT = (40.0, 22.0)  # the size of a state that was cut off from its past
 
 
-def node(row: Row, at: Point, kind: str, label: str, role: str, tensor: Tensor, tags: str = "") -> str:
+def node(row: LayerRow, at: Point, kind: str, label: str, role: str, tensor: Tensor, tags: str = "") -> str:
     """The box of a tensor. Returns its id."""
     sheet, cell, lines, fontsize = row.sheet, row.cell, [label], 11.0
     look, size = ("table", CUT) if kind == "cut" else (kind, LOOKS[kind][:2])

@@ -100,7 +100,7 @@ class Box(NamedTuple):
     number: str | None = None
 
 
-class Text(NamedTuple):
+class Label(NamedTuple):
     """Bare text, centred at a place or beginning there."""
 
     me: str
@@ -162,7 +162,7 @@ class Picture:
     """The parts of a picture in the order in which they were made."""
 
     boxes: list[Box] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
+    texts: list[Label] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
@@ -183,12 +183,12 @@ class Picture:
 
     def text(self, at: Point, *lines: str, size: float = 8, colour: str = GREY, cut: int = 40, of: Any = None) -> str:
         """Text, centred. Returns its id."""
-        self.texts.append(Text(self._id("t"), at, lines, size, colour, False, cut, of))
+        self.texts.append(Label(self._id("t"), at, lines, size, colour, False, cut, of))
         return self.texts[-1].me
 
     def line(self, left: Point, text: str, size: float = 9, colour: str = INK, of: Any = None) -> str:
         """Text that begins at a point. Returns its id."""
-        self.texts.append(Text(self._id("t"), left, (text,), size, colour, True, 200, of))
+        self.texts.append(Label(self._id("t"), left, (text,), size, colour, True, 200, of))
         return self.texts[-1].me
 
     def tile(self, at: Point, size: Point, fill: str, hover: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..flow.edge import Edge
 from ..tensor import Tensor
 from .labels import box_label, input_label, role_name
-from .layout import Line, Row, Unrolled
+from .layout import LayerRow, Line, Unrolled
 from .nodes import CUT, node
 from .readout import readout
 from .roles import StepRoles
@@ -22,7 +22,7 @@ def place(sheet: Unrolled) -> Unrolled:
     return sheet
 
 
-def _place_step(row: Row, step: StepRoles) -> None:
+def _place_step(row: LayerRow, step: StepRoles) -> None:
     sheet, slot, view = row.sheet, row.slot(step.t), row.sheet.view
     ids, inside, entries = dict[str, str](), list[str](), list[tuple[str, Tensor]]()
     below = sheet.roles.get((row.layer - 1, step.t), {})
@@ -59,7 +59,9 @@ def _is_outside(role: str) -> bool:
     return role == "x" or role.startswith("→")
 
 
-def _place_role(row: Row, step: StepRoles, role: str, tensor: Tensor, ids: dict[str, str], inside: list[str]) -> None:
+def _place_role(
+    row: LayerRow, step: StepRoles, role: str, tensor: Tensor, ids: dict[str, str], inside: list[str]
+) -> None:  # fmt: skip
     """One box, with its shape or its caption."""
     sheet, slot = row.sheet, row.slot(step.t)
     x, y, kind = row.cell.nodes[role]
@@ -74,7 +76,7 @@ def _place_role(row: Row, step: StepRoles, role: str, tensor: Tensor, ids: dict[
         sheet.picture.text(slot.at(cx, cy), caption)
 
 
-def _place_totals(row: Row, step: StepRoles, ids: dict[str, str]) -> None:
+def _place_totals(row: LayerRow, step: StepRoles, ids: dict[str, str]) -> None:
     """Where ∂L/∂C and ∂L/∂h are printed, and what reads these states."""
     sheet = row.sheet
     for name, (x, y) in row.cell.totals.items():
@@ -87,7 +89,7 @@ def _place_totals(row: Row, step: StepRoles, ids: dict[str, str]) -> None:
             readout(row, step, name, state, ids)
 
 
-def _entry(row: Row, role: str, tensor: Tensor, step: StepRoles, ids: dict[str, str]) -> str:
+def _entry(row: LayerRow, role: str, tensor: Tensor, step: StepRoles, ids: dict[str, str]) -> str:
     """The node that a state comes from: in the step before, an initial state, or a value cut off from its past."""
     name, sheet, slot = role[:-1], row.sheet, row.slot(step.t)
     if sheet.view.rolled:
@@ -120,7 +122,7 @@ def _comes_from(sheet: Unrolled, x: Tensor, layer: int, t: int) -> bool:
 
 
 def _connect(
-    row: Row, step: StepRoles, ids: dict[str, str], ends: tuple[str, str], edges: list[Edge], share: float | None
+    row: LayerRow, step: StepRoles, ids: dict[str, str], ends: tuple[str, str], edges: list[Edge], share: float | None
 ) -> None:
     sheet, cell, slot, (role, to) = row.sheet, row.cell, row.slot(step.t), ends
     (a, a_size), (b, b_size) = sheet.places[ids[role]], sheet.places[ids[to]]
@@ -144,7 +146,7 @@ def _connect(
     ))  # fmt: skip
 
 
-def _route(row: Row, step: StepRoles, ids: dict[str, str], role: str, to: str) -> str:
+def _route(row: LayerRow, step: StepRoles, ids: dict[str, str], role: str, to: str) -> str:
     """How the edge between two roles bends."""
     cell, places = row.cell, row.sheet.places
     if role == "below" and "below role" in ids:

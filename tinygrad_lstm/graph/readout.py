@@ -8,7 +8,7 @@ from ..flow.edge import Edge
 from ..flow.recurrence import place_of
 from ..tensor import Tensor
 from .capture import Graph
-from .layout import Line, Row, Unrolled
+from .layout import LayerRow, Line, Unrolled
 from .nodes import node
 from .picture import LOOKS, Point
 from .roles import StepRoles
@@ -17,7 +17,7 @@ from .routes import Slot, corners_of, trimmed
 Reading = tuple[list[Edge], list[float | None], bool]  # edges, shares, whether the last step alone is read
 
 
-def readout(row: Row, step: StepRoles, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
+def readout(row: LayerRow, step: StepRoles, name: str, tensor: Tensor, ids: dict[str, str]) -> None:
     """The last state at the right, and an arrow to what reads a state."""
     sheet, cell, slot = row.sheet, row.cell, row.slot(step.t)
     outside, later = _users(row, step, tensor)
@@ -49,7 +49,7 @@ def readout(row: Row, step: StepRoles, name: str, tensor: Tensor, ids: dict[str,
         _arrow(row, start, loss, Line(start, loss, [], outside, shares, name, sheet.is_lit(lit)), number=True)
 
 
-def _read_in_all(row: Row, name: str, final: StepRoles) -> Reading:
+def _read_in_all(row: LayerRow, name: str, final: StepRoles) -> Reading:
     """In a rolled picture: what reads a state at any step."""
     graph = row.sheet.graph
     made = [(step, x) for step in row.steps if (x := step.state(name)) is not None]
@@ -61,7 +61,7 @@ def _read_in_all(row: Row, name: str, final: StepRoles) -> Reading:
     return last, [graph.share(last)], True
 
 
-def _users(row: Row, step: StepRoles, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
+def _users(row: LayerRow, step: StepRoles, tensor: Tensor) -> tuple[list[Edge], list[Edge]]:
     """The edges from a state to what reads it outside of the layer, and those to the next step."""
     graph, rails = row.sheet.graph, row.sheet.rails
     following = row.rail.after(step)
@@ -77,11 +77,11 @@ def _users(row: Row, step: StepRoles, tensor: Tensor) -> tuple[list[Edge], list[
     return outside, later
 
 
-def _is_within(row: Row, out: Tensor, step: StepRoles) -> bool:
+def _is_within(row: LayerRow, out: Tensor, step: StepRoles) -> bool:
     return out.birth in step.roles or (bool(row.cell.sizes) and _leads_in(row, out, step))
 
 
-def _leads_in(row: Row, out: Tensor, step: StepRoles) -> bool:
+def _leads_in(row: LayerRow, out: Tensor, step: StepRoles) -> bool:
     """Whether a tensor without a role leads to one with a role, within the step (or from the step before)."""
     near, far = [out], 0
     while near and far < 6 and row.cell.sizes:
@@ -129,7 +129,7 @@ def _loss(sheet: Unrolled, at: Point) -> str:
     return me
 
 
-def _arrow(row: Row, a: str, b: str, line: Line, *, number: bool = False) -> None:
+def _arrow(row: LayerRow, a: str, b: str, line: Line, *, number: bool = False) -> None:
     """Add a line, whose hover text is the name of a state yet, with its corners and the place of its number."""
     (p, p_size), (q, q_size) = row.sheet.places[a], row.sheet.places[b]
     corners = trimmed(corners_of(p, q, "", Slot(0, 0, 0)), p_size, q_size)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..flow.edge import Edge
 from ..tensor import Tensor
-from .layout import Line, Row, between
+from .layout import LayerRow, Line, between
 from .nodes import node
 from .picture import INK, LOOKS, Point, small
 from .routes import corners_of, trimmed
 
 
 def loop(
-    row: Row, ids: dict[str, str], ends: tuple[str, str], edges: list[Edge],
+    row: LayerRow, ids: dict[str, str], ends: tuple[str, str], edges: list[Edge],
     known: list[tuple[int, float | None]], route: str,
 ) -> None:  # fmt: skip
     """A state's way from the end of the step to its beginning, and from the initial state; `known`: (t, share)."""
@@ -41,7 +41,7 @@ def loop(
         _times(row, state, slot.at(slot.width / 2 if top else beside, over + (9 if top else -9)))
 
 
-def _begin(row: Row, state: str, ids: dict[str, str]) -> str:
+def _begin(row: LayerRow, state: str, ids: dict[str, str]) -> str:
     """The node of a state before the first step."""
     me = f"{state} begins"
     if me not in ids:
@@ -55,7 +55,7 @@ def _begin(row: Row, state: str, ids: dict[str, str]) -> str:
     return ids[me]
 
 
-def _times(row: Row, state: str, where: Point) -> None:
+def _times(row: LayerRow, state: str, where: Point) -> None:
     """Beside a loop: how often it is run through, and what comes back along it."""
     others = row.ran[1:]
     known = [share for step in others for role, _, _, share in row.arrows[step.t] if role == f"{state}-"]

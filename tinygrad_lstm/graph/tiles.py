@@ -37,7 +37,7 @@ class _Spot:
         self.x = self.order = 0.0
 
 
-class Plan(NamedTuple):
+class StepPlan(NamedTuple):
     """The spots of a step, with their x and row: of its parts, and along each edge of the bends."""
 
     spots: dict[str, _Spot]
@@ -84,7 +84,7 @@ def tiled(
 def _planned(
     order: list[str], inner: dict[str, list[str]], edges: Pairs, states: list[str], given: set[str],
     looks: dict[str, tuple[str, Point]],
-) -> Plan:  # fmt: skip
+) -> StepPlan:  # fmt: skip
     """Rows by depth, then an x for each spot."""
     lines: dict[str, list[str]] = {}
     for state in states:
@@ -111,10 +111,10 @@ def _planned(
     left = min(spot.x - spot.wide / 2 for spot in spots.values())
     for spot in {*spots.values(), *bends}:
         spot.x += 34 - left
-    return Plan(spots, chains, lines, [state for state in states if state not in lines])
+    return StepPlan(spots, chains, lines, [state for state in states if state not in lines])
 
 
-def _routes(plan: Plan, order: list[str]) -> dict[tuple[str, str], str]:
+def _routes(plan: StepPlan, order: list[str]) -> dict[tuple[str, str], str]:
     """How each edge bends, in the words of `cells`."""
     spots, at, routes = plan.spots, plan.at, {}
     for (role, to), chain in plan.chains.items():

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from ..flow.trace import Trace, trace
 from ..tensor import Tensor
@@ -14,7 +14,7 @@ from .capture import Graph
 from .dot import dot_of
 from .layers import layers_of, titled
 from .layout import Unrolled, View
-from .ops import chosen, has_steps, ops_drawing
+from .ops_view import chosen, has_steps, ops_drawing
 from .page import page_of
 from .picture import digits
 from .placing import place
@@ -28,12 +28,14 @@ WHOLE = 45_000  # tensors behind a picture of all steps
 BESIDE = 4  # graphs in one picture
 
 Window = tuple[int, int] | None
+ViewName = Literal["time", "ops", "cells", "rolled", "strip"]
+Shown = Literal["shape", "grad"]
 Drawable = Tensor | Trace
 
 
 def draw(
-    what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: str = "time", follow: str | None = None,
-    steps: Window = None, show: Iterable[str] = ("shape", "grad"), backward: bool = True,
+    what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: ViewName = "time", follow: str | None = None,
+    steps: Window = None, show: Shown | Iterable[Shown] = ("shape", "grad"), backward: bool = True,
     labels: Sequence[str] | None = None,
 ) -> Drawing:  # fmt: skip
     """A picture of what led to a tensor and, over it, of the gradient that travels back.

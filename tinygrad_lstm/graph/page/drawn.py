@@ -14,7 +14,7 @@ from typing import Any
 
 from ..curves import ARROW, backward, forward
 from ..layout import GAP
-from ..picture import LOOKS, Box, Picture, Point, Text, Wire
+from ..picture import LOOKS, Box, Label, Picture, Point, Wire
 
 SVG = "{http://www.w3.org/2000/svg}"
 MARGIN = 14.0  # around everything
@@ -70,7 +70,7 @@ def _wire(wire: Wire, classes: Mapping[str, str]) -> Drawn:
     }  # fmt: skip
 
 
-def _text(text: Text, classes: Mapping[str, str]) -> Drawn:
+def _text(text: Label, classes: Mapping[str, str]) -> Drawn:
     return {
         "id": text.me, "x": _short(text.at[0]), "y": _short(-text.at[1]), "size": text.size,
         "class": classes.get(text.me, "note"), "lines": list(text.lines),
