@@ -90,7 +90,9 @@ def checked(tmp_path: Path) -> Path:
 
 
 def run(*command: str, cwd: Path) -> str:
-    settings = {**os.environ, "PYTHONPATH": str(HOME), "MYPYPATH": str(HOME)}
+    settings = {**os.environ, "PYTHONPATH": str(HOME)}
+    if HOME.name != "site-packages":  # an installed package is found without it, and mypy does not want it there
+        settings["MYPYPATH"] = str(HOME)
     return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True, timeout=180).stdout
 
 
