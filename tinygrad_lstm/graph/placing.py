@@ -73,7 +73,7 @@ def _place_role(
         sheet.shape(slot.at(x, y), tensor)
     if role in row.cell.captions and not sheet.long:
         cx, cy, caption = row.cell.captions[role]
-        sheet.picture.text(slot.at(cx, cy), caption)
+        sheet.picture.text(slot.at(cx, cy), caption, of="caption")
 
 
 def _place_totals(row: LayerRow, step: StepRoles, ids: dict[str, str]) -> None:

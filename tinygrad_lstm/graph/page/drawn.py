@@ -45,7 +45,7 @@ def _box(box: Box, classes: Mapping[str, str]) -> Drawn:
     kind = f"{box.kind}{box.tags}" if box.tags else box.kind
     part: Drawn = {
         "id": box.me, "x": _short(box.at[0]), "y": _short(-box.at[1]), "w": _short(box.size[0]),
-        "h": _short(box.size[1]), "round": int(LOOKS[box.kind][2] == "circle"), "size": box.fontsize,
+        "h": _short(box.size[1]), "round": int(LOOKS[box.kind][2] == "circle"),
         "class": _joined(kind, classes.get(box.me, "")), "lines": list(box.lines),
     }  # fmt: skip
     if box.number is not None:
@@ -71,9 +71,13 @@ def _wire(wire: Wire, classes: Mapping[str, str]) -> Drawn:
 
 
 def _text(text: Label, classes: Mapping[str, str]) -> Drawn:
+    """`side`: where it stands beside its line, so that it keeps clear of it at any size of the reader's."""
+    side, x, y, room = text.of if isinstance(text.of, tuple) else ("", *text.at, 66.0)
+    if text.of == "caption":  # left of the line from its gate
+        side, x = "end", x + 2.2 * len(text.lines[0]) + 2
     return {
-        "id": text.me, "x": _short(text.at[0]), "y": _short(-text.at[1]), "size": text.size,
-        "class": classes.get(text.me, "note"), "lines": list(text.lines),
+        "id": text.me, "x": _short(x), "y": _short(-y), "class": classes.get(text.me, "note"), "side": side,
+        "room": _short(room), "lines": list(text.lines),
     }  # fmt: skip
 
 
@@ -167,12 +171,10 @@ def _engine_frame(group: ET.Element, me: str) -> Drawn:
 
 def _engine_box(group: ET.Element, kind: str, me: str, classes: Mapping[str, str], numbered: set[str]) -> Drawn:
     x, y, wide, high = _extent(group)
-    texts = list(_texts(group))
-    size = float(texts[0].get("font-size", 10)) if texts else 10.0
     part: Drawn = {
         "id": me, "x": _short(x + wide / 2), "y": _short(y + high / 2), "w": _short(wide), "h": _short(high),
-        "round": 0, "size": size, "class": _joined(kind.removeprefix("node").strip(), classes.get(me, "")),
-        "lines": [text.text or "" for text in texts],
+        "round": 0, "class": _joined(kind.removeprefix("node").strip(), classes.get(me, "")),
+        "lines": [text.text or "" for text in _texts(group)],
     }  # fmt: skip
     if me in numbered:
         number = f"t{me[1:]}"
@@ -190,8 +192,8 @@ def _engine_wire(group: ET.Element, kind: str, me: str, classes: Mapping[str, st
     length = 6.0
     if kind != "edge gradient":
         return {"id": me, "class": classes.get(me, ""), "thin": points, "tip": tip, "head": length}
-    labels = [{"x": _short(float(text.get("x", 0))), "y": _short(float(text.get("y", 0))), "text": text.text or "",
-               "size": float(text.get("font-size", 8))} for text in _texts(group)]  # fmt: skip
+    labels = [{"x": _short(float(text.get("x", 0))), "y": _short(float(text.get("y", 0))), "text": text.text or ""}
+              for text in _texts(group)]  # fmt: skip
     mine = f"g{me[1:]}"
     gradient = {
         "id": mine, "class": classes.get(mine, ""), "points": points, "tip": tip, "head": length,

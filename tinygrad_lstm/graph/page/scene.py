@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from ...flow.edge import Edge
@@ -11,7 +13,7 @@ from ...flow.recurrence import place_of
 from ...tensor import Tensor
 from ..capture import Graph, norm
 from ..layout import Line, Unrolled
-from ..picture import Scale, digits
+from ..picture import Point, Scale, digits
 from ..roles import Rail, StepRoles
 from .document import shade
 
@@ -59,9 +61,10 @@ def scene_of(one: Unrolled, scale: Scale, paths: Sequence[str]) -> Scene:
         me = picture.wire(line.a, line.b, line.corners, share=share, scale=scale)
         number = ""
         if line.number and share is not None:
-            number = picture.text(line.number, f"{line.prefix}{digits(share)}")
+            number = picture.text(line.number, f"{line.prefix}{digits(share)}", of=beside(line.corners, line.number))
         drawn.append((Strand(f"g{me[1:]}", line.edges, share, number), line))
-    totals = [(picture.text(at, f"{what} {digits(norm(graph.grad(x)))}"), x) for at, what, x in one.totals]
+    totals = [(picture.text(at, f"{what} {digits(norm(graph.grad(x)))}", of=_on_line(one, at, x)), x)
+              for at, what, x in one.totals]  # fmt: skip
     mine = [box for box in picture.boxes if box.of is not None and box.of[0] is one]
     inside = [(f"t{box.me[1:]}", box.of[2]) for box in mine if box.number is not None]
     frames = {frame.of: frame.me for frame in picture.frames[_first_frame(one) :][: sum(map(_count, one.rows))]}
@@ -70,6 +73,28 @@ def scene_of(one: Unrolled, scale: Scale, paths: Sequence[str]) -> Scene:
         graph, one.rails, {box.me: box.of[2] for box in mine}, [strand for strand, _ in drawn], [*inside, *totals],
         _called(one), frames, visits, _classes(one, scale, paths, drawn, [me for me, _ in totals]),
     )  # fmt: skip
+
+
+Side = tuple[str, float, float, float]  # which side of its line a text keeps to, x and y there, and its room
+
+
+def beside(corners: Sequence[Point], at: Point) -> Side:
+    """How a number keeps clear of its line, whatever its size: on which side it stands, and where it begins there."""
+    x, y = at
+    nearest, side = inf, ("above", x, y - 4, 64.0)
+    for (a, b), (c, d) in pairwise(corners):
+        if a == c and min(b, d) - 12 <= y <= max(b, d) + 12 and abs(x - a) < nearest:
+            nearest, side = abs(x - a), ("end", a - 6, y, 64.0) if x < a else ("start", a + 6, y, 64.0)
+        elif b == d and min(a, c) - 12 <= x <= max(a, c) + 12 and abs(y - b) < nearest:
+            room = min(64.0, abs(a - c) + 16)
+            nearest, side = abs(y - b), ("above", x, b + 5, room) if y > b else ("below", x, b - 5, room)
+    return side
+
+
+def _on_line(one: Unrolled, at: Point, x: Tensor) -> Side:
+    """The place of a whole gradient: there is room above a line that runs straight on, and little elsewhere."""
+    straight = x.name in one.rails[-1].cell.lines
+    return "above", at[0], at[1] - 4, 104.0 if straight else 70.0
 
 
 def _count(row: object) -> int:

@@ -1,7 +1,7 @@
 // The picture, drawn from its data: frames around steps, then column by column wires, boxes and texts.
 
-const LINE = 1.2,
-  BASE = 0.3; // of the font size: from line to line, and from the middle of a line down to its base
+const LINE = 1.15; // from line to line, in parts of the font size
+const written = []; // all text of the picture, and how many points it has room for: see near.js
 
 function gather(kind, id, ...children) {
   const made = shape("g", { class: kind });
@@ -9,13 +9,17 @@ function gather(kind, id, ...children) {
   made.append(...children);
   return made;
 }
-function writing(lines, x, y, size, attributes = {}) {
-  // lines of text, centred on a point
-  const top = y - ((lines.length - 1) / 2) * LINE * size + BASE * size;
-  return lines.map((line, k) =>
-    shape("text", { x, y: (top + k * LINE * size).toFixed(1), "font-size": size, ...attributes }, line),
-  );
+function writing(lines, x, y, [wide, high], attributes = {}) {
+  // lines of text, centred on a point; the style sheet gives their size, which is that of the reader
+  const bare = { class: "", ...attributes };
+  return lines.map((line, k) => {
+    const dy = `${((k - (lines.length - 1) / 2) * LINE).toFixed(2)}em`;
+    const made = shape("text", { x, y, dy, ...bare }, line);
+    written.push({ made, need: Math.max(breadth(line) / wide, (lines.length * LINE) / high) });
+    return made;
+  });
 }
+const breadth = (text) => [...text].reduce((sum, sign) => sum + (sign > "\u2e80" ? 1 : 0.56), 0.3); // of a line, in font sizes
 function curve(points) {
   // Bézier points, one after the other
   const [x, y, ...rest] = points;
@@ -32,28 +36,20 @@ function arrowhead(tip, foot, length, width) {
   return shape("polygon", { points: corners.map((corner) => corner.map((n) => n.toFixed(1)).join()).join(" ") });
 }
 function frameOf(part) {
-  const title = shape(
-    "text",
-    {
-      x: part.middle ? part.x + part.w / 2 : part.x + 34,
-      y: part.y + (part.middle ? 13 : 15.3),
-      "font-size": part.middle ? 10 : 11,
-    },
-    part.title,
-  );
+  const [x, y] = part.middle ? [part.x + part.w / 2, part.y + 10] : [part.x + 12, part.y + 15];
   return gather(
     `cluster${part.middle ? "" : " step"}`,
     part.id,
     shape("rect", { x: part.x, y: part.y, width: part.w, height: part.h, rx: 12 }),
-    title,
+    ...writing([part.title], x, y, [part.w - 20, 26]),
   );
 }
 function boxOfPart(part) {
   const outline = part.round
     ? shape("ellipse", { cx: part.x, cy: part.y, rx: part.w / 2, ry: part.h / 2 })
     : shape("rect", { x: part.x - part.w / 2, y: part.y - part.h / 2, width: part.w, height: part.h, rx: 5 });
-  const lines = part.number ? [...part.lines, part.number.text] : part.lines,
-    texts = writing(lines, part.x, part.y, part.size);
+  const lines = part.number ? [...part.lines, part.number.text] : part.lines;
+  const texts = writing(lines, part.x, part.y, [part.w - 2, part.h]);
   if (part.number)
     Object.assign(texts[texts.length - 1], { id: part.number.id }).setAttribute("class", part.number.class);
   return gather(`node ${part.class}`, part.id, outline, ...texts);
@@ -72,11 +68,12 @@ function wireOf(part) {
   made.setAttribute("stroke-width", wide.width);
   if (wide.tip.length) made.append(arrowhead(wide.tip, wide.points.slice(0, 2), wide.head, wide.width));
   for (const label of wide.labels || [])
-    made.append(shape("text", { x: label.x, y: label.y, "font-size": label.size, class: "number" }, label.text));
+    made.append(...writing([label.text], label.x, label.y - 3, [90, 14], { class: "number" }));
   return wide.labels ? [thin, made] : [made, thin];
 }
 function textOf(part) {
-  const [first, ...others] = writing(part.lines, part.x, part.y, part.size, { class: part.class });
+  const room = [part.class === "name" ? 400 : part.room, 26];
+  const [first, ...others] = writing(part.lines, part.x, part.y, room, { class: `${part.class} ${part.side}` });
   first.id = part.id;
   return [first, ...others];
 }

@@ -42,7 +42,7 @@ const clicks = {
   end: () => go(ends().length - 1),
   in: () => zoom(0.8),
   out: () => zoom(1.25),
-  fit: () => show(home.slice()),
+  fit: whole,
 };
 for (const [id, action] of Object.entries(clicks)) $(id).addEventListener("click", action);
 $("slider").addEventListener("input", () => go(Number($("slider").value)));
@@ -56,6 +56,7 @@ Object.assign(keys, {
   "-": clicks.out,
   "−": clicks.out,
   0: clicks.fit,
+  " ": toggle,
   Escape: () => choose(null),
 });
 let drag = null;
@@ -108,7 +109,12 @@ $("strip").addEventListener("pointermove", (event) => {
   );
 });
 $("strip").addEventListener("pointerleave", () => tip(null, null));
-addEventListener("resize", drawStrip);
+new ResizeObserver(fitted).observe($("stage"));
+new ResizeObserver(drawStrip).observe($("navigator"));
+$("play").addEventListener("click", toggle);
+$("projector").addEventListener("click", () => fold("projector"));
+$("foldStrip").addEventListener("click", () => fold("no-strip"));
+$("foldPanel").addEventListener("click", () => fold("no-panel"));
 
 for (const list of parts) for (const part of list) part.classList.add("later");
 svg.classList.toggle("ops", state.mode === "op");
@@ -116,6 +122,8 @@ document.body.classList.toggle("beside", beside);
 legend("‖∂L/∂·‖");
 begin(words);
 pressed("modes", "mode", state.mode);
-opening();
+if (timed) drawBand();
+whole();
 state.start = view;
 go(0, true);
+recall();

@@ -52,6 +52,8 @@ function sentence() {
 function tell() {
   const said = sentence();
   $("live").textContent = said;
+  $("claim").textContent = state.at ? "" : claim();
+  $("claim").hidden = !$("claim").textContent;
   $("slider").setAttribute("aria-valuetext", said);
   $("home").disabled = $("back").disabled = state.at === 0;
   $("next").disabled = $("end").disabled = state.at === ends().length - 1;

@@ -3,8 +3,22 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const WORDS = {
-  en: { theme: "Dark or light", close: "Close", comma: ", ", at: (t, w) => `t = ${t}${w ? ` “${w}”` : ""}` },
-  zh: { theme: "深色或浅色", close: "关闭", comma: "，", at: (t, w) => `t = ${t}${w ? `「${w}」` : ""}` },
+  en: {
+    projector: "Projector",
+    projectorName: "Larger text, to be read from the back row",
+    theme: "Dark or light",
+    close: "Close",
+    comma: ", ",
+    at: (t, w) => `t = ${t}${w ? ` “${w}”` : ""}`,
+  },
+  zh: {
+    projector: "投影",
+    projectorName: "放大文字，后排也能看清",
+    theme: "深色或浅色",
+    close: "关闭",
+    comma: "，",
+    at: (t, w) => `t = ${t}${w ? `「${w}」` : ""}`,
+  },
 };
 const NAMES = {
   // [English, 中文]

@@ -49,6 +49,8 @@ function go(at, quiet) {
   $("slider").value = state.at;
   if (!quiet) bringIntoView();
   tell();
+  flowing();
+  if (!quiet) remember();
 }
 function change(mode) {
   // the same place, in steps of another size

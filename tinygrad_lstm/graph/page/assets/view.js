@@ -6,7 +6,9 @@ function show(box) {
   if (box[2] !== view[2] || box[3] !== view[3] || !$("pan").hasAttribute("transform"))
     svg.setAttribute("viewBox", `0 0 ${box[2].toFixed(1)} ${box[3].toFixed(1)}`);
   $("pan").setAttribute("transform", `translate(${-box[0].toFixed(1)} ${-box[1].toFixed(1)})`); // moving alone lays out nothing anew
+  const zoomed = box[2] !== view[2] || !near.scale;
   view = box;
+  if (zoomed) scaled();
   for (const name of svg.querySelectorAll(".name")) name.setAttribute("x", Math.max(home[0], box[0]) + 14);
   const pitch = columns.length > 1 ? columns[1].x - columns[0].x : Infinity;
   for (const column of columns) {
@@ -18,11 +20,19 @@ function show(box) {
 function zoom(factor, x = 0.5, y = 0.5) {
   const wide = Math.min(home[2] * 3, Math.max(60, view[2] * factor)),
     high = (wide * view[3]) / view[2];
-  show([view[0] + (view[2] - wide) * x, view[1] + (view[3] - high) * y, wide, high]);
+  show([view[0] + (view[2] - wide) * x, inSight(view[1] + (view[3] - high) * y, high), wide, high]);
+}
+function inSight(top, high) {
+  // the state's line does not leave the screen when one zooms
+  const band = $("distant")?.querySelector(".band");
+  if (!band) return top;
+  const y = Number(band.getAttribute("y1")),
+    edge = 0.12 * high;
+  return Math.min(y - edge, Math.max(top, y + edge - high));
 }
 function frameOn(x, y, wide, high) {
   // the box, in a view of the window's own proportions
-  const stage = $("stage").firstElementChild,
+  const stage = svg.parentElement,
     ratio = stage.clientWidth / Math.max(1, stage.clientHeight);
   const w = Math.max(wide, high * ratio),
     h = w / ratio;
@@ -65,9 +75,14 @@ function follow() {
       box.y + box.height <= view[1] + view[3];
   if (!inside) show([box.x + box.width / 2 - view[2] / 2, box.y + box.height / 2 - view[3] / 2, view[2], view[3]]);
 }
+function whole() {
+  // all of it; of a graph without time as much as can be read
+  if (!boxes.length) return opening();
+  frameOn(home[0], home[1], home[2], home[3]);
+}
 function opening(right = home[0] + home[2]) {
   // as large as the height allows, at the end of time
-  const stage = $("stage").firstElementChild,
+  const stage = svg.parentElement,
     high = home[3] + 12,
     wide = Math.min(home[2] + 12, (high * stage.clientWidth) / Math.max(1, stage.clientHeight));
   if (!boxes.length) {

@@ -2,6 +2,10 @@
 
 const words = {
   en: {
+    play: "Play the backward pass, or stop (space)",
+    foldStrip: "Strip",
+    foldPanel: "Numbers",
+    claim: (name, share, where) => `${share} of ${name} at the end is still there at ${where}.`,
     heading: "Gradient microscope",
     fit: "Fit",
     next: "Next step",
@@ -70,6 +74,10 @@ const words = {
     readLeft: "‖∂L/∂·‖ of each net’s memory, log scale. A ring marks where less than 1 % of its largest is left.",
   },
   zh: {
+    play: "播放或暂停反向传播（空格）",
+    foldStrip: "色带",
+    foldPanel: "数值",
+    claim: (name, share, where) => `到 ${where}，${name} 还剩末端的 ${share}。`,
     heading: "梯度显微镜",
     fit: "适合窗口",
     next: "下一步",
