@@ -395,7 +395,7 @@ def visit(browser, tmp_path):
     yield visit
     for tab, troubles, requests, address in opened:
         assert troubles == []
-        assert [url for url in requests if not url.startswith("data:")] == [address]
+        assert {url for url in requests if not url.startswith("data:")} == {address}
         tab.context.close()
 
 
@@ -787,3 +787,118 @@ def test_a_training_inside_a_notebook_s_frame_and_a_narrow_window(visit):
     tab = visit(recorded().draw().html(), viewport={"width": 600, "height": 800}, color_scheme="dark")
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert tab.get_attribute("html", "data-theme") == "dark"
+
+
+# — legible, at first glance and from the back row; alive ——————————————————————————————————————————————————
+
+def until(tab, condition, seconds=12):
+    """Wait for something on the page; its policy lets nobody evaluate text there."""
+    stop = time.monotonic() + seconds
+    while not tab.evaluate(f"() => {condition}"):
+        assert time.monotonic() < stop, condition
+        tab.wait_for_timeout(50)
+
+
+SIZES = """() => [...document.querySelectorAll('#picture text, #strip text, #legend span, .card *, #claim, #live')]
+  .filter((x) => x.textContent.trim() && x.checkVisibility({visibilityProperty: true}) && !x.children.length)
+  .map((x) => {
+    const svg = x.ownerSVGElement, own = parseFloat(getComputedStyle(x).fontSize) * (x.currentCSSZoom || 1);
+    return [svg ? parseFloat(getComputedStyle(x).fontSize) * x.getScreenCTM().a : own, x.textContent];
+  })"""
+WINDOWS = [  # window, pixels, what is pressed before
+    ({"width": 1280, "height": 720}, 12, []),
+    ({"width": 1920, "height": 1080}, 12, []),
+    ({"width": 850, "height": 700}, 12, []),
+    ({"width": 390, "height": 844}, 11, []),
+    ({"width": 1920, "height": 1080}, 22.8, ["#projector"]),
+    ({"width": 853, "height": 480}, 12, []),  # 1280 × 720 at a browser zoom of 150 %
+    ({"width": 640, "height": 360}, 11, []),  # and of 200 %
+]
+
+
+@pytest.mark.parametrize("T", [2, 12, 50])
+@pytest.mark.parametrize(("window", "least", "pressed"), WINDOWS, ids=lambda x: str(x)[:24])
+def test_no_text_is_smaller_than_a_reader_can_read(visit, window, least, pressed, T):
+    tab = visit(page(traced(T=T), labels=None), viewport=window)
+    for button in pressed:
+        tab.click(button)
+    for moves in ([], ["#in"] * 3, ["#out"] * 5, ["#next", "#next"]):
+        for move in moves:
+            tab.click(move)
+        small = [(round(px, 1), text) for px, text in tab.evaluate(SIZES) if px < least - 0.11]
+        assert not small, small[:8]
+        assert tab.locator("#picture text:visible").count() > 2
+
+
+def test_far_out_stand_words_a_band_and_one_claim(visit):
+    trace = traced(T=12)
+    tab = visit(page(trace, labels=[f"word{k}" for k in range(12)]), viewport={"width": 1280, "height": 720})
+    norms = trace.flow("C").norm
+    left = digits(norms[1] / norms[12])
+    assert tab.inner_text("#claim") == f"{left} of ∂L/∂C at the end is still there at t = 1 “word0”."
+    bands = "() => [...document.querySelectorAll('.band')].filter((x) => x.checkVisibility()).length"
+    assert tab.locator("#picture.far").count() == 1 and tab.evaluate(bands) == 12
+    shown = set(tab.locator(".distant-number:visible").all_text_contents())
+    assert digits(norms[12]) in shown and shown <= {digits(n) for n in norms}
+    assert tab.locator(".node text:visible").count() == 0
+    for _ in range(9):
+        tab.click("#in")
+    assert tab.locator("#picture.far").count() == 0 and tab.locator(".node text:visible").count() > 3
+    assert tab.locator(".lane line").count() == 12
+    tab.click("#fit")
+    assert tab.locator("#picture.far").count() == 1
+
+
+def test_a_zoom_keeps_the_place_and_the_state_in_sight(visit):
+    tab = visit(page(traced(T=12), labels=None), viewport={"width": 1280, "height": 720})
+    stage = tab.locator("#stage").bounding_box()
+    inside = """() => {
+      const s = document.querySelector('#picture').getBoundingClientRect();
+      const boxes = [...document.querySelectorAll('.lane line')].map((line) => line.getBoundingClientRect());
+      return boxes.some((b) => b.y > s.y && b.bottom < s.bottom);
+    }"""
+    for x, y in ((0.5, 0.9), (0.2, 0.1), (0.9, 0.5)):
+        tab.mouse.move(stage["x"] + x * stage["width"], stage["y"] + 60 + y * (stage["height"] - 120))
+        for _ in range(8):
+            tab.mouse.wheel(0, -240)
+            assert tab.evaluate(inside)
+        tab.click("#fit")
+
+
+def test_where_one_is_survives_a_reload_and_is_in_the_address(visit):
+    tab = visit(page(traced(T=6), labels=None))
+    tab.click("[data-lang=zh]")
+    tab.click("#next")
+    tab.click("#next")
+    tab.click("#foldStrip")
+    said_before = said(tab)
+    address = tab.evaluate("location.hash")
+    assert "step=2" in address and "lang=zh" in address and "no-strip=1" in address
+    tab.reload()
+    assert said(tab) == said_before and tab.locator("#navigator:visible").count() == 0
+    assert tab.evaluate("document.documentElement.lang") == "zh-CN"
+    tab.click("#foldStrip")
+    assert tab.locator("#navigator:visible").count() == 1
+
+
+def test_it_plays_and_what_flows_is_seen_to_flow(visit):
+    tab = visit(page(traced(T=2), labels=None), viewport={"width": 1280, "height": 720})
+    tab.click("#play")
+    assert tab.locator(".pulses circle").count() > 0
+    each = "(of) => [...document.querySelectorAll(of[0])].map((x) => Number(x.getAttribute(of[1])))"
+    radii, widths = (tab.evaluate(each, of) for of in ([".pulses circle", "r"], [".gradient.now", "stroke-width"]))
+    assert np.allclose(radii, 2 + 1.1 * np.array(widths))
+    until(tab, "document.querySelector('#next').disabled && !document.querySelector('#pulses')")
+    assert tab.inner_text("#play") == "▶"
+    tab.locator("#stage").focus()
+    tab.keyboard.press("Space")
+    until(tab, "document.querySelector('#play').textContent === '❚❚'")
+    tab.keyboard.press("Space")
+    assert tab.inner_text("#play") == "▶"
+
+
+def test_nothing_moves_where_motion_is_not_wanted(visit):
+    tab = visit(page(traced(T=2), labels=None), reduced_motion="reduce")
+    tab.click("#next")
+    tab.click("#next")
+    assert tab.locator(".pulses").count() == 0

@@ -1,7 +1,7 @@
 // Text has a size in the reader's pixels, at any zoom. What would not fit is not drawn: it comes with nearness. Far out
 // stand the words, the state's way as one band with its numbers, and one claim.
 
-const FAR = 230; // pixels a step; narrower ones show their band alone
+const FAR = 19; // font sizes a step; narrower ones show their band alone
 const pixels = () => Number(getComputedStyle(document.body).getPropertyValue("--px"));
 const near = { fits: 0, scale: 0 }; // how many texts are drawn, and pixels a point
 written.sort((a, b) => a.need - b.need);
@@ -14,7 +14,7 @@ function scaled() {
   while (near.fits < written.length && written[near.fits].need <= room)
     written[near.fits++].made.classList.remove("tight");
   while (near.fits && written[near.fits - 1].need > room) written[--near.fits].made.classList.add("tight");
-  svg.classList.toggle("far", timed && pitch() * near.scale < FAR);
+  svg.classList.toggle("far", timed && pitch() * near.scale < FAR * px);
 }
 const pitch = () => (columns.length > 1 ? columns[1].x - columns[0].x : boxes[0]?.width || 1);
 
@@ -57,7 +57,7 @@ function drawBand() {
     $("pan").prepend(...$("pan").querySelectorAll(".cluster"), lane); // the state's way differs at first glance
     spots.forEach(({ t, value }, k) => {
       const [x, y] = places[k],
-        room = [every(spots.length - 1 - k) * pitch() * 0.94, 400];
+        room = [every(spots.length - 1 - k) * pitch() * 0.94, Number.POSITIVE_INFINITY];
       far.append(...writing([digits(value)], x, y, room, { class: "distant-number" }));
       if (s === sheets.length - 1 || beside)
         far.append(...writing([label(t) || String(t)], x, y, room, { class: "distant-word" }));

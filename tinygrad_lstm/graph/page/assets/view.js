@@ -18,7 +18,7 @@ function show(box) {
   }
 }
 function zoom(factor, x = 0.5, y = 0.5) {
-  const wide = Math.min(home[2] * 3, Math.max(60, view[2] * factor)),
+  const wide = Math.min(Math.max(state.widest, view[2]), Math.max(60, view[2] * factor)),
     high = (wide * view[3]) / view[2];
   show([view[0] + (view[2] - wide) * x, inSight(view[1] + (view[3] - high) * y, high), wide, high]);
 }
@@ -77,8 +77,9 @@ function follow() {
 }
 function whole() {
   // all of it; of a graph without time as much as can be read
-  if (!boxes.length) return opening();
-  frameOn(home[0], home[1], home[2], home[3]);
+  if (boxes.length) frameOn(home[0], home[1], home[2], home[3]);
+  else opening();
+  state.widest = Math.max(view[2], home[2]); // farther away there is nothing to see
 }
 function opening(right = home[0] + home[2]) {
   // as large as the height allows, at the end of time
