@@ -443,7 +443,7 @@ def test_stepping_op_by_op_shows_the_rule_with_its_numbers(visit):
     assert said(tab) == (f"Step {k + 1} of {len(data['ops'])}: t = 4 “box”, o₄ · tanh(C₄) sends back "
                          f"{digits(norm(o.share))} to o₄, {digits(norm(tanh.share))} to tanh(C₄)")  # fmt: skip
     shown = tab.inner_text("#panel")
-    assert "dy · b" in shown and "= ∂L/∂h₄ · tanh(C₄)" in shown and "= ∂L/∂h₄ · o₄" in shown
+    assert "dy · b" in shown and "\n∂L/∂h₄ · tanh(C₄)" in shown and "\n∂L/∂h₄ · o₄" in shown
     table = tab.locator("#panel table").first.locator("tr").all_inner_texts()
     units = data["sheets"][0]["units"]
     for row, array in zip(table[1:], (trace.grad(h), tanh.x.numpy(), o.share), strict=True):
@@ -455,6 +455,30 @@ def test_stepping_op_by_op_shows_the_rule_with_its_numbers(visit):
     assert re.search(r"Arriving at C₃\s+1 of 2 shares have arrived", tab.inner_text("#panel"))
     tab.click("[data-mode=time]")
     assert said(tab).startswith("Step 2 of 5")  # the same place, seen in larger steps
+
+
+def test_single_numbers_have_signs_and_can_be_checked_by_eye(visit):
+    a, b, c, f = (Tensor(np.float64(v), requires_grad=True, name=k) for k, v in
+                  [("a", 2.0), ("b", -3.0), ("c", 10.0), ("f", -2.0)])  # fmt: skip
+    loss = ((a * b).named("e") + c).named("d") * f
+    tab = visit(tl.draw(loss.named("L"), view="ops").html())
+    for _ in range(4):
+        tab.keyboard.press("ArrowRight")
+    shown = tab.inner_text("#panel")
+    assert "∂L/∂e · b" in shown and "(-2) · (-3) = 6" in shown and "(-2) · 2 = -4" in shown
+    assert "‖" not in shown and "( )" not in shown
+    tab.hover("#" + tab.evaluate("Object.entries(data.nodes).find(([, j]) => data.tensors[j].sym === 'c')[0]"))
+    assert "∂L/∂· = -2" in tab.inner_text("#tip") and "scalar" in tab.inner_text("#tip")
+    boxes = tab.evaluate("[...document.querySelectorAll('.node')].map((n) => n.getBBox())"
+                         ".map((b) => [b.x, b.y, b.x + b.width, b.y + b.height])")  # fmt: skip
+    for wire in tab.locator(".edge.forward path").all():  # the line forward begins at its box, not where an arrow ends
+        x, y = wire.evaluate("(p) => { const q = p.getPointAtLength(0); return [q.x, q.y]; }")
+        assert any(a - 2 <= x <= c + 2 and b - 2 <= y <= d + 2 for a, b, c, d in boxes)
+    s = Tensor(np.float64(3.0), requires_grad=True, name="s")
+    tab = visit(tl.draw((s * s).named("y"), view="ops").html())
+    tab.keyboard.press("End")
+    shown = tab.inner_text("#panel")
+    assert shown.count("∂L/∂y · s") == 2 and shown.count("1 · 3 = 3") == 2 and "Σ = 6" in shown
 
 
 def test_every_op_can_be_reached_and_told(visit):
@@ -830,14 +854,17 @@ def test_no_text_is_smaller_than_a_reader_can_read(visit, window, least, pressed
         assert tab.locator("#picture text:visible").count() > 2
 
 
+BANDS = ("() => [...document.querySelectorAll('.band')].map((x) => x.getBoundingClientRect())"
+         ".filter((box) => box.width).map((box) => box.y)")  # fmt: skip
+
+
 def test_far_out_stand_words_a_band_and_one_claim(visit):
     trace = traced(T=12)
     tab = visit(page(trace, labels=[f"word{k}" for k in range(12)]), viewport={"width": 1280, "height": 720})
     norms = trace.flow("C").norm
     left = digits(norms[1] / norms[12])
     assert tab.inner_text("#claim") == f"{left} of ∂L/∂C at the end is still there at t = 1 “word0”."
-    bands = "() => [...document.querySelectorAll('.band')].filter((x) => x.checkVisibility()).length"
-    assert tab.locator("#picture.far").count() == 1 and tab.evaluate(bands) == 12
+    assert tab.locator("#picture.far").count() == 1 and len(tab.evaluate(BANDS)) == 12
     shown = set(tab.locator(".distant-number:visible").all_text_contents())
     assert digits(norms[12]) in shown and shown <= {digits(n) for n in norms}
     assert tab.locator(".node text:visible").count() == 0
@@ -847,6 +874,20 @@ def test_far_out_stand_words_a_band_and_one_claim(visit):
     assert tab.locator(".lane line").count() == 12
     tab.click("#fit")
     assert tab.locator("#picture.far").count() == 1
+
+
+def test_far_out_one_sees_the_path_that_one_follows(visit):
+    data = block(page(traced(T=12, hidden=4), labels=None))
+    tab = visit(page(traced(T=12, hidden=4), labels=None))
+    for k, name in enumerate(["C", "h"]):
+        tab.click(f"[data-path='{k}']")
+        (row,) = [row for one, row in data["sheets"][0]["strip"].items() if one == name]
+        assert f"{digits(row[0] / row[-1])} of ∂L/∂{name} at the end" in tab.inner_text("#claim")
+        found = tab.evaluate(BANDS)
+        assert len(found) == 12 and max(found) - min(found) < 1
+        assert digits(row[-1]) in tab.locator(".distant-number:visible").all_text_contents()
+    tab.click("[data-path='all']")
+    assert "∂L/∂C at the end" in tab.inner_text("#claim") and len(tab.evaluate(BANDS)) == 12
 
 
 def test_a_zoom_keeps_the_place_and_the_state_in_sight(visit):

@@ -93,8 +93,8 @@ LSTM = CellPlan(
     },
     follow={
         "C": frozenset({"C-", "fC", "C", "C pad", "end C"}),
-        "h": frozenset({"h-", "[h ; x]", "f ←", "i ←", "C̃ ←", "o ←", "f", "i", "C̃", "o", "iC", "fC", "C", "tanh C", "h",
-                        "h pad", "end h", "below"}),
+        "h": frozenset({"h-", "[h ; x]", "f ←", "i ←", "C̃ ←", "o ←", "f", "i", "C̃", "o", "h", "h pad", "end h",
+                        "below"}),
     },
     states={"C": (-62, 285), "h": (-62, 30)},
     readout=-48,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from html import escape
 from typing import Any, NamedTuple
@@ -194,13 +195,32 @@ def _arrow(
     if edge.x.size == 1:  # a single number has a sign
         array = graph.trace.edge(edge.out, edge.k).share
         number = float(array.item()) if array is not None else share
-    formula = edge.out.op.formula(edge.k)
+    formula = formula_of(graph, edge)
     label = f", label={quoted(formula, digits(number), ' ')}" if "grad" in show else ""  # the last line: clear of it
     dashed = ", style=dashed" if scale.below(share) else ""
     return (
         f'{start}, class=gradient, dir=back, color="{scale.colour(share)}", penwidth={scale.width(share) * 0.6:.2f}'
         f"{dashed}{label}, edgetooltip={tooltip(f'{formula} = {digits(number)}')}]"
     )
+
+
+def formula_of(graph: Graph, edge: Edge) -> str:
+    """The rule of an edge in the names of this graph: `dy · b` of f · e is "∂L/∂L · f" where these are its nodes.
+
+    A number without a name is written as it is, an array without one as "…".
+    """
+    op, out = edge.out.op, edge.out
+    assert op is not None
+    names = {} if op.variadic else dict(zip(op.inputs, map(_operand, graph.inputs(out)), strict=False))
+    y = cleaned(out.name or "y", 16)
+    names |= {"y": y, "dy": (f"∂L/∂({y})" if "/" in y else f"∂L/∂{y}") if out.name else "dy"}
+    return re.sub(r"(?<![A-Za-z])(dy|[a-z]+)(?![A-Za-z])", lambda word: names.get(word[0], word[0]), op.formula(edge.k))
+
+
+def _operand(x: Tensor) -> str:
+    if x.name:
+        return cleaned(x.name, 16)
+    return (digits(x.item()) if x.item() >= 0 else f"({digits(x.item())})") if x.size == 1 else "…"
 
 
 def _clusters(rooms: Rooms, path: str = "") -> Iterable[str]:

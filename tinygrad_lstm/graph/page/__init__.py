@@ -84,7 +84,7 @@ def _written(
         "inputs": {name: [] if op.variadic else op.inputs for name, op in made.items()},
         "ops": ops, "groups": ends,
         "nodes": {me: one.add(x) for one in numbers for me, x in one.scene.tensors.items()},
-        "wires": {strand.me: [one.add(strand.edges[0].x), rounded(strand.share)] for one in numbers
+        "wires": {strand.me: [one.add(strand.edges[0].x), rounded(one.sent(strand))] for one in numbers
                   for strand in one.scene.strands if strand.edges and strand.share is not None},
         "sheets": [one.facts(sheet.name, more["times"], list(sheet.notes))
                    for one, sheet in zip(numbers, sheets, strict=True)],

@@ -6,6 +6,7 @@ its arrowhead as a tip and a foot; graphviz's own layout of all ops is read into
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from bisect import bisect
@@ -182,13 +183,22 @@ def _engine_box(group: ET.Element, kind: str, me: str, classes: Mapping[str, str
     return part
 
 
+def _border(corners: list[float], wide: float) -> list[float]:
+    """Where an arrow meets its box: the tip, and what its outline of this width sticks out there (a miter)."""
+    (ax, ay), (x, y), (bx, by) = zip(corners[:6:2], corners[1:6:2], strict=True)
+    foot = (ax + bx) / 2, (ay + by) / 2
+    half, far = math.dist((ax, ay), (bx, by)) / 2, math.dist((x, y), foot)
+    out = wide / 2 * math.hypot(half, far) / (half * far)
+    return [_short(x + out * (x - foot[0])), _short(y + out * (y - foot[1]))]
+
+
 def _engine_wire(group: ET.Element, kind: str, me: str, classes: Mapping[str, str]) -> Drawn:
     """An arrow: in thin lines as long as no gradient has come along it."""
     path, head = group.find(f".//{SVG}path"), group.find(f".//{SVG}polygon")
     assert path is not None
     points = [_short(n) for n in _numbers(path.get("d"))]
     corners = _numbers(head.get("points")) if head is not None else []
-    tip = [_short(n) for n in corners[2:4]]
+    tip, wide = [_short(n) for n in corners[2:4]], float(path.get("stroke-width") or 1)
     length = 6.0
     if kind != "edge gradient":
         return {"id": me, "class": classes.get(me, ""), "thin": points, "tip": tip, "head": length}
@@ -197,7 +207,8 @@ def _engine_wire(group: ET.Element, kind: str, me: str, classes: Mapping[str, st
     mine = f"g{me[1:]}"
     gradient = {
         "id": mine, "class": classes.get(mine, ""), "points": points, "tip": tip, "head": length,
-        "width": float(path.get("stroke-width") or 1), "dashed": int(bool(path.get("stroke-dasharray"))),
+        "width": wide, "dashed": int(bool(path.get("stroke-dasharray"))),
         "labels": labels,
     }  # fmt: skip
-    return {"id": me, "class": classes.get(me, ""), "thin": tip + points[2:] if tip else points, "gradient": gradient}
+    thin = _border(corners, wide) + points[2:] if tip else points
+    return {"id": me, "class": classes.get(me, ""), "thin": thin, "gradient": gradient}

@@ -18,7 +18,7 @@ from ..capture import MOVES, Graph, Source, norm, source_of
 from ..picture import cleaned as clean
 from ..picture import digits, small
 from .document import rounded
-from .scene import Scene
+from .scene import Scene, Strand
 
 ENTRIES_SHOWN = 4  # numbers of a tensor that are written out
 BINS = 24  # of a gradient's histogram
@@ -35,6 +35,11 @@ def histogram(array: Array) -> list[Any]:
     with np.errstate(over="ignore"):
         counts = np.histogram(finite, BINS)[0] if 0 < high - low < math.inf else [finite.size]
     return [rounded(low, 4), rounded(high, 4), *map(int, counts)]
+
+
+def amount(array: Array | None) -> float | None:
+    """A single number with its sign, the norm of more; None stays None."""
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else norm(array)
 
 
 class Symbols:
@@ -97,7 +102,10 @@ class Numbers:
         for me, tensor in scene.sums:
             self.totals[tensor.birth].append(me)
         self.arrived: dict[int, list[Array]] = defaultdict(list)
-        self.expected = {visit.tensor.birth: self._expected(visit.tensor) for visit in scene.visits}
+        summed = [visit.tensor for visit in scene.visits]
+        if not scene.rails:  # with time, a weight's sum over all steps would be told at each of its uses
+            summed += [x for x in self.graph.tensors if x.op is None]
+        self.expected = {x.birth: self._expected(x) for x in summed}
 
     def _choose_units(self) -> None:
         """The hidden units whose entries are written out: those with the largest gradients at the end."""
@@ -143,7 +151,7 @@ class Numbers:
         row["y"] = self.entries(values)
         if x.shape[-1:] == (self.hidden,) and len(x.shape) == 2 and self.units:
             row["u"] = 1
-        row["grad"] = rounded(norm(gradient))
+        row["grad"] = rounded(amount(gradient))
         if gradient is not None:
             row["dy"] = self.entries(gradient)
             row["hist"] = histogram(gradient)
@@ -163,7 +171,10 @@ class Numbers:
         groups: list[tuple[Where, list[dict[str, Any]]]] = [(None, [self._start()])]
         for visit in self.scene.visits:
             ins = [self._share(edge, share) for edge, share in self._shares(visit.tensor)]
-            op = {"out": self.add(visit.tensor), "t": visit.t, "node": visit.node, "ins": ins}
+            op: dict[str, Any] = {"out": self.add(visit.tensor), "t": visit.t, "node": visit.node, "ins": ins}
+            inputs = self.graph.inputs(visit.tensor)
+            if len(ins) < len(inputs) <= 3:  # a rule may need what gets no gradient
+                op |= {"args": [self.add(x) for x in inputs]}
             where = None if visit.layer is None else (visit.layer, visit.t)
             if where is not None and groups[-1][0] == where:
                 groups[-1][1].append(op)
@@ -179,6 +190,11 @@ class Numbers:
         assert self.graph.trace is not None
         return self.graph.trace.edge(edge.out, edge.k).share
 
+    def sent(self, strand: Strand) -> float | None:
+        """What flows along an arrow: with its sign where it is one number along one edge."""
+        share = self._sent(strand.edges[0])
+        return amount(share) if share is not None and share.size == 1 == len(strand.edges) else strand.share
+
     def _shares(self, tensor: Tensor) -> Iterator[tuple[Edge, Array]]:
         for k, x in enumerate(self.graph.inputs(tensor)):
             edge = Edge(x, tensor, k)
@@ -188,13 +204,13 @@ class Numbers:
     def _share(self, edge: Edge, share: Array) -> dict[str, Any]:
         """One input of an op: what is sent to it, along which edges of the picture, and the sum there so far."""
         x, here = edge.x, [1, 1]
-        row: dict[str, Any] = {"x": self.add(x), "k": edge.k, "n": rounded(norm(share)), "v": self.entries(share)}
+        row: dict[str, Any] = {"x": self.add(x), "k": edge.k, "n": rounded(amount(share)), "v": self.entries(share)}
         row["ids"] = list(self.wires.get((edge.out.birth, edge.k), []))
         if (expected := self.expected.get(x.birth, 1)) > 1:
             self.arrived[x.birth].append(share)
             total = np.sum(self.arrived[x.birth], axis=0)
             here = [len(self.arrived[x.birth]), expected]
-            row["sum"] = [*here, rounded(norm(total)), self.entries(total)]
+            row["sum"] = [*here, rounded(amount(total)), self.entries(total)]
         if here[0] == here[1]:
             row["ids"] += self.totals.get(x.birth, [])
         return row
@@ -215,25 +231,6 @@ class Numbers:
         return {"out": self.add(root), "t": None, "node": None, "ins": ins, "ids": sorted(ids)}
 
     # — of the layers —
-
-    def ledgers(self) -> dict[str, Any]:
-        """For each layer and step t, the terms of the gradient of the state before it: [norm, part of the total]."""
-        found: dict[str, Any] = {}
-        assert self.graph.trace is not None
-        for layer, rail in enumerate(self.scene.rails):
-            try:
-                flow: Flow[Any] = Flow(self.graph.trace, self.state, rail.name)
-            except LookupError:  # its state has another name, or the layer was called several times
-                continue
-            if sorted(flow.order) != list(range(flow.T + 1)):  # a loop whose steps are not 1 to T
-                continue
-            for t in [t for k, t in self.scene.frames if k == layer]:
-                try:
-                    terms = {name: np.asarray(term, np.float64) for name, term in flow.ledger(t).items()}
-                except (LookupError, IndexError):
-                    continue
-                found[f"{layer} {t}"] = _parts(terms)
-        return found
 
     def strip(self, times: list[int]) -> dict[str, list[float | None]]:
         """The norms of the gradients of each named tensor of the last layer, at all steps of the sequence."""
@@ -260,8 +257,28 @@ class Numbers:
             "name": clean(name, 40), "state": self.state, "layers": len(rails), "steps": len(rails and rails[-1].steps),
             "loss": rounded(root.item()) if root.size == 1 else None, "notes": [clean(note, 200) for note in notes],
             "units": self.units, "rows": self.rows, "parameters": self.parameters(),
-            "ledger": self.ledgers(), "strip": self.strip(times) if rails else {},
+            "ledger": _ledgers(self.scene, self.state), "strip": self.strip(times) if rails else {},
         }  # fmt: skip
+
+
+def _ledgers(scene: Scene, state: str) -> dict[str, Any]:
+    """For each layer and step t, the terms of the gradient of the state before it: [norm, part of the total]."""
+    found: dict[str, Any] = {}
+    assert scene.graph.trace is not None
+    for layer, rail in enumerate(scene.rails):
+        try:
+            flow: Flow[Any] = Flow(scene.graph.trace, state, rail.name)
+        except LookupError:  # its state has another name, or the layer was called several times
+            continue
+        if sorted(flow.order) != list(range(flow.T + 1)):  # a loop whose steps are not 1 to T
+            continue
+        for t in [t for k, t in scene.frames if k == layer]:
+            try:
+                terms = {name: np.asarray(term, np.float64) for name, term in flow.ledger(t).items()}
+            except (LookupError, IndexError):
+                continue
+            found[f"{layer} {t}"] = _parts(terms)
+    return found
 
 
 def _parts(terms: dict[str, Array]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def scene_of(one: Unrolled, scale: Scale, paths: Sequence[str]) -> Scene:
     visits = sorted(_visits(one), key=lambda visit: -visit.tensor.birth)
     return Scene(
         graph, one.rails, {box.me: box.of[2] for box in mine}, [strand for strand, _ in drawn], [*inside, *totals],
-        _called(one), frames, visits, _classes(one, scale, paths, drawn, [me for me, _ in totals]),
+        _called(one), frames, visits, _classes(one, scale, paths, drawn, totals),
     )  # fmt: skip
 
 
@@ -142,7 +142,8 @@ def _host(graph: Graph, tensor: Tensor, step: StepRoles, ids: dict[str, str]) ->
 
 
 def _classes(
-    one: Unrolled, scale: Scale, paths: Sequence[str], drawn: list[tuple[Strand, Line]], totals: list[str]
+    one: Unrolled, scale: Scale, paths: Sequence[str], drawn: list[tuple[Strand, Line]],
+    totals: list[tuple[str, Tensor]],
 ) -> dict[str, str]:  # fmt: skip
     """A part that lies on path k of the page has the class on-k; a graph without this path is not greyed for it."""
     names: dict[str, list[str]] = defaultdict(list)
@@ -168,8 +169,8 @@ def _classes(
     for me in losses:
         names[me].append("loss")
     names[one.title].append("name")
-    for me in totals:
-        names[me] += ["number", "total"]
+    for me, tensor in totals:
+        names[me] += ["number", "total", *(f"on-{k}" for k, path in enumerate(paths) if tensor.name == path)]
     return {me: " ".join(dict.fromkeys(own)) for me, own in names.items() if me}
 
 

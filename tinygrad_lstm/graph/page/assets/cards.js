@@ -2,22 +2,28 @@
 
 const wrap = (text) => (/ [+−·@/] /.test(text) && !/^\[[^\]]*\]$/.test(text) ? `(${text})` : text);
 const partial = (x) => `∂L/∂${wrap(x.sym)}`;
-const size = (x) => x.shape.join(" × ") || "( )";
+const size = (x) => x.shape.join(" × ") || say("scalar");
+const single = (x) => x.shape.every((n) => n === 1); // a single number has a sign, more have a norm
+const measured = (x, what, v) => `${single(x) ? what : `‖${what}‖`} = ${digits(v)}`;
 const bare = (x) => (x.sym === x.eq ? "y" : x.sym); // what has no name is y
 function formula(op, k) {
-  // "dy · b" with the learner's own tensors in place of dy, a, b, x and y
+  // "dy · b"; with the learner's own tensors in place of dy, a, b, x and y; and with their numbers, if all are single
   const out = data.tensors[op.out],
     rule = own(data.rules, out.op),
     names = own(data.inputs, out.op);
-  const operands = Object.fromEntries(
-    names.map((name, j) => [name, data.tensors[op.ins.find((s) => s.k === j)?.x]?.sym]),
-  );
-  const said = { ...operands, y: bare(out) }; // the words are those of our rules
+  const operands = names.map((_, j) => data.tensors[op.args ? op.args[j] : op.ins.find((s) => s.k === j)?.x]);
+  const said = { y: bare(out), dy: out.sym === out.eq ? "dy" : `∂L/∂${wrap(out.sym)}` }; // the words are those of our rules
+  const counted = { y: out.y?.[0], dy: out.dy?.[0] };
+  names.forEach((name, j) => {
+    said[name] = operands[j] && wrap(operands[j].sym);
+    counted[name] = operands[j]?.y?.[0];
+  });
   const text = rule[k] ?? rule[0];
-  const full = text.replace(/(?<![A-Za-z])(dy|a|b|x|y)(?![A-Za-z])/g, (word) =>
-    word === "dy" ? (bare(out) === "y" ? "dy" : `∂L/∂${out.sym}`) : said[word] ? wrap(said[word]) : word,
+  const filled = (table) => text.replace(/(?<![A-Za-z])(dy|[a-z])(?![A-Za-z])/g, (word) => own(table, word) ?? word);
+  const figures = Object.fromEntries(
+    Object.entries(counted).map(([word, v]) => [word, v < 0 ? `(${digits(v)})` : digits(v)]),
   );
-  return [text, full];
+  return [text, filled(said), [out, ...operands].every((x) => x && single(x)) ? filled(figures) : ""];
 }
 const units = (x) => (x.u ? sheetOf(x).units : null);
 function table(rows, unit) {
@@ -41,8 +47,12 @@ function opCard(op) {
   const made = card(place(group(), op) || bare(out), equation(`${bare(out)} = ${out.eq}`, say("forward")));
   for (const share of op.ins) {
     const x = data.tensors[share.x],
-      [rule, full] = formula(op, share.k);
-    made.append(heading(share), equation(rule, "", full === rule ? "" : `= ${full}`));
+      [rule, full, figures] = formula(op, share.k);
+    made.append(heading(share), equation(full, "", full === rule ? "" : rule));
+    if (figures) {
+      made.append(equation(`${figures} = ${digits(share.n)}`)); // all that a table would show
+      continue;
+    }
     const rows = [["dy", out.dy]];
     for (const other of op.ins)
       if (other !== share && data.tensors[other.x].u && x.u)
@@ -55,7 +65,12 @@ function opCard(op) {
 }
 function heading(share) {
   const x = data.tensors[share.x];
-  return el("h3", "", button(share.x, partial(x)), el("span", "", `‖·‖ = ${digits(share.n)} · ${size(x)}`));
+  return el(
+    "h3",
+    "",
+    button(share.x, partial(x)),
+    el("span", "", single(x) ? `= ${digits(share.n)}` : `‖·‖ = ${digits(share.n)} · ${size(x)}`),
+  );
 }
 function startCard(op) {
   const made = card(
@@ -76,7 +91,7 @@ function arrivals(op) {
       const dots = el("span", "dots", ...Array.from({ length: Math.min(n, 12) }, (_, j) => el("i", j < k ? "in" : "")));
       return card(
         say("arrives", x.sym),
-        el("p", "", dots, " ", say("sum", k, n), `; ‖Σ‖ = ${digits(norm)}`),
+        el("p", "", dots, " ", say("sum", k, n), `; ${measured(x, "Σ", norm)}`),
         table(
           [
             ["+", share.v],
@@ -100,14 +115,14 @@ function stepCard(g) {
       if (name) found[`=${name}`] = j;
     }
   const rows = names.filter(([, name]) => `=${name}` in found).map(([, name]) => [name, found[`=${name}`]]);
-  const top = Math.max(...rows.map(([, j]) => data.tensors[j].grad || 0));
+  const top = Math.max(...rows.map(([, j]) => Math.abs(data.tensors[j].grad || 0)));
   made.append(el("h3", "", say("gates")));
   for (const [name, j] of rows) {
     const x = data.tensors[j];
     list.append(
       button(j, `∂L/∂${x.sym}`),
       el("span", "what", called(name) === name ? "" : called(name)),
-      bar(0, (x.grad || 0) / (top || 1), level(x.grad)),
+      bar(0, Math.abs(x.grad || 0) / (top || 1), level(x.grad)),
       el("span", "norm", digits(x.grad)),
     );
   }
@@ -176,7 +191,7 @@ function guide() {
   const labels = el("dl", "labels");
   for (const name of new Set(sheets.flatMap((sheet) => Object.keys(sheet.strip))))
     if (called(name) !== name) labels.append(el("dt", "", name), el("dd", "", called(name)));
-  const lists = sheets.map((sheet) => {
+  const lists = sheets.map((sheet, k) => {
     const list = el("div", "gates");
     for (const j of sheet.parameters) {
       const x = data.tensors[j];
@@ -189,7 +204,7 @@ function guide() {
     }
     return card(
       `${beside ? `${sheet.name} · ` : ""}${say(timed ? "parameters" : "leaves")}`,
-      el("p", "fine", "‖∂L/∂W‖"),
+      el("p", "fine", say(sheets[k].parameters.every((j) => single(data.tensors[j])) ? "signed" : "normed")),
       list,
     );
   });
@@ -232,7 +247,7 @@ function tensorCard(x) {
       units(x),
     ),
   );
-  made.append(el("p", "fine", x.grad === null ? say("none") : `‖${partial(x)}‖ = ${digits(x.grad)}`));
+  made.append(el("p", "fine", x.grad === null ? say("none") : measured(x, partial(x), x.grad)));
   if (x.hist && x.hist.length > 3) made.append(histogram(x.hist));
   return made;
 }

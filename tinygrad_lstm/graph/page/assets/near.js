@@ -24,64 +24,69 @@ function every(k) {
   while (room < 64 && k % (2 * room) === 0) room *= 2;
   return room;
 }
-function drawBand() {
+function drawBands() {
+  // of each net's state; of one net also of the other paths: seen where one follows them
   const far = gather("distant", "distant");
   sheets.forEach((sheet, s) => {
-    const spots = data.times
-      .filter((t) => t >= data.window[0] && t <= data.window[1])
-      .map((t) => {
-        const name = `${sheet.state}${sub(t)}`;
-        const found = Object.entries(data.nodes).find(
-          ([, j]) => data.tensors[j].sym === name && (data.tensors[j].s || 0) === s,
-        );
-        const value = sheet.strip[sheet.state]?.[data.times.indexOf(t)];
-        return found && { t, value, box: $(found[0]).getBBox() };
-      })
-      .filter(Boolean);
-    const lane = gather("lane");
-    const places = spots.map(({ box }) => [box.x + box.width / 2, box.y + box.height / 2]);
-    spots.forEach(({ t, value }, k) => {
-      const [x, y] = places[k],
-        [from] = k ? places[k - 1] : [x - pitch()];
-      const band = shape("line", {
-        x1: from,
-        x2: x,
-        y1: y,
-        y2: y,
-        class: `band q${Math.max(0, level(value ?? null))}`,
-      });
-      band.dataset.t = t;
+    for (const name of beside ? [sheet.state] : new Set([sheet.state, ...data.paths])) {
+      const other = name !== sheet.state,
+        [band, lane] = drawBand(name, s, s === sheets.length - 1 || beside);
+      if (!other) $("pan").prepend(...$("pan").querySelectorAll(".cluster"), lane); // the state's way differs at first glance
+      band.classList.add(`band-${other || !beside ? data.paths.indexOf(name) : "all"}`);
+      band.classList.toggle("other", other);
       far.append(band);
-      lane.append(shape("line", { x1: from, x2: x, y1: y, y2: y }));
-    });
-    $("pan").prepend(...$("pan").querySelectorAll(".cluster"), lane); // the state's way differs at first glance
-    spots.forEach(({ t, value }, k) => {
-      const [x, y] = places[k],
-        room = [every(spots.length - 1 - k) * pitch() * 0.94, Number.POSITIVE_INFINITY];
-      far.append(...writing([digits(value)], x, y, room, { class: "distant-number" }));
-      if (s === sheets.length - 1 || beside)
-        far.append(...writing([label(t) || String(t)], x, y, room, { class: "distant-word" }));
-    });
+    }
   });
   $("pan").append(far);
   written.sort((a, b) => a.need - b.need);
   for (const { made } of written) made.classList.add("tight");
+}
+function drawBand(name, s, worded) {
+  // one line along a path, as thick as a finger, with its numbers and the words; and the lane behind the picture
+  const { strip } = sheets[s];
+  const spots = data.times
+    .filter((t) => t >= data.window[0] && t <= data.window[1])
+    .map((t) => {
+      const found = Object.entries(data.nodes).find(
+        ([, j]) => data.tensors[j].sym === `${name}${sub(t)}` && (data.tensors[j].s || 0) === s,
+      );
+      if (!found) return null;
+      const box = $(found[0]).getBBox();
+      return { t, v: own(strip, name)?.[data.times.indexOf(t)], x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    })
+    .filter(Boolean);
+  const far = gather("path"),
+    lane = gather("lane"),
+    texts = [];
+  spots.forEach(({ t, v, x, y }, k) => {
+    const line = { x1: k ? spots[k - 1].x : x - pitch(), x2: x, y1: y, y2: y };
+    const band = shape("line", { ...line, class: `band q${Math.max(0, level(v ?? null))}` });
+    band.dataset.t = t;
+    far.append(band);
+    lane.append(shape("line", line));
+    const room = [every(spots.length - 1 - k) * pitch() * 0.94, Number.POSITIVE_INFINITY];
+    texts.push(...writing([digits(v)], x, y, room, { class: "distant-number" }));
+    if (worded) texts.push(...writing([label(t) || String(t)], x, y, room, { class: "distant-word" }));
+  });
+  far.append(...texts); // above the line
+  return [far, lane];
 }
 function claim() {
   // what the whole picture says, in one sentence with its number
   if (!timed) return "";
   return sheets
     .map((sheet) => {
-      const row = sheet.strip[sheet.state] || [],
+      const followed = beside ? sheet.state : (data.paths[state.path] ?? sheet.state),
+        row = own(sheet.strip, followed) || [],
         first = row.findIndex((v) => v !== null && v !== undefined),
         end = row[row.length - 1];
       if (first < 0 || !(end > 0)) return "";
-      const name = `∂L/∂${sheet.state}`,
+      const name = `∂L/∂${followed}`,
         share = row[first] / end,
         where = say("at", data.times[first], label(data.times[first]));
       const text = say("claim", name, share > 10 ? `${digits(share)} ×` : digits(share), where);
       return beside ? `${sheet.name}: ${text}` : text;
     })
     .filter(Boolean)
-    .join(" · ");
+    .join(" ");
 }

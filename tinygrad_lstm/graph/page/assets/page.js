@@ -31,6 +31,7 @@ function spoke(lang) {
 function followPath(k) {
   for (const j of data.paths.keys()) svg.classList.toggle(`follow-${j}`, j === k);
   state.path = k;
+  $("claim").textContent = state.at ? "" : claim();
   pressed("paths", "path", k === null ? "all" : String(k));
 }
 
@@ -122,7 +123,7 @@ document.body.classList.toggle("beside", beside);
 legend("‖∂L/∂·‖");
 begin(words);
 pressed("modes", "mode", state.mode);
-if (timed) drawBand();
+if (timed) drawBands();
 whole();
 state.start = view;
 go(0, true);

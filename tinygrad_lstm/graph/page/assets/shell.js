@@ -63,17 +63,12 @@ const percent = (share) =>
     .replace("-", "−")} %`;
 const portion = (share) =>
   share > 0 && share < 0.001 ? `${digits(100 * share)} %` : share > 10 ? `${digits(share)} ×` : percent(share); // a tiny part is not 0
-const level = (v) =>
-  v === null
-    ? -1
-    : v <= data.low
-      ? 0
-      : v >= data.high
-        ? data.levels - 1
-        : Math.min(
-            data.levels - 1,
-            Math.floor((data.levels * Math.log(v / data.low)) / Math.log(data.high / data.low)),
-          );
+const level = (v) => {
+  // of a size: a single number's sign is not seen in its colour
+  if (v === null) return -1;
+  const part = Math.log(Math.abs(v) / data.low) / Math.log(data.high / data.low);
+  return Math.min(data.levels - 1, Math.max(0, Math.floor(data.levels * part)) || 0);
+};
 
 function el(tag, kind, ...children) {
   // an element with a class; text children are text, whatever they hold

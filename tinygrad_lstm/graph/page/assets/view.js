@@ -110,9 +110,10 @@ function about(target) {
       `${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`,
       ...(x.eq && x.eq !== x.sym ? [`= ${x.eq}`] : []),
       `${say("shape")} ${size(x)}`,
-      `‖∂L/∂·‖ = ${digits(x.grad)}`,
+      measured(x, "∂L/∂·", x.grad),
     ];
   }
   const wire = own(data.wires, part.id.replace("e", "g"));
-  return wire && [`→ ${partial(data.tensors[wire[0]])}`, `‖·‖ = ${digits(wire[1])}`];
+  const x = wire && data.tensors[wire[0]];
+  return wire && [`→ ${partial(x)}`, single(x) ? digits(wire[1]) : `‖·‖ = ${digits(wire[1])}`];
 }
