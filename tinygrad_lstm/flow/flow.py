@@ -51,8 +51,9 @@ class Flow(StateHistory, Generic[Of]):
     def ledger(self, t: int) -> dict[str, Array]:
         """The terms, by path, whose sum is dL/dC_{t−1}, of the state before step t (1 to T). Each has its shape.
 
-        "highway": from C_t with all gates held fixed; "readout": from what was read at t − 1 (the loss, the next
-        layer); "f", "i", "C̃", "o": through that gate of step t, back by h_{t−1} (and by C_{t−1}, with peepholes).
+        "highway" (of a cell without gates: "recurrence"): from C_t with all gates held fixed; "readout": from what was
+        read at t − 1 (the loss, the next layer); "f", "i", "C̃", "o": through that gate of step t, back by h_{t−1} (and
+        by C_{t−1}, with peepholes).
         """
         return ledger(self, t)
 

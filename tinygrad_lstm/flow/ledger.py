@@ -20,7 +20,7 @@ def ledger(history: StateHistory, t: int) -> dict[str, Array]:
     if not 1 <= t <= history.T:
         raise IndexError(f"flow: step {t} does not exist; t runs from 1 to {history.T}.")
     target, steps = history.made(history.recurrence.prior(t)), history.recurrence.steps
-    terms = {"highway": _through(history, t, [x for x in steps[t] if x.name in STATES], target)}
+    terms = {history.direct: _through(history, t, [x for x in steps[t] if x.name in STATES], target)}
     terms["readout"] = _readout(history, t, target)
     for gate in history.gates:
         terms[gate] = _through(history, t, history.recurrence.called(gate, t), target)

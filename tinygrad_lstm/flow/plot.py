@@ -14,7 +14,8 @@ from .highway import Highway
 from .ledger import ledger
 from .states import StateHistory
 
-COLOURS = {"highway": "#1b7837", "readout": "#7f7f7f", "f": "#d95f02", "i": "#7570b3", "C̃": "#e7298a", "o": "#66a6d9"}
+COLOURS = {"highway": "#1b7837", "recurrence": "#1b7837", "readout": "#7f7f7f", "f": "#d95f02", "i": "#7570b3",
+           "C̃": "#e7298a", "o": "#66a6d9"}  # fmt: skip
 
 
 def plot(history: StateHistory, highway: Highway) -> Any:
@@ -38,12 +39,13 @@ def plot(history: StateHistory, highway: Highway) -> Any:
     time = np.arange(history.T + 1)
     figure = Plot(figsize=(9, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    curves = ((history.norm, f"|∂L/∂{history.name}ₜ|", "o-"), (highway.norms, "pure highway", "s--"))
+    alone = "pure highway" if history.gates else "recurrence alone"
+    curves = ((history.norm, f"|∂L/∂{history.name}ₜ|", "o-"), (highway.norms, alone, "s--"))
     for values, label, style in curves:
         shown = np.where(values > 0, values, np.nan)
         above.semilogy(time, shown, style, label=label, markersize=3, color="#1f4e79" if style == "o-" else "#1b7837")
     above.set_ylabel("norm")
-    life = f"the pure highway's half-life {highway.half_life:.3g} steps"
+    life = f"{alone}: half-life {highway.half_life:.3g} steps"
     above.set_title(f"Gradient of {history.name} in {history.place}; {life}")
     above.grid(alpha=0.3)
     above.legend()

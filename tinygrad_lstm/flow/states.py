@@ -72,6 +72,11 @@ class StateHistory:
         """The names of the cell's gates and candidate, in the order in which they were made."""
         return self.recurrence.gates
 
+    @property
+    def direct(self) -> str:
+        """What the way from state to state is called: only where gates hold it open is it a highway."""
+        return "highway" if self.gates else "recurrence"
+
     def at(self, x: Tensor) -> int | None:
         """The step of this recurrence in which x was made."""
         return self.recurrence.at(x)

@@ -13,12 +13,13 @@ from .states import StateHistory
 
 def table(history: StateHistory, highway: Highway, labels: Sequence[Any] | None = None) -> str:
     """One line for each t, newest first. See `Flow.table`."""
-    names = ["readout", "highway", *history.gates]
+    names = ["readout", history.direct, *history.gates]
     keeping = next((gate for gate in ("f", "z") if gate in history.gates), None)
     mean = f"{'mean ' + keeping:>8}" if keeping else ""
     weights = highway.weights() if highway.is_written else None
     heads = [f"|∂L/∂{history.name}|", *names, *(["written"] if weights is not None else [])]
-    lines = [f"{'t':>4}  {'read':<10}{mean}" + "".join(f"{head:>10}" for head in heads)]
+    wide = max(10, *(len(head) + 2 for head in names))
+    lines = [f"{'t':>4}  {'read':<10}{mean}" + "".join(f"{head:>{wide}}" for head in heads)]
     for t, following in zip(reversed(history.order), [0, *reversed(history.order)], strict=False):
         after = ledger(history, following) if following else {}
         norms = [f"{norm(after[name]):.2e}" if after else "–" for name in names]
@@ -27,6 +28,7 @@ def table(history: StateHistory, highway: Highway, labels: Sequence[Any] | None 
         if keeping:
             gates = history.recurrence.called(keeping, t)
             mean = f"{f'{gates[0].numpy().mean():.3f}' if gates else '':>8}"
-        norms += [f"{weights[t - 1]:.2e}" if t else ""] if weights is not None else []
-        lines.append(f"{t:>4}  {word:<10.10}{mean}{history.norm[t]:>10.2e}" + "".join(f"{n:>10}" for n in norms))
+        numbers = [f"{history.norm[t]:.2e}", *norms]
+        numbers += [f"{weights[t - 1]:.2e}" if t else ""] if weights is not None else []
+        lines.append(f"{t:>4}  {word:<10.10}{mean}" + "".join(f"{n:>{wide}}" for n in numbers))
     return "\n".join(lines)

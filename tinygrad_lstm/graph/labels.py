@@ -47,7 +47,7 @@ def _tiled_label(row: LayerRow, role: str, tensor: Tensor, names: list[str], t: 
         made = f"{' '.join(names) or '@'} ·" if names else "@"
     elif names:
         made = f"{made} {' '.join(names)}"
-    return f"{made} {tensor.name}" if tensor.name and kind != "point" else made
+    return f"{tensor.name} = {made}" if tensor.name and kind != "point" else made
 
 
 def role_name(row: LayerRow, role: str, t: int) -> str:

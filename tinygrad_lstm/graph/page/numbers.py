@@ -17,6 +17,7 @@ from ...tensor import Array, Tensor
 from ..capture import MOVES, Graph, Source, norm, source_of
 from ..picture import cleaned as clean
 from ..picture import digits, small
+from ..roles import Rail
 from .document import rounded
 from .scene import Scene, Strand
 
@@ -258,7 +259,22 @@ class Numbers:
             "loss": rounded(root.item()) if root.size == 1 else None, "notes": [clean(note, 200) for note in notes],
             "units": self.units, "rows": self.rows, "parameters": self.parameters(),
             "ledger": _ledgers(self.scene, self.state), "strip": self.strip(times) if rails else {},
+            "called": _called(rails[-1]) if rails else {},
         }  # fmt: skip
+
+
+def _called(rail: Rail) -> dict[str, str]:
+    """What the named tensors of a step are: the scope in which each was made says it, not its letter."""
+    usual = {"C": "cell state", "h": "hidden state", "x": "input"}
+    found: dict[str, str] = {}
+    step = rail.steps[-1]
+    for name in [*rail.cell.states, *rail.cell.named, "x"]:
+        if (x := step.tensors.get(name)) is None:
+            continue
+        room = x.scope.rpartition("/")[2]
+        word = usual.get(name) or ("" if x.op is None or place_of(room) or room == "padding" else clean(room, 40))
+        found |= {name: word} if word else {}
+    return found
 
 
 def _ledgers(scene: Scene, state: str) -> dict[str, Any]:

@@ -164,7 +164,7 @@ function ledgerCard(sheet, t, ledger) {
     const title = el(
       "span",
       "what",
-      own(NAMES, name) && !["highway", "readout"].includes(name) ? `${name} · ${called(name)}` : called(name),
+      own(sheet.called, name) ? `${name} · ${called(name, sheet)}` : called(name, sheet),
     );
     list.append(title, stair, el("span", "norm", digits(norm)), el("span", "part", percent(share)));
   });
@@ -189,8 +189,8 @@ const equation = (text, kind, more) =>
 function guide() {
   const made = card(say("how"), ...say("guide").map((text) => el("p", "", text)), el("p", "fine", say("keys")));
   const labels = el("dl", "labels");
-  for (const name of new Set(sheets.flatMap((sheet) => Object.keys(sheet.strip))))
-    if (called(name) !== name) labels.append(el("dt", "", name), el("dd", "", called(name)));
+  for (const [name, word] of Object.entries(Object.assign({}, ...sheets.map((sheet) => sheet.called))))
+    labels.append(el("dt", "", name), el("dd", "", term(word)));
   const lists = sheets.map((sheet, k) => {
     const list = el("div", "gates");
     for (const j of sheet.parameters) {

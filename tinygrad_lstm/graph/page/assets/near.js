@@ -72,21 +72,15 @@ function drawBand(name, s, worded) {
   return [far, lane];
 }
 function claim() {
-  // what the whole picture says, in one sentence with its number
+  // what the whole picture says, in one sentence with its number; of several nets on one base, as in the panel
   if (!timed) return "";
-  return sheets
-    .map((sheet) => {
-      const followed = beside ? sheet.state : (data.paths[state.path] ?? sheet.state),
-        row = own(sheet.strip, followed) || [],
-        first = row.findIndex((v) => v !== null && v !== undefined),
-        end = row[row.length - 1];
-      if (first < 0 || !(end > 0)) return "";
-      const name = `∂L/∂${followed}`,
-        share = row[first] / end,
-        where = say("at", data.times[first], label(data.times[first]));
-      const text = say("claim", name, share > 10 ? `${digits(share)} ×` : digits(share), where);
-      return beside ? `${sheet.name}: ${text}` : text;
-    })
-    .filter(Boolean)
-    .join(" ");
+  if (beside) return sheets.map((sheet) => `${sheet.name}: ${fate(sheet)}`).join(" · ");
+  const name = data.paths[state.path] ?? sheets[0].state,
+    row = own(sheets[0].strip, name) || [],
+    first = row.findIndex((v) => v !== null && v !== undefined),
+    end = row[row.length - 1];
+  if (first < 0 || !(end > 0)) return "";
+  const share = row[first] / end,
+    where = say("at", data.times[first], label(data.times[first]));
+  return say("claim", `∂L/∂${name}`, share > 10 ? `${digits(share)} ×` : digits(share), where);
 }

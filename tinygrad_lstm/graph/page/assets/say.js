@@ -2,6 +2,7 @@
 
 const ledgersOf = (g) =>
   g.at.map(([k, layer]) => [sheets[k], own(sheets[k].ledger, `${layer} ${g.t}`)]).filter(([, found]) => found);
+const called = (name, sheet = sheets[0]) => term(own(sheet.called, name) ?? name); // as the scope it was made in
 function place(g, op) {
   // "RNN, layer 2, t = 7 “john”"
   const t = op ? op.t : g.t,
@@ -14,8 +15,7 @@ function place(g, op) {
 }
 function sentence() {
   if (state.note) return state.note;
-  if (state.at === 0)
-    return beside ? [...sheets.map((sheet) => `${sheet.name}: ${fate(sheet)}`), say("walk")].join(" · ") : say("whole");
+  if (state.at === 0) return say("whole");
   const n = ends().length - 1,
     g = group(),
     op = current();
@@ -46,7 +46,7 @@ function sentence() {
     "live",
     state.at,
     n,
-    `${place(g)} · ‖${name}‖ = ${digits(ledger.norm)}${say("comma")}${say("mainly", called(top), percent(share))}`,
+    `${place(g)} · ‖${name}‖ = ${digits(ledger.norm)}${say("comma")}${say("mainly", called(top, sheet), percent(share))}`,
   );
 }
 function tell() {

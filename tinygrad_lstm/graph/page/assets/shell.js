@@ -20,22 +20,19 @@ const WORDS = {
     at: (t, w) => `t = ${t}${w ? `「${w}」` : ""}`,
   },
 };
-const NAMES = {
-  // [English, 中文]
-  C: ["cell state", "元胞状态"],
-  h: ["hidden state", "隐藏状态"],
-  x: ["input", "输入"],
-  f: ["forget gate", "遗忘门"],
-  i: ["input gate", "输入门"],
-  C̃: ["candidate", "候选值"],
-  o: ["output gate", "输出门"],
-  z: ["update gate", "更新门"],
-  r: ["reset gate", "重置门"],
-  n: ["candidate", "候选值"],
-  c: ["cell state", "元胞状态"],
-  g: ["candidate", "候选值"],
-  highway: ["highway", "高速通道"],
-  readout: ["readout", "读出"],
+const TERMS = {
+  "cell state": "元胞状态",
+  "hidden state": "隐藏状态",
+  input: "输入",
+  "forget gate": "遗忘门",
+  "input gate": "输入门",
+  candidate: "候选值",
+  "output gate": "输出门",
+  "update gate": "更新门",
+  "reset gate": "重置门",
+  highway: "高速通道",
+  recurrence: "循环连接",
+  readout: "读出",
 };
 const spoken = { lang: "en" };
 
@@ -45,7 +42,7 @@ const say = (key, ...args) => {
   const word = WORDS[spoken.lang][key];
   return args.length ? word(...args) : word;
 };
-const called = (name) => (own(NAMES, name) || [name, name])[spoken.lang === "zh" ? 1 : 0];
+const term = (word) => (spoken.lang === "zh" ? (own(TERMS, word) ?? word) : word);
 const sub = (n) => String(n).replace(/\d/g, (d) => "₀₁₂₃₄₅₆₇₈₉"[d]);
 
 function digits(v) {
