@@ -965,6 +965,46 @@ def test_it_plays_and_what_flows_is_seen_to_flow(visit):
     assert tab.inner_text("#play") == "▶"
 
 
+def test_predict_then_see(visit):
+    """What is not yet guessed is nowhere: not in the picture, the strip, the cards, a tip or at the end."""
+    trace = traced(T=6)
+    norms = trace.flow("C").norm
+    tab = visit(page(trace, labels=None))
+    tab.click("#predict")
+    assert not tab.inner_text("#claim") and tab.locator("#strip rect.veiled").count() == 6 * 7
+    assert tab.locator("text.number:visible").count() == 0 and tab.locator(".distant-number:visible").count() == 0
+    assert "?" in tab.inner_text("#panel") and "Hidden until" in said(tab)
+    for key in ("End", "ArrowRight", "ArrowRight", "End", " "):
+        tab.keyboard.press(key)
+    assert said(tab).startswith("Step 1 of 7") and tab.locator("#next").is_disabled()
+    assert tab.inner_text("#asked") == "Back through this step: compared with ‖∂L/∂C₆‖, is ‖∂L/∂C₅‖ …"
+    tab.evaluate("choose(data.tensors.findIndex((x) => x.sym === 'C₃'))")
+    assert "Hidden until you have guessed." in tab.inner_text("#panel .chosen")
+    tab.evaluate("choose(null)")
+    right = 0
+    for k, t in enumerate(range(6, 0, -1), 1):
+        ratio = norms[t - 1] / norms[t]
+        truth = "smaller" if ratio < 0.9 else "larger" if ratio > 1.1 else "same"
+        guess = truth if k % 2 else {"smaller": "larger", "larger": "same", "same": "smaller"}[truth]
+        if k == 3:
+            tab.keyboard.press({"smaller": "1", "same": "2", "larger": "3"}[guess])
+        else:
+            tab.click(f"[data-guess={guess}]")
+        right += guess == truth
+        sub = "₀₁₂₃₄₅₆"
+        verdict = "Right" if guess == truth else "No"
+        assert said(tab).startswith(f"{verdict}: ‖∂L/∂C{sub[t - 1]}‖ is ") and f"{right} of {k} guessed" in said(tab)
+        assert float(re.search(r" is ([\d.]+) ×", said(tab))[1]) == pytest.approx(ratio, rel=0.01)
+        assert tab.locator("#strip rect.veiled").count() == (t - 1) * 7
+    assert not tab.locator("#question").is_visible()
+    tab.keyboard.press("Home")
+    assert "still there" in tab.inner_text("#claim") and "?" not in tab.inner_text("#panel")
+    tab.click("#predict")
+    tab.keyboard.press("End")
+    assert said(tab).startswith("Step 7 of 7"), "without the game all steps can be reached at once"
+    assert tab.locator("#predict").is_visible() and not visit(tl.draw(two()).html()).locator("#predict").is_visible()
+
+
 def test_nothing_moves_where_motion_is_not_wanted(visit):
     tab = visit(page(traced(T=2), labels=None), reduced_motion="reduce")
     tab.click("#next")

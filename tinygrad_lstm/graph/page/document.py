@@ -24,8 +24,8 @@ DARK = ("#3b4654", "#5d5568", "#8a5a6b", "#bb6457", "#e08150", "#f6b35c", "#ffe9
 
 # Each script has one job, and they run in this order, as one.
 SCRIPTS = {
-    "page": ("shell.js", "words.js", "draw.js", "state.js", "say.js", "cards.js", "plots.js", "strip.js", "view.js",
-             "near.js", "alive.js", "page.js"),
+    "page": ("shell.js", "words.js", "draw.js", "state.js", "say.js", "predict.js", "cards.js", "plots.js", "strip.js",
+             "view.js", "near.js", "alive.js", "page.js"),
     "history": ("shell.js", "history.js"),
 }
 

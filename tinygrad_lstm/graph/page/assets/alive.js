@@ -4,7 +4,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const play = { timer: null, every: 1100 }; // milliseconds a step
 function toggle() {
   if (play.timer !== null) return stop();
-  if (state.at === ends().length - 1) go(0);
+  if (state.at === farthest()) go(0);
   play.timer = setInterval(advance, play.every);
   $("play").textContent = "❚❚";
   advance();
@@ -16,7 +16,7 @@ function stop() {
 }
 function advance() {
   go(state.at + 1);
-  if (state.at === ends().length - 1) stop();
+  if (state.at === farthest()) stop();
 }
 function flowing() {
   // a pulse along each wire of this step, as large as what it carries; it runs as the gradient does, to the arrowhead
@@ -44,6 +44,7 @@ function remember() {
   const facts = { lang: spoken.lang, step: state.at, mode: state.mode, path: state.path ?? "" };
   if (view !== state.start) facts.zoom = view.map((n) => Math.round(n)).join();
   for (const fold of ["no-strip", "no-panel", "projector"]) if (document.body.classList.contains(fold)) facts[fold] = 1;
+  if (state.predicting) facts.predict = 1;
   history.replaceState(null, "", `#${new URLSearchParams(facts)}`);
 }
 function recall() {
@@ -53,6 +54,7 @@ function recall() {
   if (timed && ["time", "op"].includes(facts.get("mode"))) change(facts.get("mode"));
   const path = Number.parseInt(facts.get("path"), 10);
   if (path < data.paths.length) followPath(path);
+  if (facts.has("predict") && QUESTIONS.length) predict(true);
   fitted();
   const step = Number.parseInt(facts.get("step"), 10);
   if (step > 0) go(step);

@@ -199,7 +199,7 @@ function guide() {
         button(j, x.sym),
         el("span", "what", x.shape.join(" × ")),
         el("span", ""),
-        el("span", "norm", digits(x.grad)),
+        el("span", "norm", gradientOf(j)),
       );
     }
     return card(
@@ -214,7 +214,8 @@ function guide() {
     ...lists.filter((_, k) => sheets[k].parameters.length),
   ];
 }
-function tensorCard(x) {
+function tensorCard(j) {
+  const x = data.tensors[j];
   const made = card(
     `${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`,
     x.eq ? equation(`${bare(x)} = ${x.eq}`, say("forward")) : "",
@@ -237,18 +238,11 @@ function tensorCard(x) {
     );
   }
   if (x.v) fact("range", x.v.map(digits).join(" · "));
+  made.append(facts, table([[say("values"), x.y], ...(known(j) ? [[say("gradient"), x.dy, "result"]] : [])], units(x)));
   made.append(
-    facts,
-    table(
-      [
-        [say("values"), x.y],
-        [say("gradient"), x.dy, "result"],
-      ],
-      units(x),
-    ),
+    el("p", "fine", !known(j) ? say("veiled") : x.grad === null ? say("none") : measured(x, partial(x), x.grad)),
   );
-  made.append(el("p", "fine", x.grad === null ? say("none") : measured(x, partial(x), x.grad)));
-  if (x.hist && x.hist.length > 3) made.append(histogram(x.hist));
+  if (known(j) && x.hist && x.hist.length > 3) made.append(histogram(x.hist));
   return made;
 }
 function choose(j) {

@@ -65,7 +65,9 @@ function drawBand(name, s, worded) {
     far.append(band);
     lane.append(shape("line", line));
     const room = [every(spots.length - 1 - k) * pitch() * 0.94, Number.POSITIVE_INFINITY];
-    texts.push(...writing([digits(v)], x, y, room, { class: "distant-number" }));
+    const [number] = writing([digits(v)], x, y, room, { class: "distant-number" });
+    number.dataset.t = t;
+    texts.push(number);
     if (worded) texts.push(...writing([label(t) || String(t)], x, y, room, { class: "distant-word" }));
   });
   far.append(...texts); // above the line

@@ -15,6 +15,7 @@ function spoke(lang) {
     text.textContent = lang === "zh" ? (own(CAPTIONS, text.dataset.en) ?? text.dataset.en) : text.dataset.en;
   }
   $("modes").hidden = !timed;
+  $("predict").hidden = !QUESTIONS.length;
   $("paths").hidden = !data.paths.length;
   $("paths").replaceChildren(
     ...[null, ...data.paths.keys()].map((k) => {
@@ -31,7 +32,7 @@ function spoke(lang) {
 function followPath(k) {
   for (const j of data.paths.keys()) svg.classList.toggle(`follow-${j}`, j === k);
   state.path = k;
-  $("claim").textContent = state.at ? "" : claim();
+  $("claim").textContent = state.at || open() ? "" : claim();
   pressed("paths", "path", k === null ? "all" : String(k));
 }
 
@@ -40,7 +41,7 @@ const clicks = {
   home: () => go(0),
   back: () => go(state.at - 1),
   next: () => go(state.at + 1),
-  end: () => go(ends().length - 1),
+  end: () => go(farthest()),
   in: () => zoom(0.8),
   out: () => zoom(1.25),
   fit: whole,
@@ -105,7 +106,9 @@ $("strip").addEventListener("pointermove", (event) => {
     event,
     found && [
       say("at", t, label(t)),
-      ...(row ? [`${beside ? `${row.sheet.name} ` : ""}‖∂L/∂${row.name}${sub(t)}‖ = ${digits(row.values[k])}`] : []),
+      ...(row && !hides(t)
+        ? [`${beside ? `${row.sheet.name} ` : ""}‖∂L/∂${row.name}${sub(t)}‖ = ${digits(row.values[k])}`]
+        : []),
     ],
   );
 });
@@ -114,6 +117,7 @@ new ResizeObserver(fitted).observe($("stage"));
 new ResizeObserver(drawStrip).observe($("navigator"));
 $("play").addEventListener("click", toggle);
 $("projector").addEventListener("click", () => fold("projector"));
+$("predict").addEventListener("click", () => predict(!state.predicting));
 $("foldStrip").addEventListener("click", () => fold("no-strip"));
 $("foldPanel").addEventListener("click", () => fold("no-panel"));
 

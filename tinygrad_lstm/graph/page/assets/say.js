@@ -15,7 +15,7 @@ function place(g, op) {
 }
 function sentence() {
   if (state.note) return state.note;
-  if (state.at === 0) return say("whole");
+  if (state.at === 0) return say(state.predicting ? "veiled" : "whole");
   const n = ends().length - 1,
     g = group(),
     op = current();
@@ -52,17 +52,18 @@ function sentence() {
 function tell() {
   const said = sentence();
   $("live").textContent = said;
-  $("claim").textContent = state.at ? "" : claim();
+  $("claim").textContent = state.at || open() ? "" : claim();
   $("claim").hidden = !$("claim").textContent;
   $("slider").setAttribute("aria-valuetext", said);
   $("home").disabled = $("back").disabled = state.at === 0;
-  $("next").disabled = $("end").disabled = state.at === ends().length - 1;
+  $("next").disabled = $("end").disabled = state.at === farthest();
+  veil();
   moveCursor();
   panel();
 }
 function panel() {
   const cards = [];
-  if (state.chosen !== null) cards.push(tensorCard(data.tensors[state.chosen]));
+  if (state.chosen !== null) cards.push(tensorCard(state.chosen));
   if (beside && state.mode === "time") cards.push(leftCard());
   if (state.at === 0) cards.push(...guide());
   else if (starting()) cards.push(...data.ops.slice(...marked).map(startCard));

@@ -6,7 +6,16 @@ const sheets = data.sheets,
   timed = data.times.length > 0;
 const svg = $("picture"),
   home = data.picture.view;
-const state = { at: 0, mode: timed ? "time" : "op", path: data.follow, chosen: null, note: "", start: null, widest: 0 };
+const state = {
+  at: 0,
+  mode: timed ? "time" : "op",
+  path: data.follow,
+  chosen: null,
+  note: "",
+  start: null,
+  widest: 0,
+  predicting: false,
+};
 let view = home.slice(),
   marked = [0, 0],
   hidden = 0,
@@ -30,7 +39,7 @@ function reveal(done, from) {
   for (const box of boxed) if (!boxes.includes(box)) box.classList.remove("now");
   for (const box of boxes) if (!boxed.includes(box)) box.classList.add("now");
   boxed = boxes;
-  if (state.at > 0 !== svg.classList.contains("stepping")) svg.classList.toggle("stepping");
+  svg.classList.toggle("stepping", state.at > 0 || state.predicting);
   for (let k = Math.min(hidden, done); k < Math.max(hidden, done); k++)
     for (const part of parts[k]) part.classList.toggle("later", k >= done);
   for (let k = marked[0]; k < marked[1]; k++) mark(k, false);
@@ -42,7 +51,7 @@ function mark(k, on) {
   nodes[k]?.classList.toggle("now", on);
 }
 function go(at, quiet) {
-  state.at = Math.max(0, Math.min(ends().length - 1, at));
+  state.at = Math.max(0, Math.min(farthest(), at));
   state.note = "";
   reveal(ends()[state.at], state.at ? ends()[state.at - 1] : ends()[0]);
   $("slider").max = ends().length - 1;

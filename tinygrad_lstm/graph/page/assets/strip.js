@@ -23,16 +23,18 @@ function drawStrip() {
     x = (k) => edge + k * wide;
   for (const row of strip.rows) {
     picture.append(shape("text", { x: edge - 8, y: top(row) + strip.high - 4, class: "row" }, title(row)));
-    for (const [k, value] of row.values.entries())
-      picture.append(
-        shape("rect", {
-          class: value === null ? "none" : `q${level(value)}`,
-          x: x(k),
-          y: top(row),
-          width: Math.max(0.8, wide - (wide > 6 ? 1 : 0)),
-          height: strip.high - 1,
-        }),
-      );
+    for (const [k, value] of row.values.entries()) {
+      const cell = shape("rect", {
+        class: value === null ? "none" : `q${level(value)}`,
+        x: x(k),
+        y: top(row),
+        width: Math.max(0.8, wide - (wide > 6 ? 1 : 0)),
+        height: strip.high - 1,
+      });
+      cell.dataset.t = data.times[k];
+      cell.classList.toggle("veiled", hides(data.times[k]));
+      picture.append(cell);
+    }
     const k = beside && row.name === row.sheet.state ? data.times.indexOf(gone(row.sheet)) : -1;
     if (k >= 0)
       picture.append(

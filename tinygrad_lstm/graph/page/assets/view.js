@@ -110,7 +110,7 @@ function about(target) {
       `${beside ? `${sheetOf(x).name} · ` : ""}${x.sym}`,
       ...(x.eq && x.eq !== x.sym ? [`= ${x.eq}`] : []),
       `${say("shape")} ${size(x)}`,
-      measured(x, "∂L/∂·", x.grad),
+      ...(known(j) ? [measured(x, "∂L/∂·", x.grad)] : []),
     ];
   }
   const wire = own(data.wires, part.id.replace("e", "g"));
