@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -339,12 +340,49 @@ def test_two_models_are_traced_beside_each_other(here, capsys):
     words = ("trace", "rnn.safetensors", "--beside", "lstm.safetensors", "--text", "mary lost her box", "--out")
     code, out, err = run(capsys, *words, "two.html")
     assert (code, err) == (0, "") and out.count("the model expects") == 2 and "picture: two.html" in out
-    assert "rnn · rnn" in (page := (here / "two.html").read_text("utf-8")) and "lstm · lstm" in page
+    facts = json.loads(re.search(r'"data">(.*?)</script>', (here / "two.html").read_text("utf-8"), re.DOTALL)[1])
+    assert [sheet["name"] for sheet in facts["sheets"]] == ["rnn", "lstm"], "the kind of cell is said once"
+    first = re.findall(r"the model expects: '(.*?)' ([\d.]+)%", out)
+    assert [sheet["answer"][0] for sheet in facts["sheets"]] == [f"“box” → {word} {p} %" for word, p in first]
     assert run(capsys, *words, "two.svg", "--view", "strip")[0] == 2
     assert run(capsys, "train", "copying", "--out", "other.safetensors", *SMALL)[0] == 0
     code, _, err = run(capsys, "trace", "rnn.safetensors", "--beside", "other.safetensors", "--text", "mary lost",
                        "--out", "x.html")  # fmt: skip
     assert code == 2 and err.count("\n") == 1 and not (here / "x.html").exists()
+
+
+def test_steps_are_counted_from_one(here, capsys):
+    assert run(capsys, "train", "pronouns", "--out", "m.safetensors", *SMALL)[0] == 0
+    words = ("trace", "m.safetensors", "--text", "mary lost her box", "--out", "x.svg", "--at")
+    for at, word in (("1", "mary"), ("3", "her"), ("-1", "box"), ("-4", "mary")):
+        code, out, _ = run(capsys, *words, at)
+        t = int(at) % 5
+        assert code == 0 and out.startswith(f"after t = {t}, '{word}', the model") and f"\n{t:>4}  {word}" in out
+    for at in ("0", "5", "-5"):
+        code, out, err = run(capsys, *words, at)
+        assert (code, out) == (2, "") and "t = 1 to 4" in err
+
+
+def test_a_long_table_is_shortened_and_has_dates(here, capsys):
+    rows = [f"2024-{k // 28 + 1:02}-{k % 28 + 1:02},{k % 7 + k / 100:g}" for k in range(140)]
+    (here / "days.csv").write_text("\n".join(["day,value", *rows]), "utf-8")
+    assert run(capsys, "train", "days.csv", "--column", "value", "--out", "m.safetensors", *SMALL)[0] == 0
+    code, out, _ = run(capsys, "trace", "m.safetensors", "--csv", "days.csv", "--out", "days.html")
+    lines = [line for line in out.splitlines() if re.match(r" +\d+  ", line)]
+    assert code == 0 and 30 < len(lines) <= 42 and out.startswith("after t = 140 (2024-05-28) the model predicts")
+    assert lines[0].split()[:2] == ["140", "2024-05-28"] and lines[-1].split()[0] == "0"
+    assert [int(line.split()[0]) for line in lines][:20] == [*range(140, 120, -1)]
+    assert "2024-05-28" in (here / "days.html").read_text("utf-8")
+
+
+def test_a_closed_pipe_loses_no_picture(here, capsys):
+    assert run(capsys, "train", "pronouns", "--out", "m.safetensors", *SMALL)[0] == 0
+    command = [sys.executable, "-m", "tinygrad_lstm", "trace", "m.safetensors", "--text", "mary lost her box",
+               "--out", "x.svg"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=here) as process:
+        process.stdout.close()
+        process.stderr.read()
+    assert (here / "x.svg").stat().st_size > 1000
 
 
 def test_compiled_steps_that_are_not_there_are_told_before_training_begins(here, capsys, monkeypatch):

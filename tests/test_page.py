@@ -708,6 +708,25 @@ def test_inside_a_notebook_s_sandboxed_frame(visit):
     assert inner.locator("#live").inner_text() == "Step 1 of 5: the gradient enters the picture from the right"
 
 
+    strip = inner.locator("#strip svg").bounding_box()
+    assert strip["width"] > 0.4 * tab.locator("iframe").bounding_box()["width"], "the frame had no size when it opened"
+
+
+def test_whose_loss_it_is_stands_at_the_right_end(visit):
+    said = ["his 99.8 %", "her 0.2 %"]
+    trace = traced()
+    tab = visit(tl.draw(trace, labels=WORDS, answer=said).html())
+    assert tab.inner_text("#answer") == "“box” → his 99.8 % · her 0.2 %"
+    assert "“box” → his 99.8 %\nher 0.2 %" in tl.draw(trace, labels=WORDS, answer=said).dot.replace("\\n", "\n")
+    assert "his 99.8 %" not in tl.draw(trace, labels=WORDS, answer=said, steps=(1, 2)).dot, "its end is not drawn"
+    tab = visit(tl.draw(two(), answer=[said, ["it 50.0 %"]]).html())
+    assert tab.inner_text("#answer") == "RNN: his 99.8 % · her 0.2 % LSTM: it 50.0 %"
+    with pytest.raises(ValueError, match="1 answers for 2 graphs"):
+        tl.draw(two(), answer=[said])
+    with pytest.raises(TypeError, match="should be a list of texts"):
+        tl.draw(trace, answer="his")
+
+
 @pytest.mark.parametrize("size", [(1400, 900), (900, 700), (600, 800)])
 @pytest.mark.parametrize("many", [1, 2])
 def test_nothing_is_wider_than_the_window(visit, size, many):
@@ -756,6 +775,23 @@ def test_a_printed_page_holds_the_picture(visit):
     tab.emulate_media(media="print")
     size = tab.evaluate("(r => [r.width, r.height])(document.getElementById('picture').getBoundingClientRect())")
     assert size[0] > 300 and size[1] > 300, "the canvas has not collapsed"
+
+
+@pytest.mark.parametrize("T", [2, 12, 50])
+@pytest.mark.parametrize("window", [(1920, 1080), (1280, 720), (390, 844)])
+def test_on_paper_the_strip_is_whole_and_text_is_legible(visit, T, window):
+    """Sheets are 210 mm wide, 190 between the margins: 718 px."""
+    tab = visit(page(traced(T=T), labels=None), viewport=dict(zip(("width", "height"), window, strict=True)))
+    tab.evaluate("printed(true)")
+    tab.emulate_media(media="print")
+    right = "document.querySelector('{}').getBoundingClientRect().right"
+    assert tab.evaluate(right.format("#strip rect.window")) <= tab.evaluate(right.format("#strip svg")) <= 700
+    texts = "[...document.querySelectorAll('#picture text')]"
+    heights = tab.evaluate(texts + ".map((x) => x.getBoundingClientRect().height)")
+    assert min(height for height in heights if height) > 10.9
+    tab.emulate_media(media="screen")
+    tab.evaluate("printed(false)")
+    assert tab.locator("#stage").bounding_box()["width"] > min(600, window[0] - 20)
 
 
 # — the page of a training ———————————————————————————————————————————————————————————————————————————————————

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import numpy as np
 import typer
 
 if TYPE_CHECKING:
+    from ..flow.flow import Flow
     from ..flow.trace import Trace
     from ..tasks import Task
     from ..tasks.base import Array
+    from ..tensor import Tensor
     from ..training.model import SequenceModel
+
+
+NAMED = 0.001  # the probability from which an alternative is named at the end of a picture
+LINES = 40  # of a longer table so many are printed: the newest, and others at even distances
+
+
+class Asked(NamedTuple):
+    """A question to a model: the backward pass from its answer, a word for each step, what the model and the answers
+    are called in a picture, and what is said of them."""
+
+    trace: Trace
+    labels: list[str]
+    name: str
+    answer: list[str]
+    told: list[str]
+    flow: Flow[Trace]
 
 
 def trace(
@@ -22,7 +40,7 @@ def trace(
     text: Annotated[str | None, typer.Option(help="What is read: a text, or the words of the task.")] = None,
     csv: Annotated[Path | None, typer.Option(help="What is read: the model's column of this table.")] = None,
     column: Annotated[str | None, typer.Option(help="Of --csv: header or number; by default as in training.")] = None,
-    at: Annotated[int, typer.Option(help="The step whose answer is asked for, from 0; −1 is the last one.")] = -1,
+    at: Annotated[int, typer.Option(help="The step t whose answer is asked for, from 1; −1 is the last one.")] = -1,
     target: Annotated[str | None, typer.Option(help="The answer to go back from; the likeliest by default.")] = None,
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
     view: Annotated[str, typer.Option(help="time, strip, cells, rolled or ops.")] = "time",
@@ -40,27 +58,32 @@ def trace(
     if beside is not None and view != "time":
         raise ValueError(f"--beside: two models stand in --view time, not in {view}")
     check_place(out, model=False)
-    ask = partial(_traced, text=text, csv=csv, column=column, at=at, target=target, follow=follow, layer=layer)
-    measured, labels, name = ask(model)
-    what: Trace | dict[str, Trace] = measured
-    if beside is not None:
-        print(f"\n{beside}:")
-        other, others, second = ask(beside)
-        if len(others) != len(labels):
-            raise ValueError(
-                f"--beside {beside}: reads this in {len(others)} steps and {model} in {len(labels)}; "
-                "step by step they cannot be compared"
-            )
-        what = {name: measured, second if second != name else f"{second} (2)": other}
-    tl.draw(what, view=cast(ViewName, view), follow=follow, labels=None if view == "ops" else labels).save(out)
+    ask = partial(_asked, text=text, csv=csv, column=column, at=at, target=target, follow=follow, layer=layer)
+    asked = [ask(path) for path in (model, beside) if path is not None]
+    first, last = asked[0], asked[-1]
+    if len(last.labels) != len(first.labels):
+        raise ValueError(
+            f"--beside {beside}: reads this in {len(last.labels)} steps and {model} in {len(first.labels)}; "
+            "step by step they cannot be compared"
+        )
+    labels = None if view == "ops" else first.labels
+    draw = partial(tl.draw, view=cast(ViewName, view), follow=follow, labels=labels)
+    if beside is None:
+        drawing = draw(first.trace, answer=first.answer)
+    else:
+        name = last.name if last.name != first.name else f"{last.name} (2)"
+        drawing = draw({first.name: first.trace, name: last.trace}, answer=[first.answer, last.answer])
+    drawing.save(out)  # before anything is printed: a reader who closes the pipe early loses no picture
+    for path, one in zip((model, beside), asked, strict=False):
+        print("\n".join([*([f"\n{path}:"] if path is beside else []), *one.told, *_table(one.flow, one.labels)]))
     print(f"picture: {out}")
 
 
-def _traced(
+def _asked(
     model: Path, *, text: str | None, csv: Path | None, column: str | None, at: int, target: str | None,
     follow: str | None, layer: int | None,
-) -> tuple[Trace, list[str], str]:  # fmt: skip
-    """Ask a model, print its answer and the ledger. The trace, a label for each step, and what the model is called."""
+) -> Asked:  # fmt: skip
+    """Ask a model, and go back from its answer."""
     import tinygrad_lstm as tl
 
     from ..training.model import load_model
@@ -69,34 +92,62 @@ def _traced(
     if task is None:
         raise ValueError(f"{model}: was trained on no task, so there is no way to read a text or a table for it")
     x, labels = _read(task, text, csv, column)
-    if not -len(labels) <= at < len(labels):
-        raise ValueError(f"--at {at}: there are {len(labels)} steps, from 0 to {len(labels) - 1} (or −1 for the last)")
-    end = at % len(labels) + 1  # what comes after that step has no part in its answer
+    T = len(labels)
+    if not (1 <= at <= T or -T <= at < 0):
+        raise ValueError(f"--at {at}: there are {T} steps, t = 1 to {T} (or −1 for the last)")
+    end = at if at > 0 else T + 1 + at  # what comes after that step has no part in its answer
     x, labels = x[:end], labels[:end]
     prediction = net.eval()(x[None])
-    answer = prediction.y[0, -1]
-    if task.kind == "classify":
-        assert task.vocabulary is not None or task.answers is not None
-        names = task.answers or task.vocabulary or ()
-        token = int(answer.numpy().argmax()) if target is None else _token(names, target)
-        loss = tl.nn.cross_entropy(prediction.y[:, -1], np.array([token]))
-        print(f"after {labels[-1]!r} (step {end - 1}) the model expects: {_expects(names, answer.numpy())}")
-        print(f"traced: the loss of {names[token]!r}, −ln p = {loss.item():.4g}\n")
-    else:
-        if target is not None:
-            raise ValueError("--target is for models that choose among answers; this one gives a number")
-        loss = answer.sum()
-        value = float(np.ravel(task.decode(answer.numpy()))[0])
-        print(f"after step {end - 1} the model predicts {value:.6g}; traced: this prediction\n")
+    loss, answer, told = _answer(task, prediction.y[:, -1], target, f"t = {end}", labels[-1])
     measured = tl.trace(loss)
     states = {x.name for x in measured.tensors}
     flow = measured.flow("C" if "C" in states and follow != "h" else "h", layer=layer or _last(net))
-    print(flow.table(labels))
-    print("\nreadout: from the answer. highway: from the state after it, gates held fixed. Then: through each gate.")
+    cell = net.config()["cell"]
+    name = model.stem if model.stem == cell else f"{cell} · {model.stem}"
+    return Asked(measured, labels, name, answer, [*told, ""], flow)
+
+
+def _answer(
+    task: Task, y: Tensor, target: str | None, when: str, word: str
+) -> tuple[Tensor, list[str], list[str]]:  # fmt: skip
+    """The loss to go back from, what the answers are called, the traced one first, and what is said of them."""
+    import tinygrad_lstm as tl
+
+    if task.kind != "classify":
+        if target is not None:
+            raise ValueError("--target is for models that choose among answers; this one gives a number")
+        value = float(np.ravel(task.decode(y.numpy()[0]))[0])
+        told = f"after {when} ({word}) the model predicts {value:.6g}; traced: this prediction"
+        return y.sum(), [f"{value:.6g}"], [told]
+    assert task.vocabulary is not None or task.answers is not None
+    names, logits = task.answers or task.vocabulary or (), y.numpy()[0]
+    chances = np.exp(logits - logits.max())
+    chances /= chances.sum()
+    likely = [int(k) for k in np.argsort(-chances)[:5]]
+    token = likely[0] if target is None else _token(names, target)
+    loss = tl.nn.cross_entropy(y, np.array([token]))
+    named = [k for k in dict.fromkeys([token, *likely]) if k == token or chances[k] >= NAMED]
+    expects = ", ".join(f"{names[k]!r} {chances[k]:.1%}" for k in likely)
+    return loss, [f"{names[k]} {100 * chances[k]:.1f} %" for k in named], [
+        f"after {when}, {word!r}, the model expects: {expects}",
+        f"traced: the loss of {names[token]!r}, −ln p = {loss.item():.4g}",
+    ]  # fmt: skip
+
+
+def _table(flow: Flow[Trace], labels: list[str]) -> list[str]:
+    """The ledger, of a long sequence some lines, and how to read it."""
+    head, *lines = flow.table(labels).splitlines()
+    if len(lines) > LINES:
+        newest, rest = lines[: LINES // 2], lines[LINES // 2 :]
+        every = -(-len(rest) // (LINES // 2))
+        kept = [line for k, line in enumerate(reversed(rest)) if k % every == 0]  # t = 0 is among them
+        lines = [*newest, f"   … and of the {len(rest)} lines before them one in {every}", *reversed(kept)]
+    direct = "from the state after it" + ", gates held fixed" * bool(flow.gates)
+    told = [f"readout: from the answer. {flow.direct}: {direct}." + " Then: through each gate." * bool(flow.gates)]
     if flow.name == "C":
-        print("written: what the step put into C and is there at the end, times ∂L/∂C; below 0 it lowers the loss.")
-    print(f"half-life of the pure highway: {flow.half_life:.3g} steps")
-    return measured, labels, f"{net.config()['cell']} · {model.stem}"
+        told.append("written: what the step put into C and is left at the end, times ∂L/∂C; below 0: it lowers L.")
+    alone = "the pure highway" if flow.gates else "the recurrence alone"
+    return [head, *lines, "", *told, f"half-life of {alone}: {flow.half_life:.3g} steps"]
 
 
 def _read(task: Task, text: str | None, csv: Path | None, column: str | None) -> tuple[Array, list[str]]:
@@ -114,12 +165,6 @@ def _token(names: tuple[str, ...], target: str) -> int:
     if target not in names:
         raise ValueError(f"--target {target!r} is not among the model's answers: {' '.join(names[:40])}")
     return names.index(target)
-
-
-def _expects(names: tuple[str, ...], logits: Array) -> str:
-    p = np.exp(logits - logits.max())
-    p /= p.sum()
-    return ", ".join(f"{names[k]!r} {p[k]:.1%}" for k in np.argsort(-p)[:5])
 
 
 def _last(net: SequenceModel) -> int | None:

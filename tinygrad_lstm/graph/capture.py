@@ -18,7 +18,7 @@ from ..flow.trace import Trace
 from ..tensor import Array, Tensor, values
 
 __all__ = [
-    "MOVES", "Edge", "Graph", "Source", "leaf_behind", "moved_from", "norm", "parameter_behind", "place_of",
+    "MOVES", "Edge", "Graph", "Source", "amount", "leaf_behind", "moved_from", "norm", "parameter_behind", "place_of",
     "source_of",
 ]  # fmt: skip
 
@@ -47,6 +47,11 @@ def source_of(tensor: Tensor) -> Source | None:
 def norm(array: Array | None) -> float | None:
     """The length of an array as one vector; None stays None."""
     return None if array is None else numerics.norm(array)
+
+
+def amount(array: Array | None) -> float | None:
+    """A single number with its sign, the norm of more; None stays None."""
+    return float(array.item()) if array is not None and array.size == 1 else norm(array)
 
 
 class Graph:

@@ -22,6 +22,7 @@ GAP = 44  # between two steps; the lane for h is in its middle
 PADDED = 60  # how much wider a step is in which some rows have ended
 LIFT = 70  # between two layers
 UNDER = 140  # between two graphs in one picture
+ANSWERS = 4  # that are named: the one whose loss it is, and some alternatives
 LONG = 100  # above so many steps small print and hover texts would only make the file heavy
 Arrows = list[tuple[str, str, list[Edge], float | None]]  # role, role, the edges between them, what flows back
 
@@ -69,12 +70,15 @@ class View(NamedTuple):
 class Unrolled:
     """Some steps of the layers of one graph, in a picture that others may share.
 
-    `name` is what the graph is called there, `under` another that is placed already, below this one.
+    `name` is what the graph is called there, `under` another that is placed already, below this one; `answer` is what
+    the net says, with which the gradient begins.
     """
 
     def __init__(
-        self, graph: Graph, rails: list[Rail], view: View, name: str = "", under: Unrolled | None = None
+        self, graph: Graph, rails: list[Rail], view: View, name: str = "", under: Unrolled | None = None,
+        answer: Sequence[str] = (),
     ) -> None:  # fmt: skip
+        self.answer = answered(answer, view.labels) if rails[-1].steps[-1].t <= view.last else []
         self.graph, self.rails, self.view, self.name = graph, rails, view, name
         self.picture: Picture = under.picture if under else Picture()
         self.lines: list[Line] = []
@@ -127,6 +131,12 @@ class Unrolled:
         """Print a shape below a node."""
         if "shape" in self.view.show:
             self.picture.text((at[0], at[1] - 27), str(tensor.shape))
+
+
+def answered(answer: Sequence[str], labels: Sequence[str] | None) -> list[str]:
+    """What the net says after the last word: “opened” → his 99.8 %, and the alternatives."""
+    word = f"“{labels[-1]}” → " if labels and answer else ""
+    return [f"{word}{text}" if k == 0 else text for k, text in enumerate(answer[:ANSWERS])]
 
 
 class LayerRow:

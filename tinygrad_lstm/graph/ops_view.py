@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..flow.edge import Edge
 from ..flow.recurrence import place_of
 from ..tensor import Tensor
-from .capture import Graph, norm
+from .capture import Graph, amount
 from .dot import FONT, quoted, tooltip
 from .page import page_of_ops
 from .picture import INK, LOOKS, NUMBER, Scale, cleaned, digits, small
@@ -173,10 +173,7 @@ def _box(graph: Graph, tensor: Tensor, me: str, show: Collection[str]) -> str:
         lines.append(str(tensor.shape))
     gradient = graph.grad(tensor)
     if "grad" in show and _known(graph, tensor):
-        if gradient is not None and tensor.size == 1:
-            lines.append(f"grad {digits(float(gradient.item()))}")
-        else:
-            lines.append(f"‖grad‖ {digits(norm(gradient))}" if tensor.size > 1 else "grad –")
+        lines.append(f"{'grad' if tensor.size == 1 else '‖grad‖'} {digits(amount(gradient))}")
     _, _, _, fill, border = LOOKS[kind_of(tensor)]
     return (
         f'{me} [id={me}, class={kind_of(tensor)}, label={quoted(*lines)}, fillcolor="{fill}", color="{border}", '
@@ -191,10 +188,7 @@ def _arrow(
     start = f"{x} -> {out} [id=e{out[1:]}_{edge.k}"
     if share is None or graph.trace is None:
         return f"{start}, class=forward]"
-    number = share
-    if edge.x.size == 1:  # a single number has a sign
-        array = graph.trace.edge(edge.out, edge.k).share
-        number = float(array.item()) if array is not None else share
+    number = amount(graph.trace.edge(edge.out, edge.k).share) if edge.x.size == 1 else share
     formula = formula_of(graph, edge)
     label = f", label={quoted(formula, digits(number), ' ')}" if "grad" in show else ""  # the last line: clear of it
     dashed = ", style=dashed" if scale.below(share) else ""

@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from .capture import Graph
 from .layout import LayerRow, Line, Unrolled
 from .nodes import node
-from .picture import LOOKS, Point
+from .picture import INK, LOOKS, Point
 from .roles import StepRoles
 from .routes import Slot, corners_of, trimmed
 
@@ -37,7 +37,7 @@ def readout(row: LayerRow, step: StepRoles, name: str, tensor: Tensor, ids: dict
         ways = [sheet.graph.share(later)] if later else shares
         _arrow(row, start, end, Line(start, end, [], later or outside, ways, name, sheet.is_lit(lit)))
         if outside and not later:  # one way to the loss: the same share flows on both parts of it
-            loss = _loss(sheet, slot.at(slot.width + 167, at[1] - slot.low))
+            loss = _loss(sheet, slot.at(slot.width + 167, at[1] - slot.low), step is final)
             _arrow(row, end, loss, Line(end, loss, [], outside, shares, name, sheet.is_lit(lit)), number=True)
             return
     if outside and any(share != 0 for share in shares):  # 0: the loss reads other steps alone
@@ -45,7 +45,7 @@ def readout(row: LayerRow, step: StepRoles, name: str, tensor: Tensor, ids: dict
             place = (at[0], slot.low + (cell.readout if name == "h" else cell.height + 42))
         else:
             place = slot.at(slot.width - 24, cell.height + 30 if name in cell.lines else cell.readout)
-        loss = ids[f"loss {place}"] = ids.get(f"loss {place}") or _loss(sheet, place)
+        loss = ids[f"loss {place}"] = ids.get(f"loss {place}") or _loss(sheet, place, step is final)
         _arrow(row, start, loss, Line(start, loss, [], outside, shares, name, sheet.is_lit(lit)), number=True)
 
 
@@ -119,13 +119,17 @@ def _feeds(graph: Graph, tensor: Tensor, upper: StepRoles) -> bool:
     return False
 
 
-def _loss(sheet: Unrolled, at: Point) -> str:
+def _loss(sheet: Unrolled, at: Point, is_last: bool) -> str:
+    """The box of the loss; at the end of time what the net says stands below it."""
     root = sheet.graph.roots[0]
     me = sheet.picture.box(
         at, "loss", "loss" if root.size == 1 else "output", faint=sheet.lit is not None,
         hover=f"everything after the layer, up to {root.describe()}",
     )  # fmt: skip
     sheet.places[me] = at, LOOKS["loss"][:2]
+    if is_last and sheet.answer and not sheet.view.rolled:
+        sheet.picture.text((at[0], at[1] - 20 - 5 * len(sheet.answer)), *sheet.answer, size=9, colour=INK, of="answer")
+        sheet.answer = []
     return me
 
 

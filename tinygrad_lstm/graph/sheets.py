@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .capture import Graph, norm
+from .capture import Graph, amount
 from .layout import GAP, Unrolled, View, between, widths_of
 from .picture import GREY, NUMBER, Picture, Scale, digits
 from .placing import place
@@ -13,12 +13,13 @@ from .roles import Rail
 
 
 class Sheet(NamedTuple):
-    """One graph of a picture or page: its name, its layers, and what there is to say about it."""
+    """One graph of a picture or page: its name, its layers, what there is to say about it, and whose loss it is."""
 
     name: str
     graph: Graph
     rails: list[Rail]
     notes: Sequence[str] = ()
+    answer: Sequence[str] = ()
 
 
 def stacked(sheets: Sequence[Sheet], view: View) -> list[Unrolled]:
@@ -30,7 +31,7 @@ def stacked(sheets: Sequence[Sheet], view: View) -> list[Unrolled]:
     for sheet in reversed(sheets):
         under = unrolled[0] if unrolled else None
         name = sheet.name if len(sheets) > 1 else ""
-        one = Unrolled(sheet.graph, sheet.rails, view._replace(times=times, pitch=pitch), name, under)
+        one = Unrolled(sheet.graph, sheet.rails, view._replace(times=times, pitch=pitch), name, under, sheet.answer)
         unrolled.insert(0, place(one))
     return unrolled
 
@@ -90,14 +91,16 @@ def _table(one: Unrolled, y: float) -> float:
         layer = f" of {one.name}" * bool(one.name) + (f" of layer {k}" if len(one.rails) > 1 else "")
         if one.rails[0].way != one.rails[-1].way:
             layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
-        one.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and ‖∂L/∂·‖", 9, GREY)
+        sizes = {min(parameter.size, 2) for parameter in used.values()}
+        what = ", of a single number ".join({2: "‖∂L/∂·‖", 1: "∂L/∂·"}[size] for size in sorted(sizes, reverse=True))
+        one.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and {what}", 9, GREY)
         y -= 14
         for number, birth in enumerate(sorted(used)):
             parameter = used[birth]
             name = parameter.name or "?"
             at = (wide / 2 + (number % across) * (wide + 6), y - (number // across) * (high + 6))
             top = f"{name}  {'×'.join(map(str, parameter.shape))}" if one.shows("shape") else name
-            total = digits(norm(one.graph.grad(parameter)))
+            total = digits(amount(one.graph.grad(parameter)))
             hover, size = parameter.describe(), (wide, high)
             one.picture.box(at, "table", top, total, hover=hover, size=size, fontsize=8)
         y -= (-(-len(used) // across)) * (high + 6) + 10

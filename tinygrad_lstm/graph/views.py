@@ -36,7 +36,7 @@ Drawable = Tensor | Trace
 def draw(
     what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: ViewName = "time", follow: str | None = None,
     steps: Window = None, show: Shown | Iterable[Shown] = ("shape", "grad"), backward: bool = True,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None, answer: Sequence[str] | Sequence[Sequence[str]] = (),
 ) -> Drawing:  # fmt: skip
     """A picture of what led to a tensor and, over it, of the gradient that travels back.
 
@@ -51,6 +51,8 @@ def draw(
         show: "shape" and "grad": what is printed; everything is there on hover.
         backward: False draws the way forward alone.
         labels: one word for each step, printed at its head (time) or under its column (strip).
+        answer: what the net says at the end, ["his 99.8 %", "her 0.2 %"]: first the answer whose loss this is, then
+            alternatives. They stand at the loss (time). Of several graphs, such a list for each.
 
     Raises ValueError where the view is unknown, or cannot show this graph; the message says which one can.
     """
@@ -64,9 +66,9 @@ def draw(
         if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
             if view != "time":
                 raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
-            return _beside(what, follow=follow, window=steps, show=show, backward=backward, labels=labels)
+            return _beside(what, answer, follow=follow, window=steps, show=show, backward=backward, labels=labels)
         graph = _captured(what, view, steps, backward)
-        return VIEWS[view](graph, follow=follow, window=steps, show=show, labels=labels)
+        return VIEWS[view](graph, follow=follow, window=steps, show=show, labels=labels, answer=_line_by_line(answer))
 
 
 @contextmanager
@@ -101,16 +103,22 @@ def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph
     return Graph.of(trace(what) if isinstance(what, Tensor) and what.size == 1 and what.requires_grad else what)
 
 
-def _paged(drawing: Drawing, graph: Graph, **settings: Any) -> Drawing:
+def _paged(drawing: Drawing, graph: Graph, answer: Sequence[str], **settings: Any) -> Drawing:
     """The same, with an interactive page where there is a gradient to walk with."""
     if graph.trace is not None:
-        drawing.page = lambda: page_of([_sheet(graph)], **settings)
+        drawing.page = lambda: page_of([_sheet(graph, answer)], **settings)
     return drawing
 
 
-def _sheet(graph: Graph, name: str = "") -> Sheet:
+def _sheet(graph: Graph, answer: Sequence[str] = ()) -> Sheet:
     rails, notes = layers_of(graph)
-    return Sheet(name or rails[-1].cell.title, graph, rails, notes)
+    return Sheet(rails[-1].cell.title, graph, rails, notes, answer)
+
+
+def _line_by_line(answer: Any) -> Sequence[str]:
+    if isinstance(answer, str) or not all(isinstance(text, str) for text in answer):
+        raise TypeError(f'draw: answer={answer!r} should be a list of texts, ["his 99.8 %", "her 0.2 %"].')
+    return answer
 
 
 def _check_window(window: Window) -> None:
@@ -122,7 +130,8 @@ def _check_window(window: Window) -> None:
 
 
 def _time(
-    graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, view: str = "time"
+    graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, answer: Sequence[str],
+    view: str = "time",
 ) -> Drawing:  # fmt: skip
     rails, notes = layers_of(graph, named=view == "cells", both=True)
     first, last = window or (min(1, rails[-1].steps[0].t), rails[-1].steps[-1].t)
@@ -136,9 +145,9 @@ def _time(
     if view == "rolled":
         notes.insert(0, f"one step stands for {shown}: smallest … largest norm over time, coloured by the largest")
     asked = View(first, last, follow, tuple(show), labels, rolled=view == "rolled")
-    unrolled = place(Unrolled(graph, rails, asked))
+    unrolled = place(Unrolled(graph, rails, asked, answer=answer))
     drawing = Drawing(dot_of(finished([unrolled], [title, *notes])), "neato", title)
-    return _paged(drawing, graph, follow=follow, window=window, labels=labels) if view == "time" else drawing
+    return _paged(drawing, graph, answer, follow=follow, window=window, labels=labels) if view == "time" else drawing
 
 
 def _check_size(rails: list[Rail], first: int, last: int, view: str) -> int:
@@ -174,15 +183,18 @@ def _title(graph: Graph, rails: list[Rail], window: Window, name: str) -> str:
 
 
 def _beside(
-    what: Sequence[Drawable] | Mapping[str, Drawable], *, follow: str | None, window: Window, show: Collection[str],
-    backward: bool, labels: Sequence[str] | None,
+    what: Sequence[Drawable] | Mapping[str, Drawable], answers: Sequence[Any], *, follow: str | None, window: Window,
+    show: Collection[str], backward: bool, labels: Sequence[str] | None,
 ) -> Drawing:  # fmt: skip
     """Several graphs, one above the other, on one scale."""
     if not 1 <= len(what) <= BESIDE:
         raise ValueError(f"draw: {len(what)} graphs; one to {BESIDE} can stand one above the other.")
     each = what.values() if isinstance(what, Mapping) else what
     graphs = [_captured(one, "time", window, backward) for one in each]
-    sheets = [_sheet(graph) for graph in graphs]
+    if answers and len(answers) != len(graphs):
+        raise ValueError(f"draw: {len(answers)} answers for {len(graphs)} graphs; there must be one list for each.")
+    said = [_line_by_line(one) for one in answers] or [()] * len(graphs)
+    sheets = [_sheet(graph, one) for graph, one in zip(graphs, said, strict=True)]
     names = list(what) if isinstance(what, Mapping) else _numbered([sheet.name for sheet in sheets])
     sheets = [sheet._replace(name=str(name)) for sheet, name in zip(sheets, names, strict=True)]
     times = [step.t for sheet in sheets for step in sheet.rails[-1].steps]
@@ -205,13 +217,15 @@ def _numbered(names: list[str]) -> list[str]:
     return [f"{name} {names[: k + 1].count(name)}" if names.count(name) > 1 else name for k, name in enumerate(names)]
 
 
-def _strip(graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any) -> Drawing:
+def _strip(
+    graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, answer: Sequence[str]
+) -> Drawing:  # fmt: skip
     if graph.trace is None and not any(tensor.grad is not None for tensor in graph.tensors if tensor.op):
         raise ValueError("draw: a strip shows gradients: give it a loss (a single number) or a trace.")
-    return _paged(strip_drawing(graph, window, labels), graph, follow=follow, window=window, labels=labels)
+    return _paged(strip_drawing(graph, window, labels), graph, answer, follow=follow, window=window, labels=labels)
 
 
-def _ops(graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any) -> Drawing:
+def _ops(graph: Graph, *, window: Window, show: Collection[str], **others: Any) -> Drawing:
     return ops_drawing(graph, window, show)
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from .base import Array, Batch, Split, Task, TaskError, read, utf8
 # international sunspot number version 1, as kept by the US National Geophysical Data Center and the data set "sunspots"
 # of the package statsmodels, which marks it as public domain.
 SUNSPOTS = Path(__file__).with_name("sunspots.csv")
+TIMES = {"year", "month", "week", "day", "date", "time", "datetime", "timestamp", "日期", "时间", "年", "年份", "月份"}
+DATE = re.compile(r"\d{1,4}[-/]\d{1,2}([-/]\d{1,4}.*)?$|\d{1,2}\.\d{1,2}\.\d{2,4}|\d{4}年")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +80,12 @@ class Series(Task):
         return f"saying that nothing changes has loss {((whole.x - whole.target) ** 2).mean():.4f}"
 
     def read_table(self, path: str | Path, column: str | None = None) -> tuple[Array, list[str]]:
-        """The values of a column, that of the training unless another is named: (time, 1), scaled as in training."""
+        """The values of a column, that of the training unless another is named: (time, 1), scaled as in training.
+
+        And a word for each: its date, where another column has dates in all rows, else the value.
+        """
         other = Series(path=path, column=column or self.column, window=1, held_out=0.0)
-        return self.encode(other.values), [f"{value:g}" for value in other.values]
+        return self.encode(other.values), other.dates or [f"{value:g}" for value in other.values]
 
     def _shown(self, values: Array) -> str:
         """In their own unit."""
@@ -108,9 +114,18 @@ class Series(Task):
     def _scaled(self) -> Array:
         return self.encode(self.values)
 
-    @cached_property
+    @property
     def values(self) -> Array:
         """The column as it stands in the file, (rows,) float64."""
+        return self._columns[0]
+
+    @property
+    def dates(self) -> list[str]:
+        """The first other column that has dates in all rows, or whose head says that it does; [] without one."""
+        return self._columns[1]
+
+    @cached_property
+    def _columns(self) -> tuple[Array, list[str]]:
         path = SUNSPOTS if self.path is None else Path(self.path)
         reader = csv.reader(io.StringIO(utf8(read(path), path)), delimiter=self.delimiter)
         try:
@@ -121,8 +136,11 @@ class Series(Task):
             raise TaskError(f"{path}: is empty; give a CSV file with a column of numbers")
         header = rows[0][1]
         column = self._index(header, path)
+        heads = header
         if header[column] == self.column or not _is_number(header[column]):  # a header may look like a number: "1990"
             rows = rows[1:]
+        else:
+            heads = [""] * len(header)
         holes = [line for line, cells in rows if column >= len(cells) or not _is_number(cells[column])]
         if holes:
             some = ", ".join(map(str, holes[:8])) + (f" and {len(holes) - 8} more" if len(holes) > 8 else "")
@@ -137,7 +155,9 @@ class Series(Task):
                 f"{path}: {len(values)} values are too few for window={self.window} and held_out={self.held_out}; each "
                 f"part needs {self.window + 1}: take a smaller window, another held_out or a longer file"
             )
-        return values
+        others = [k for k in range(len(header)) if k != column]
+        columns = {k: [cells[k] if k < len(cells) else "" for _, cells in rows] for k in others}
+        return values, next((cells for k, cells in columns.items() if _is_dated(heads[k], cells)), [])
 
     def _index(self, header: list[str], path: Path) -> int:
         column = self.column
@@ -149,6 +169,11 @@ class Series(Task):
             return int(column)
         problem = "which column?" if column is None else f"no column {column!r};"
         raise TaskError(f"{path}: {problem} it has {', '.join(map(repr, header))}; name one, or its number from 0")
+
+
+def _is_dated(head: str, cells: list[str]) -> bool:
+    """Whether a column holds dates: all of its cells look so, or its head says it."""
+    return all(cells) and (head.lower() in TIMES or all(map(DATE.match, cells)))
 
 
 def _is_number(cell: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...flow.edge import Edge
 from ...op import Op
-from ..layout import View
+from ..layout import View, answered
 from ..picture import Scale
 from ..picture import cleaned as clean
 from ..sheets import Sheet, scale_of, stacked
@@ -41,7 +41,8 @@ def page_of(
     steps = drawn_steps(sheets, window)
     times = sorted({step.t for sheet in sheets for step in sheet.rails[-1].steps})
     words = labels if labels is not None and len(labels) == times[-1] else None
-    unrolled = stacked(sheets, View(steps[0], steps[-1], None, ("shape", "grad"), words))
+    bare = [sheet._replace(answer=()) for sheet in sheets]  # the page says it above the picture
+    unrolled = stacked(bare, View(steps[0], steps[-1], None, ("shape", "grad"), words))
     scale = scale_of(unrolled)
     assert scale is not None
     paths = list(dict.fromkeys(path for one in unrolled for path in one.rails[-1].cell.follow))[:PATHS]
@@ -86,7 +87,8 @@ def _written(
         "nodes": {me: one.add(x) for one in numbers for me, x in one.scene.tensors.items()},
         "wires": {strand.me: [one.add(strand.edges[0].x), rounded(one.sent(strand))] for one in numbers
                   for strand in one.scene.strands if strand.edges and strand.share is not None},
-        "sheets": [one.facts(sheet.name, more["times"], list(sheet.notes))
+        "sheets": [one.facts(sheet.name, more["times"], list(sheet.notes),
+                             answered(sheet.answer, more["labels"]))
                    for one, sheet in zip(numbers, sheets, strict=True)],
         "tensors": table, "lines": lines, "picture": picture,
     }  # fmt: skip

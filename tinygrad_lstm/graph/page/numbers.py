@@ -14,7 +14,7 @@ from ...flow.edge import Edge
 from ...flow.flow import Flow
 from ...flow.recurrence import place_of
 from ...tensor import Array, Tensor
-from ..capture import MOVES, Graph, Source, norm, source_of
+from ..capture import MOVES, Graph, Source, amount, norm, source_of
 from ..picture import cleaned as clean
 from ..picture import digits, small
 from ..roles import Rail
@@ -36,11 +36,6 @@ def histogram(array: Array) -> list[Any]:
     with np.errstate(over="ignore"):
         counts = np.histogram(finite, BINS)[0] if 0 < high - low < math.inf else [finite.size]
     return [rounded(low, 4), rounded(high, 4), *map(int, counts)]
-
-
-def amount(array: Array | None) -> float | None:
-    """A single number with its sign, the norm of more; None stays None."""
-    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else norm(array)
 
 
 class Symbols:
@@ -251,12 +246,13 @@ class Numbers:
             found = {x.birth: x for x in self.graph.tensors if x.op is None and x.requires_grad}
         return [self.add(parameter) for _, parameter in sorted(found.items())]
 
-    def facts(self, name: str, times: list[int], notes: list[str]) -> dict[str, Any]:
+    def facts(self, name: str, times: list[int], notes: list[str], answer: list[str]) -> dict[str, Any]:
         """What is said about the graph as a whole. After `ops`: it needs their tensors."""
         root, rails = self.graph.roots[0], self.scene.rails
         return {
             "name": clean(name, 40), "state": self.state, "layers": len(rails), "steps": len(rails and rails[-1].steps),
             "loss": rounded(root.item()) if root.size == 1 else None, "notes": [clean(note, 200) for note in notes],
+            "answer": [clean(text, 60) for text in answer],
             "units": self.units, "rows": self.rows, "parameters": self.parameters(),
             "ledger": _ledgers(self.scene, self.state), "strip": self.strip(times) if rails else {},
             "called": _called(rails[-1]) if rails else {},

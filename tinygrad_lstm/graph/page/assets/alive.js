@@ -69,6 +69,11 @@ function fitted() {
   if (state.at === 0) state.start = view;
   scaled();
 }
+function printed(on) {
+  // text and strip are drawn for the width of a sheet of paper, which a window does not have
+  document.body.classList.toggle("printing", on);
+  fitted();
+}
 function fold(kind) {
   const on = document.body.classList.toggle(kind);
   if (kind === "projector") for (const part of ["no-strip", "no-panel"]) document.body.classList.toggle(part, on);

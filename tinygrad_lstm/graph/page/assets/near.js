@@ -84,5 +84,5 @@ function claim() {
   if (first < 0 || !(end > 0)) return "";
   const share = row[first] / end,
     where = say("at", data.times[first], label(data.times[first]));
-  return say("claim", `∂L/∂${name}`, share > 10 ? `${digits(share)} ×` : digits(share), where);
+  return say(share > 1 ? "grown" : "claim", `∂L/∂${name}`, digits(share), where);
 }

@@ -115,6 +115,8 @@ $("strip").addEventListener("pointermove", (event) => {
 $("strip").addEventListener("pointerleave", () => tip(null, null));
 new ResizeObserver(fitted).observe($("stage"));
 new ResizeObserver(drawStrip).observe($("navigator"));
+addEventListener("beforeprint", () => printed(true));
+addEventListener("afterprint", () => printed(false));
 $("play").addEventListener("click", toggle);
 $("projector").addEventListener("click", () => fold("projector"));
 $("predict").addEventListener("click", () => predict(!state.predicting));

@@ -49,11 +49,17 @@ function sentence() {
     `${place(g)} · ‖${name}‖ = ${digits(ledger.norm)}${say("comma")}${say("mainly", called(top, sheet), percent(share))}`,
   );
 }
+function answerOf({ name, answer: [first, ...others] }) {
+  // whose loss it is, and the alternatives
+  if (!first) return [];
+  return [`${beside ? ` ${name}: ` : ""}${first}`, ...others.map((text) => el("span", "", ` · ${text}`))];
+}
 function tell() {
   const said = sentence();
   $("live").textContent = said;
   $("claim").textContent = state.at || open() ? "" : claim();
   $("claim").hidden = !$("claim").textContent;
+  $("answer").replaceChildren(...sheets.flatMap(answerOf));
   $("slider").setAttribute("aria-valuetext", said);
   $("home").disabled = $("back").disabled = state.at === 0;
   $("next").disabled = $("end").disabled = state.at === farthest();

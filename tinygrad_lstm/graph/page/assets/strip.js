@@ -15,7 +15,7 @@ function drawStrip() {
       `${beside ? `${row.sheet.name.length > 24 ? `${row.sheet.name.slice(0, 23)}…` : row.sheet.name} ` : ""}∂L/∂${row.name}`,
     n = data.times.length;
   const edge = Math.max(62, 16 + 6.6 * Math.max(...strip.rows.map((row) => title(row).length)));
-  const wide = Math.max(1.2, Math.min(130, ($("navigator").clientWidth - edge - 34) / n));
+  const wide = Math.max(1.2, Math.min(130, ($("navigator").clientWidth - edge - 42) / n));
   Object.assign(strip, { left: edge, wide });
   const top = (row) => strip.rows.indexOf(row) * strip.high + 5 * row.k,
     high = top(strip.rows[strip.rows.length - 1]) + strip.high;
