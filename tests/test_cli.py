@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -373,6 +374,20 @@ def test_a_long_table_is_shortened_and_has_dates(here, capsys):
     assert lines[0].split()[:2] == ["140", "2024-05-28"] and lines[-1].split()[0] == "0"
     assert [int(line.split()[0]) for line in lines][:20] == [*range(140, 120, -1)]
     assert "2024-05-28" in (here / "days.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("task", ["pronouns", "copying", "reber", "series", "song.txt", "waves.csv", "adding"])
+def test_the_last_line_of_a_training_says_what_to_do_next(here, capsys, task):
+    column = ("--column", "height") if task == "waves.csv" else ()
+    code, out, _ = run(capsys, "train", task, *column, "--out", "my model.safetensors", *SMALL)
+    last = out.splitlines()[-1]
+    assert code == 0
+    if task == "adding":  # numbers that no command reads
+        assert last == "look inside, in Python: model, task = tl.load_model('my model.safetensors')"
+    else:
+        command = shlex.split(last.removeprefix("look inside: "))
+        assert command[:3] == ["tinygrad-lstm", "trace", "my model.safetensors"]
+        assert run(capsys, *command[1:])[0] == 0 and (here / "trace.html").exists()
 
 
 def test_a_closed_pipe_loses_no_picture(here, capsys):

@@ -106,6 +106,10 @@ def _train(options: dict[str, Any]) -> None:
         held_out = f"nothing: {exc}"
     print(report(model, task, history, held_out, plan.optimizer.clip_report()))
     print(f"\nsaved in {out}")
+    if asking := task.asking():
+        print(f"look inside: {shlex.join(['tinygrad-lstm', 'trace', str(out), *asking, '--out', 'trace.html'])}")
+    else:
+        print(f"look inside, in Python: model, task = tl.load_model({str(out)!r})")
 
 
 def _new(options: dict[str, Any]) -> TrainingPlan:

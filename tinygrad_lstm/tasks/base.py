@@ -200,6 +200,10 @@ class Task(Settings):
         """What a net of this task reads of a CSV file: features (time, inputs), and a label for each step."""
         raise TaskError(f"{self.name}: reads no tables; give it a text")
 
+    def asking(self) -> list[str]:
+        """Options of `tinygrad-lstm trace` with which a net of this task reads something; [] where it reads nothing."""
+        return _asking(self)
+
     def show(self, batch: Batch, output: Array | None = None) -> str:
         """The first example of a batch in words: what goes in, what is right and, of a net's output, what it says."""
         return _example(self, batch, output)
@@ -278,6 +282,20 @@ def _integer(value: object) -> int | None:
         return None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+def _asking(task: Task) -> list[str]:
+    """A line of an example, as far as an answer is asked for."""
+    if task.vocabulary is None:
+        return []
+    batch = task.batch(1, np.random.default_rng(0))
+    end = int(np.flatnonzero(batch.mask[0])[-1]) + 1
+    line = max(str(task.decode(batch.x[0, :end])).splitlines(), key=len, default="").strip()
+    try:
+        task.read_text(line)
+    except TaskError:  # symbols that no text stands for
+        return []
+    return ["--text", line]
 
 
 def _example(task: Task, batch: Batch, output: Array | None) -> str:

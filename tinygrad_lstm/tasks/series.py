@@ -87,6 +87,10 @@ class Series(Task):
         other = Series(path=path, column=column or self.column, window=1, held_out=0.0)
         return self.encode(other.values), other.dates or [f"{value:g}" for value in other.values]
 
+    def asking(self) -> list[str]:
+        """The table that it has learned from."""
+        return ["--csv", str(self.path)] if self.path else ["--csv", str(SUNSPOTS), "--column", "sunspots"]
+
     def _shown(self, values: Array) -> str:
         """In their own unit."""
         return " ".join(f"{value:.3g}" for value in self.decode(values)[:24])

@@ -49,10 +49,11 @@ function drawStrip() {
       );
   }
   const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((m) => m * wide > 26) || 1000;
+  const room = Math.floor(wide / 7),
+    longest = Math.max(0, ...(data.labels || []).map((word) => [...word].length));
   data.times.forEach((t, k) => {
-    const room = Math.floor(wide / 7),
-      word = label(t),
-      named = word && room >= 3;
+    const word = label(t),
+      named = word && (room >= 3 || longest <= room);
     if (!named && t % every && t !== 1) return;
     const text = named ? (word.length > room ? `${word.slice(0, room - 1)}…` : word) : String(t);
     picture.append(shape("text", { x: x(k + 0.5), y: high + 13, class: "column" }, text));
