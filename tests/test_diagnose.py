@@ -104,14 +104,74 @@ def test_the_forget_bias_for_a_memory(n):
 def test_half_life_and_the_bias_that_cures_it():
     net = Net()
     text = only(diagnose(net.loss(20), memory=30), "halves a gradient")
-    mean = np.mean([step.f.numpy() for step in net.out.steps])
+    mean = np.exp(np.mean([np.log(step.f.numpy()) for step in net.out.steps]))  # it is products that count
     assert f"f is {mean:.3f} on average" in text
-    patterns = (r"every ([\d.]+) steps", r"forget_bias = ([\d.]+)")
+    patterns = (r"every ([\d.]+) steps", r"b_f = ([\d.]+)")
     life, bias = (float(re.search(pattern, text)[1]) for pattern in patterns)
     assert life == pytest.approx(np.log(0.5) / np.log(mean), abs=0.06)
     assert bias == pytest.approx(forget_bias_for(30), abs=0.006)
     assert diagnose(Net(forget_bias=bias + 1).loss(20), memory=30) == []
     assert only(tl.trace(net.loss(20)).flow("C").diagnose(memory=30), "halves a gradient") == text
+
+
+def own(keep, T=12, name="f", bias="b", hidden=4):
+    """A loop of one's own: h = keep(gate) ∘ h + (1 − keep(gate)) ∘ n; the gate's mean is about 0.3."""
+    rng, h = np.random.default_rng(0), Tensor(np.zeros((2, hidden)), name="h₀")
+    W = Tensor(rng.normal(size=(hidden, hidden)) * 0.1, requires_grad=True)
+    b = Tensor(np.full(hidden, -0.85), requires_grad=bool(bias), name=bias or None)
+    for t in range(1, T + 1):
+        with tl.scope(f"t={t}"):
+            x = Tensor(rng.normal(size=(2, hidden)) * 0.2)
+            gate = tl.sigmoid(x @ W + b).named(name)
+            n = tl.tanh(x @ W).named("n")
+            h = (keep(gate) * h + (1 - keep(gate)) * n).named("h")
+    return (h**2).sum()
+
+
+@pytest.mark.parametrize("name", ["f", "z", "u"])
+def test_the_graph_says_which_gate_keeps_not_its_letter(name):
+    for keep, said, factor, sign in ((lambda g: g, name, 0.3, 1), (lambda g: 1 - g, f"1 − {name}", 0.7, -1)):
+        loss = own(keep, name=name, bias="bias")
+        text = only(diagnose(loss, memory=20), "halves a gradient")
+        kept = np.exp(np.mean([np.log(keep(x).numpy()) for x in tl.trace(loss).tensors if x.name == name]))
+        assert f"{said} is {kept:.3f} on average" in text and kept == pytest.approx(factor, abs=0.03)
+        life, best = (float(re.search(p, text)[1]) for p in (r"gradient every ([\d.]+)", r"unit every ([\d.]+)"))
+        assert life == pytest.approx(np.log(0.5) / np.log(kept), abs=0.06) and best >= life
+        assert f"start with bias = {sign * forget_bias_for(20):.2f}, at which" in text and "forget_bias" not in text
+    text = only(diagnose(own(lambda g: g, name=name, bias=""), memory=20), "halves a gradient")
+    assert f"{name} has to be {0.5 ** (1 / 20):.4f}, at which half is left" in text
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_most_lasting_unit_lasts_as_long_as_the_average_at_least(cell, seed):
+    text = only(diagnose(Net(cell, seed).loss(20, scale=3.0), memory=10**6), "halves a gradient")
+    life, best = (float(re.search(p, text)[1]) for p in (r"gradient every ([\d.]+)", r"unit every ([\d.]+)"))
+    assert best >= life
+
+
+def test_a_recurrence_with_names_but_no_gate_is_told_of_no_bias():
+    rng, h = np.random.default_rng(0), Tensor(np.zeros((2, 4)), name="h₀")
+    W = Tensor(rng.normal(size=(4, 4)) * 0.3, requires_grad=True, name="W")
+    for t in range(1, 13):
+        with tl.scope(f"t={t}"):
+            a = (Tensor(rng.normal(size=(2, 4))) + h @ W).named("f")  # an argument that has a gate's letter
+            h = tl.tanh(a).named("h")
+    found = diagnose((h**2).sum())
+    assert "bias" not in " ".join(found) and "halves" in only(found, "None of its gates")
+
+
+def test_gradients_that_mean_nothing_have_a_sentence_of_their_own():
+    net = Net()
+    net.loss(6)
+    last = net.out.h[:, -1]
+    with np.errstate(all="ignore"):
+        assert len(diagnose((last * np.nan).sum())) == 1
+        only(diagnose((last * np.nan).sum()), "the loss is nan")
+        only(diagnose(((last - last.detach()) ** 2).sum().sqrt()), "the gradient is not finite from")
+    only(diagnose((last * 0).sum()), "every gradient is exactly 0")
+    net.rnn.fused = True
+    only(diagnose(net.loss(6)), "ran fused", "layer.fused = False")
 
 
 def test_a_plain_rnn_has_no_path_that_keeps():

@@ -14,7 +14,7 @@ import numpy as np
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Array, Tensor
-from .findings import findings
+from .findings import broken, findings
 from .recurrence import STATES, Recurrence, place_of
 from .states import StateHistory
 from .trace import Trace, trace
@@ -45,12 +45,13 @@ def diagnose(
         looked = loss if isinstance(loss, Trace) else trace(loss)
     except RuntimeError as exc:
         return [str(exc)]
-    found = list(_carried(looked))
-    for path, recurrence in looked.recurrences.items():
-        if not recurrence.states:
-            continue
+    ways = {path: recurrence.states[0] for path, recurrence in looked.recurrences.items() if recurrence.states}
+    if whole := _useless(looked):
+        return [*(text for path, state in ways.items() for text in broken(looked, state, path))] or [whole]
+    found = [*_carried(looked), *_fused(looked)]
+    for path, state in ways.items():
         try:
-            found += findings(StateHistory(looked, recurrence.states[0], path), memory)
+            found += findings(StateHistory(looked, state, path), memory)
         except LookupError:  # run several times: what can be said of it, `_carried` has said
             continue
         except RuntimeError as exc:  # a backward since the trace has freed the history
@@ -61,6 +62,40 @@ def diagnose(
     if optimizer is not None:
         found += _clips(optimizer)
     return found
+
+
+def _useless(looked: Trace) -> str:
+    """What makes all other numbers meaningless: a loss or a gradient that is not finite, or nothing but zeros."""
+    loss = looked.root
+    if not np.isfinite(loss.numpy()).all():
+        return (
+            f"the loss is {loss.item() if loss.size == 1 else 'not finite'}, so no gradient means anything. "
+            "detect_anomaly() names the op where it began."
+        )
+    known = [(x, gradient) for x in reversed(looked.tensors) if (gradient := looked.grad(x)) is not None]
+    for x, gradient in known:
+        if not np.isfinite(gradient).all():
+            return (
+                f"the gradient is not finite from {x.describe()} on back, though the loss is: the rule of the op after "
+                "it divides by 0 or overflows. detect_anomaly() names it; keep values away from the edge of log, sqrt "
+                "and division, and weights from growing."
+            )
+    leaves = [gradient for x, gradient in known if x.op is None]
+    if leaves and not any(gradient.any() for gradient in leaves):
+        return (
+            "every gradient is exactly 0: the loss does not change with anything, so nothing will learn. A factor 0, a "
+            "mask that leaves no term, dead relu units or a saturated output make it so."
+        )
+    return ""
+
+
+def _fused(looked: Trace) -> Iterator[str]:
+    places = {x.scope for x in looked.tensors if x.op is not None and x.op.name.endswith("_sequence")}
+    for place in sorted(places):
+        yield (
+            f"{place or 'a layer'}: ran fused, as one op, so that no step, gate or state of it can be looked at. Set "
+            "layer.fused = False, run it again and ask anew."
+        )
 
 
 def _carried(looked: Trace) -> Iterator[str]:

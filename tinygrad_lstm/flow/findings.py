@@ -11,7 +11,9 @@ from math import exp, expm1, inf, log
 import numpy as np
 
 from ..numerics import norm
-from ..tensor import Array, Tensor
+from ..tensor import Array
+from .edge import Traced
+from .keeping import Keeping
 from .ledger import ledger
 from .states import StateHistory
 
@@ -35,45 +37,54 @@ def forget_bias_for(memory: float) -> float:
     return -log(expm1(log(2) / memory))
 
 
+def broken(trace: Traced, state: str, path: str) -> list[str]:
+    """From where on a state is not finite; after that there is nothing else to say."""
+    recurrence = trace.recurrences[path]
+    for t in recurrence.order[1:]:
+        if any(not np.isfinite(x.numpy()).all() for x in recurrence.called(state, t)):
+            return [
+                f"{path}: {state} is not finite from t={t} on; all numbers after it mean nothing. detect_anomaly() "
+                "names the op where it began."
+            ]
+    return []
+
+
 def findings(history: StateHistory, memory: int | None = None) -> list[str]:
-    """What ails one recurrence: non-finite states, gates, memory, growth of the state and of its gradient."""
+    """What ails one recurrence whose numbers are finite: gates, memory, growth of the state and of its gradient."""
     n = history.T if memory is None else memory
-    steps = [history.states[t] for t in history.order]
-    pairs = zip(history.order, steps, strict=True)
-    broken = [t for t, x in pairs if x is not None and not np.isfinite(x.numpy()).all()]
-    if broken:
-        return [
-            f"{history.place}: {history.name} is not finite from t={broken[0]} on; all numbers after it mean nothing. "
-            "detect_anomaly() names the op where it began."
-        ]
-    found = [*_gates(history), *_growing(history, steps)]
-    keeping = next((gate for gate in ("f", "z") if gate in history.gates), None)
-    growth = _growth(history)
-    if keeping:
+    keeping, growth = Keeping(history), _growth(history)
+    found = [*_gates(history, keeping), *_growing(history, keeping)]
+    if keeping.factors is not None:
         found += _memory(history, keeping, n)
-    elif not history.gates and len(growth):
+    elif len(growth):
         found += _vanishing(history, growth, n)
     return [f"{history.place or 'recurrence'}: {text}" for text in [*found, *_exploding(growth)]]
 
 
-def _values(history: StateHistory, gate: str) -> Array:
-    """(T, …): a gate's values at all steps."""
-    at = [next((x.numpy() for x in history.named(t) if x.name == gate), None) for t in history.order[1:]]
-    return np.array([x for x in at if x is not None], np.float64)
-
-
-def _memory(history: StateHistory, gate: str, n: int) -> Iterator[str]:
-    values = np.maximum(_values(history, gate), 1e-300)
-    mean, best = values.mean(), exp(np.log(values).mean(axis=tuple(range(values.ndim - 1))).max())
-    if n < 2 or values.max() > 1 or _half_life(best) >= n:  # another sentence speaks of gates above 1
+def _memory(history: StateHistory, keeping: Keeping, n: int) -> Iterator[str]:
+    """How long the pure path keeps a gradient. Means are geometric: it is products over time that count."""
+    assert keeping.factors is not None
+    factors = np.abs(keeping.factors)
+    logs = np.log(np.maximum(factors, 1e-300))
+    mean, best = exp(np.nanmean(logs)), exp(np.nanmean(logs, axis=tuple(range(logs.ndim - 1))).max())
+    if n < 2 or np.nanmax(factors) > 1 or _half_life(best) >= n:  # another sentence speaks of gates above 1
         return
-    bias = "forget_bias" if gate == "f" else "b_z"
+    what = keeping.name or "what a step keeps"
     yield (
-        f"{gate} is {mean:.3f} on average, so the pure path along {history.name} halves a gradient every "
+        f"{what} is {mean:.3f} on average, so the pure path along {history.name} halves a gradient every "
         f"{_half_life(mean):.1f} steps (in its most lasting unit every {_half_life(best):.1f}) and keeps {mean**n:.1e} "
-        f"of it over {n}. If something must be remembered for {n} steps, start with {bias} = {forget_bias_for(n):.2f}, "
-        "at which half is left."
+        f"of it over {n}. If something must be remembered for {n} steps, {_cure(keeping, what, n)}, at which half is "
+        "left."
     )
+
+
+def _cure(keeping: Keeping, what: str, n: int) -> str:
+    """Where the gate has to stand; as a bias, if its argument has one."""
+    bias = keeping.bias if keeping.gate else None
+    if bias is None:
+        return f"{what} has to be {0.5 ** (1 / n):.4f}"
+    value = -forget_bias_for(n) if keeping.is_rest else forget_bias_for(n)
+    return f"start with {bias.name} = {value:.2f}" + f" (in nn.LSTM: forget_bias={value:.2f})" * (bias.name == "b_f")
 
 
 def _half_life(factor: float) -> float:
@@ -82,26 +93,29 @@ def _half_life(factor: float) -> float:
 
 def _vanishing(history: StateHistory, growth: Array, n: int) -> Iterator[str]:
     factor = exp(growth.mean())
+    cure = "None of its gates holds a path open along which each unit keeps its own." if history.gates else (
+        "A plain recurrence has no path that keeps it; take an LSTM or a GRU, or (with relu) "
+        "recurrent_initializer='identity'."
+    )  # fmt: skip
     if _half_life(factor) < n:
         yield (
             f"a gradient is multiplied by {factor:.2f} a step on its way back along {history.name}: it halves every "
-            f"{_half_life(factor):.1f} steps, and {n} steps leave {factor**n:.1e} of it. A plain recurrence has no "
-            "path that keeps it; take an LSTM or a GRU, or (with relu) recurrent_initializer='identity'."
+            f"{_half_life(factor):.1f} steps, and {n} steps leave {factor**n:.1e} of it. {cure}"
         )
 
 
-def _gates(history: StateHistory) -> Iterator[str]:
+def _gates(history: StateHistory, keeping: Keeping) -> Iterator[str]:
     for gate in history.gates:
-        values = _values(history, gate)
+        values = keeping.of(gate)
         made = {x.op.name for t in history.order[1:] for x in history.named(t) if x.name == gate and x.op}
-        if gate in ("f", "z") and values.max() > 1:
+        if gate == keeping.name and values.max() > 1:
             yield (
                 f"{gate} reaches {values.max():.3g}: a gate above 1 makes the product over many steps explode, since "
                 "it says how much is kept. Take a recurrent_activation that stays within [0, 1], such as sigmoid."
             )
         slope = SLOPES.get(made.pop()) if len(made) == 1 else None
         share = (slope(values) < SATURATED).mean() if slope else 0.0
-        keeps = gate in ("f", "z") and values.mean() > 0.9  # open gates are a memory, unless they never close at all
+        keeps = gate == keeping.name and values.mean() > 0.9  # open gates are a memory, unless they never close at all
         if slope and share >= (1 if keeps else ALL):
             remedy = "Its bias is very large; a smaller one lets it learn to forget." if keeps else (
                 "Inputs, weights or learning rate are too large; scale the inputs, or start again with a smaller lr."
@@ -112,11 +126,12 @@ def _gates(history: StateHistory) -> Iterator[str]:
             )
 
 
-def _growing(history: StateHistory, states: list[Tensor | None]) -> Iterator[str]:
+def _growing(history: StateHistory, keeping: Keeping) -> Iterator[str]:
+    states = [history.states[t] for t in history.order]
     sizes = [0.0 if x is None else float(np.abs(x.numpy()).mean(dtype=np.float64)) for x in states]
     half, end = sizes[len(sizes) // 2], sizes[-1]
     if len(sizes) > 4 and end >= LARGE and end >= GROWS * half:
-        written = _values(history, "C̃") if "C̃" in history.gates else None
+        written = keeping.of("C̃") if "C̃" in history.gates else None
         one_way = written is not None and written.min() >= 0
         cause = (
             "C̃ is never below 0 (a relu?), so C is only added to, and h feeds it back into C̃; take tanh for the "

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..tensor import Array, Tensor
 from .edge import Traced
-from .findings import findings
+from .findings import broken, findings
 from .highway import Highway
 from .jacobian import StepJacobians
 from .lags import by_lag, by_step
@@ -127,7 +127,7 @@ class Flow(StateHistory, Generic[Of]):
 
     def diagnose(self, memory: int | None = None) -> list[str]:
         """What ails this recurrence, in sentences; empty where nothing does. See `findings`."""
-        return findings(self, memory)
+        return broken(self.trace, self.name, self.place) or findings(self, memory)
 
     def plot(self) -> Any:
         """A matplotlib figure: |dL/dC_t| and the pure highway, and below them the terms of the ledger."""
