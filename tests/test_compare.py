@@ -8,7 +8,6 @@ import pytest
 
 from tinygrad_lstm import tasks
 from tinygrad_lstm.cli import main
-from tinygrad_lstm.graph.picture import Scale
 from tinygrad_lstm.tasks import compare as place
 from tinygrad_lstm.training.compare import NETS, Row, compare
 from tinygrad_lstm.training.fit import TrainingError
@@ -216,18 +215,31 @@ def test_the_table_holds_the_numbers():
 
 
 def test_the_picture_has_every_number_on_one_scale():
-    found = compare("rnn,lstm:0,relu-lstm", steps=60, hidden=8)
+    found = compare("rnn,lstm:0,relu-lstm", steps=100, hidden=32)
     dot = found.draw().dot
     cells = re.findall(r'fillcolor="(#\w+)", tooltip="?(\S+): ∂L/∂(\w) at t=T−(\d+) = ([^"]+)"', dot)
-    assert len(cells) == 5 * 61
-    scale = Scale([])
-    explodes = max(row.norm.max() for row in found.rows) > 10
-    scale.low, scale.high = (1e-7, 1e5) if explodes else (1e-6, 1.0)
+    assert len(cells) == 5 * 101
     for colour, name, state, back, number in cells:
-        value = norms(found, name, state)[60 - int(back)]
+        value = norms(found, name, state)[100 - int(back)]
         assert float(number) == pytest.approx(value, rel=0.05)
-        assert colour == scale.colour(value)
-    assert dot.count("below 1e-7 of the end's gradient from") == sum(row.below is not None for row in found.rows) > 0
+        red, _, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+        assert value > 0.01 or blue > red + 20, "what vanishes is blue"
+        assert value < 100 or red > blue + 20, "what explodes is red"
+    assert max(row.norm.max() for row in found.rows) > 100
+    marks = dot.count("below 1e-7 of the end's gradient from")
+    assert marks == 2 * sum(row.below is not None for row in found.rows) > 0
+
+
+def test_the_line_chart_has_a_line_for_each_net_and_marks_one():
+    found = compare("rnn,lstm", steps=30, hidden=8)
+    dot = found.draw().dot
+    assert "How a gradient shrinks or grows" in dot and "rnn: ∂L/∂hₜ" in dot and "lstm: ∂L/∂Cₜ" in dot
+    tiles = re.findall(r'pos="(-?[\d.]+),(-?[\d.]+)"[^]]*fillcolor="#0072b2"', dot)
+    flat = {float(x): float(y) for x, y in tiles if float(x) % 14 == 0}  # one for each step, as high as the norm
+    norm = found["rnn"].rows[-1].norm
+    ys = np.array([flat[x] for x in sorted(flat)])
+    slope = np.polyfit(np.log10(norm), ys, 1)[0]
+    np.testing.assert_allclose(ys, ys[-1] + slope * np.log10(norm / norm[-1]), atol=1.0)
 
 
 def test_columns_stand_apart_whatever_the_names():

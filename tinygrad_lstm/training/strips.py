@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from ..graph.dot import dot_of
 from ..graph.heat import HeatRow, heatmap
-from ..graph.picture import GREY, INK, Picture, Scale
+from ..graph.picture import GREY, INK, Picture, Scale, mixed
 from ..graph.render import Drawing
 from .rows import LARGEST, Net, Row, lasting, number
 
 COLUMNS = 200  # of a picture at most
 HIGH = 24.0  # from row to row
+CHART = 150.0  # height of the lines
+PALE = "#d6dce4"
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#4d4d4d")
 
 
 class Axis(NamedTuple):
@@ -41,16 +45,38 @@ class Axis(NamedTuple):
         return self.end - k // self.stride * self.wide
 
 
+class AroundOne(Scale):
+    """The colours of a comparison: pale at 1, the gradient at the end; blue below it, red above. A hue each."""
+
+    LOW, HIGH = -7, 7  # decades, at which the colours are at their darkest
+    VANISHED = ("#f4ecd0", "#a9cbe0", "#4e93c4", "#1c5a9c", "#08264f")
+    GROWN = ("#f4ecd0", "#f9b08a", "#e4603f", "#b01a1e", "#5c0712")
+
+    def __init__(self, norms: Iterable[float]) -> None:
+        super().__init__(norms)
+        self.decades = range(self.LOW + 1, 1 if self.high <= 10 else self.HIGH, 2 if self.high > 10 else 1)
+
+    def colour(self, value: float) -> str:
+        power = max(self.LOW, min(self.HIGH, math.log10(value))) if value > 0 else self.LOW
+        return mixed(self.VANISHED, power / self.LOW) if power <= 0 else mixed(self.GROWN, power / self.HIGH)
+
+    def width(self, value: float) -> float:
+        return 12.0 if value == 1 else 8.0
+
+    def marks(self) -> list[float]:
+        return [10.0**k for k in self.decades]
+
+
 def comparison_drawing(nets: list[Net], about: str) -> Drawing:
-    """The drawing of a comparison; below it the scale, and what its marks mean."""
-    axis, picture, scale = Axis.of(len(nets[0].rows[0].norm) - 1), Picture(), Scale([])
+    """The drawing of a comparison: strips, the same as lines, the scale, and what its marks mean."""
+    axis, picture = Axis.of(len(nets[0].rows[0].norm) - 1), Picture()
+    scale = AroundOne(n for net in nets for row in net.rows for n in row.norm)
     margin = axis.wide / 2 + 56 + 6.2 * min(28, max(max(len(net.name), 19 * bool(net.clip)) for net in nets))
-    known = [n for net in nets for row in net.rows for n in row.norm if 0 < n < math.inf]
-    # Six decades, or twice as many where something explodes: else all that vanishes would look the same.
-    scale.low, scale.high = (1e-7, 1e5) if max(known, default=0.0) > 10 else (1e-6, 1.0)
+    picture.line((-margin, 38), "How a gradient shrinks or grows on its way back through time", 14, INK)
     y = 0.0
     for net in nets:
         y = _band(picture, axis, scale, net, y, -margin)
+    y = _lines(picture, axis, nets, y - 16)
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if n * axis.wide / axis.stride >= 34)
     for k in range(0, axis.T + 1, every):
         picture.text((axis.end - k * axis.wide / axis.stride, y + 6), f"T−{k}" if k else "T", size=9, colour=INK)
@@ -63,10 +89,44 @@ def comparison_drawing(nets: list[Net], about: str) -> Drawing:
         picture.tile((440 + 150 * k, y), (w, h), INK)
         picture.line((452 + 150 * k, y), words, 9, INK)
     each = f" · every {axis.stride} steps" if axis.stride > 1 else ""
-    ends = "The ends of the scale stand for all that is beyond them; white is exactly 0."
+    ends = "1 is ‖∂L/∂h‖ at the end, of every net. The ends of the scale stand for all beyond them; white is exactly 0."
     for k, note in enumerate((about + each, f"The gradient travels to the left. {ends}")):
         picture.line((-margin, y - 30 - 14 * k), note, 9, GREY)
     return Drawing(dot_of(picture), "neato", f"{len(nets)} nets side by side")
+
+
+def _lines(picture: Picture, axis: Axis, nets: list[Net], top: float) -> float:
+    """What carries each net's memory, as a line over time; where the next part may begin.
+
+    Horizontal lines stand at powers of ten, 1 is the strong one. What lies beyond the frame runs along its edge.
+    """
+    carried = [net.rows[-1] for net in nets]
+    known = [math.log10(n) for row in carried for n in row.norm if 0 < n < math.inf]
+    low, high = max(-8, math.floor(min(known, default=-1.0))), min(8, math.ceil(max(known, default=0.0)))
+    pitch = CHART / max(1, high - low)
+    left, right = axis.x(axis.back[-1]) - axis.wide / 2, axis.end + axis.wide / 2
+    every = max(1, math.ceil(14 / pitch))
+    for decade in [k for k in range(low, high + 1) if k % every == 0]:
+        y = top - (high - decade) * pitch
+        picture.tile(((left + right) / 2, y), (right - left, 1.4 if decade == 0 else 0.5), INK if decade == 0 else PALE)
+        picture.text((left - 20, y), "1" if decade == 0 else f"1e{decade}", size=9, colour=INK)
+    for k, (net, row) in enumerate(zip(nets, carried, strict=True)):
+        colour, before = LINES[k % len(LINES)], None
+        for back in axis.back:
+            value = float(row.norm[axis.T - back])
+            if math.isnan(value):
+                before = None
+                continue
+            power = min(float(high), max(float(low), math.log10(value) if value > 0 else low))
+            x, y = axis.x(back), top - (high - power) * pitch
+            picture.tile((x, y), (axis.wide, 2.2), colour)
+            if before is not None:
+                picture.tile((x + axis.wide / 2, (y + before) / 2), (2.2, abs(y - before) + 2.2), colour)
+            before = y
+        name = net.name if len(net.name) <= 28 else net.name[:27] + "…"
+        picture.tile((right + 18, top - 8 - 15 * k), (14, 3), colour)
+        picture.line((right + 30, top - 8 - 15 * k), f"{name}: ∂L/∂{row.state}ₜ", 9, INK)
+    return top - max(CHART, 15.0 * len(nets)) - 16
 
 
 def _band(picture: Picture, axis: Axis, scale: Scale, net: Net, top: float, left: float) -> float:
@@ -92,7 +152,8 @@ def _band(picture: Picture, axis: Axis, scale: Scale, net: Net, top: float, left
             picture.text((axis.end / 2, y), "– (no gradient was computed)")
         if row.below is not None:
             hover_text = f"below 1e-7 of the end's gradient from t=T−{row.below} on"
-            picture.tile((axis.x(row.below) + axis.wide / 2, y), (2.0, HIGH), INK, hover_text)
+            for wide, paint in ((5.0, "#ffffff"), (2.0, INK)):  # to be seen on the darkest blue, too
+                picture.tile((axis.x(row.below) + axis.wide / 2, y), (wide, HIGH), paint, hover_text)
         picture.line((axis.end + axis.wide / 2 + 10, y), _said(row), 9, INK)
         y -= HIGH
     middle = (top + y + HIGH) / 2
