@@ -32,25 +32,29 @@ def same(a, b):
 
 
 def test_the_numbers_are_those_of_a_trace():
-    """At steps 0 and 4 on padded rows: norms, means over the rows that are not over, and f where the gradient runs."""
+    """At steps 0 and 4, of rows of one length, from the loss at their end: norms, means, f where the gradient runs."""
     task = tasks.pronouns()
     model = small(task)
     record = run(model, task, 4, record=4).record
     assert record.steps == [0, 4] and record.names == ["C", "h", "f", "f∘∂C", "i", "o"]
-    probe = task.batch(8, np.random.default_rng([0, 2]))
-    assert probe.lengths is not None
+    batch = task.batch(32, np.random.default_rng([0, 2]))
+    ends = np.array([np.flatnonzero(row)[-1] + 1 for row in batch.mask])
+    T = record["f"].shape[1]
+    rows = np.flatnonzero(ends == T)[:8]
+    assert len(rows) == min(8, np.bincount(ends).max()) and record["C"].shape == (2, T + 1)
     for k, net in enumerate((small(task), model)):
-        prediction = net.eval()(probe.x, lengths=probe.lengths)
-        flow = tl.trace(net.loss(prediction, probe)).flow("C")
+        prediction = net.eval()(batch.x[rows, :T])
+        flow = tl.trace(tl.nn.cross_entropy(prediction.y[:, -1], batch.target[rows, T - 1])).flow("C")
         np.testing.assert_allclose(record["C"][k], flow.norm, rtol=1e-5)
         for t, step in enumerate(prediction.out.steps, 1):
-            rows = probe.lengths >= t
-            f, g = step.f.numpy()[rows], flow.trace.grad(flow.states[t])[rows]
+            f, g = step.f.numpy(), flow.trace.grad(flow.states[t])
             assert record["f"][k, t - 1] == pytest.approx(f.mean(), rel=1e-5)
             if g.any():
                 share = np.linalg.norm(f * g) / np.linalg.norm(g)
                 assert record["f∘∂C"][k, t - 1] == pytest.approx(share, rel=1e-5)
     assert not np.array_equal(record["C"][0], record["C"][1])
+    history = run(small(task), task, 4, record=2)
+    np.testing.assert_allclose(history.record.losses, [np.nan, np.mean(history.loss[:2]), np.mean(history.loss[2:])])
 
 
 @pytest.mark.parametrize("kind", ["drawn", "text"])

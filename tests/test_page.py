@@ -803,7 +803,7 @@ def recorded(n=5, T=6):
     for k in range(n):
         net = nn.LSTM(3, 4, forget_bias=float(k), rng=np.random.default_rng(0))
         x = np.sin(np.arange(2 * T * 3.0)).reshape(2, T, 3)
-        record.add(10 * k, Snapshot.of(tl.trace((net(x).h[:, -1] ** 2).sum())))
+        record.add(10 * k, Snapshot.of(tl.trace((net(x).h[:, -1] ** 2).sum())), np.nan if k == 0 else 2.0 ** (1 - k))
     return record
 
 
@@ -836,18 +836,21 @@ def test_the_picture_of_a_training_has_a_cell_for_each_number():
 def test_walking_through_a_training(visit):
     record = recorded()
     tab = visit(record.draw().html())
-    assert said(tab).startswith("After 0 training steps: of ‖∂L/∂C‖ at the last time step, ")
+    assert said(tab).startswith("After 0 training steps: at the first time step ‖∂L/∂C‖ is ")
+    assert tab.locator(".curves").count() == 2 and "training loss" not in tab.inner_text("#panel")
     for _ in range(3):
         tab.keyboard.press("ArrowRight")
     part = record["C"][3, 1] / record["C"][3, -1]
-    assert said(tab).startswith("After 30 training steps") and f"{part:.0%}".replace("%", " %") in said(tab)
+    there = f"at the first time step ‖∂L/∂C‖ is {digits(float(f'{part:.3g}'))} × that at the last"
+    assert said(tab) == f"After 30 training steps: {there}"
+    assert "training loss 0.25" in tab.inner_text("#panel") and "%" not in tab.inner_text("#panel")
     f, (first, last) = record["f"], record["f"].mean(axis=1)[[0, -1]]
     assert f"opens, {first:.3f} → {last:.3f}" in tab.inner_text("#panel")
     most = int(np.abs(f[-1] - f[0]).argmax())
     assert f"most at t = {most + 1}: " in tab.inner_text("#panel")
     tab.click("[data-which=f]")
     assert said(tab) == f"After 30 training steps: mean of f is {f[3].mean():.3f} on average over t"
-    assert tab.locator("#heat rect:not(.cursor)").count() == f.size and tab.locator(".curves polyline").count() == 3
+    assert tab.locator("#heat rect:not(.cursor)").count() == f.size and tab.locator(".curves polyline").count() == 4
     box = tab.locator("#heat").bounding_box()
     tab.mouse.move(box["x"] + 70, box["y"] + 20)
     assert tab.inner_text("#tip") == f"training step 0, t = 1\nmean of f = {digits(float(f'{f[0, 0]:.4g}'))}"

@@ -18,7 +18,7 @@ from ..tasks.base import Batch, Task
 from ..tensor import Array, Tensor
 from .history import COLUMNS, History
 from .model import Prediction, SequenceModel, save_model
-from .record import Record, Snapshot
+from .record import Record, Snapshot, probe
 
 
 class TrainingError(FloatingPointError):
@@ -91,17 +91,19 @@ class Training:
 
     def look(self, every: int | None) -> None:
         """Take a snapshot, if it is time for one. No random number of the training is drawn, and no `.grad` touched."""
-        done, record = len(self.history), self.history.record
+        history, done = self.history, len(self.history)
+        record = history.record
         if every is None or done % every or (record.steps and record.steps[-1] >= done):
             return
         if self.probe is None:
-            self.probe = self.task.batch(8, np.random.default_rng([0, 2]))
+            self.probe = probe(self.task)
         self.model.eval()
         with unfused(self.model):
-            prediction = self.model(self.probe.x, lengths=self.probe.lengths)
+            prediction = self.model(self.probe.x)
         traced = trace(self.model.loss(prediction, self.probe))
-        layers = self.model.config()["layers"]
-        record.add(done, Snapshot.of(traced, layer=layers if layers > 1 else None, lengths=self.probe.lengths))
+        layers, since = self.model.config()["layers"], history.loss[record.steps[-1] if record.steps else 0 :]
+        loss = float(np.mean(since)) if since else math.nan
+        record.add(done, Snapshot.of(traced, layer=layers if layers > 1 else None), loss)
         self.model.train()
 
     def predict(self, batch: Batch) -> tuple[Prediction, Tensor]:

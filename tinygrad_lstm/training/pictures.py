@@ -19,7 +19,7 @@ WIDE, HIGH = 560.0, 110.0  # of one heat map, in points
 
 
 class Maps(NamedTuple):
-    """What is drawn of a record: the training steps of its snapshots, and by name an array (snapshots, time steps).
+    """What is drawn of a record: its training steps and losses, and by name an array (snapshots, time steps).
 
     Of a gate (`gates`) the first column is t = 1, of a gradient t = 0.
     """
@@ -28,6 +28,7 @@ class Maps(NamedTuple):
     values: dict[str, Array]
     gates: set[str]
     summary: str
+    losses: list[float]
 
     def rows(self, most: int) -> list[int]:
         """Which snapshots to show: all, or evenly spread ones, the first and the last among them."""
@@ -108,6 +109,6 @@ def page(maps: Maps) -> str:
         names[name] = {"gate": name in maps.gates, "title": called(name), "values": shown}
     data = {
         "steps": [maps.steps[k] for k in rows], "count": len(maps.steps), "levels": LEVELS, "low": None, "high": None,
-        "names": names, "T": max(columns) - 1,
+        "names": names, "T": max(columns) - 1, "losses": [rounded(maps.losses[k]) for k in rows],
     }  # fmt: skip
     return document("history", "What the net learns", data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +15,27 @@ from ..flow.trace import Trace
 from ..graph.picture import STOPS
 from ..graph.render import Drawing
 from ..numerics import norm
+from ..tasks import Batch, Task
 from ..tensor import Array
 from .pictures import Maps, drawing
+
+PROBED = 8  # rows at most
+
+
+def probe(task: Task) -> Batch:
+    """Up to eight rows of one length, which are asked something at their end alone.
+
+    So what a snapshot finds at t has come all the way back from the end: no loss enters on the way, and no row is over
+    before the others.
+    """
+    batch = task.batch(32, np.random.default_rng([0, 2]))
+    ends = batch.mask.shape[1] - batch.mask[:, ::-1].argmax(axis=1)
+    counts = Counter(ends[batch.mask.any(axis=1)].tolist())
+    end = max(counts, key=lambda end: (min(counts[end], PROBED), end))
+    rows = np.flatnonzero(ends == end)[:PROBED]
+    mask = np.zeros((len(rows), end), dtype=bool)
+    mask[:, -1] = True
+    return Batch(batch.x[rows, :end], batch.target[rows, :end], mask)
 
 
 @dataclass(frozen=True)
@@ -63,18 +84,24 @@ class Snapshot:
 class Record:
     """Snapshots of a training: `steps`, the number of training steps done at each of them, and `snapshots`.
 
+    `losses` is the mean training loss since the snapshot before, NaN where no step was done.
     `record["f"]` is an array (snapshots, T), `record["C"]` (snapshots, T+1).
     """
 
     steps: list[int] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.losses = self.losses or [math.nan] * len(self.steps)
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def add(self, step: int, snapshot: Snapshot) -> None:
+    def add(self, step: int, snapshot: Snapshot, loss: float = math.nan) -> None:
         self.steps.append(step)
         self.snapshots.append(snapshot)
+        self.losses.append(float(loss))
 
     @property
     def names(self) -> list[str]:
@@ -128,7 +155,7 @@ class Record:
         recorded.
         """
         gates = set(self.snapshots[0].gates) if self.snapshots else set()
-        return drawing(Maps(self.steps, {name: self[name] for name in self.names}, gates, repr(self)))
+        return drawing(Maps(self.steps, {name: self[name] for name in self.names}, gates, repr(self), self.losses))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {**(self.draw()._repr_mimebundle_() if len(self) else {}), "text/plain": repr(self)}
@@ -138,7 +165,8 @@ class Record:
         if not self.steps:
             return {}
         kinds = {**dict.fromkeys(self.snapshots[0].norm, "norm"), **dict.fromkeys(self.snapshots[0].gates, "gate")}
-        return {"steps": np.array(self.steps), **{f"{kind}/{name}": self[name] for name, kind in kinds.items()}}
+        made = {"steps": np.array(self.steps), "losses": np.array(self.losses)}
+        return {**made, **{f"{kind}/{name}": self[name] for name, kind in kinds.items()}}
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Record:
@@ -150,7 +178,8 @@ class Record:
                 kind, _, name = key.partition("/")
                 if name:
                     parts[kind][name] = array[k]
-            record.add(int(step), Snapshot(parts["norm"], parts["gate"]))
+            losses = arrays.get("losses", ())  # files of before have none
+            record.add(int(step), Snapshot(parts["norm"], parts["gate"]), losses[k] if len(losses) else math.nan)
         return record
 
     def __repr__(self) -> str:

@@ -15,7 +15,9 @@ const words = {
       `${n} snapshots${shown < n ? `, ${shown} of them shown,` : ""} after ${a} to ${b} training steps · ${T} time steps`,
     live: (step) => `After ${step} training steps: `,
     gateIs: (what, v) => `${what} is ${v} on average over t`,
-    reach: (what, p) => `of ${what} at the last time step, ${p} comes back to the first`,
+    reach: (what, p) => `at the first time step ${what} is ${p} × that at the last`,
+    loss: "Training loss",
+    lossIs: (v) => `training loss ${v}`,
     nothing: "no gradient comes back",
     changed: "From the first snapshot to the last",
     profile: "Over the time steps",
@@ -49,7 +51,9 @@ const words = {
       `第 ${a} 到 ${b} 训练步的 ${n} 个快照${shown < n ? `（显示其中 ${shown} 个）` : ""} · 共 ${T} 个时间步`,
     live: (step) => `训练 ${step} 步之后：`,
     gateIs: (what, v) => `${what} 对 t 平均为 ${v}`,
-    reach: (what, p) => `最后时间步的 ${what} 有 ${p} 传回到第一个时间步`,
+    reach: (what, p) => `第一个时间步的 ${what} 是最后时间步的 ${p} 倍`,
+    loss: "训练损失",
+    lossIs: (v) => `训练损失 ${v}`,
     nothing: "没有梯度传回来",
     changed: "从最初到最后的变化",
     profile: "沿时间步的分布",
@@ -192,6 +196,34 @@ function curves() {
   );
   return card(`${head(one)} · ${say("profile")}`, plot, list);
 }
+function lossCurve() {
+  // the mean training loss since the snapshot before, with a mark at this one
+  const found = data.losses.map((v, k) => [data.steps[k], v]).filter(([, v]) => v !== null);
+  if (found.length < 2) return [];
+  const [w, h, edge] = [344, 120, 54],
+    high = Math.max(...found.map(([, v]) => v)),
+    [a, b] = [data.steps[0], data.steps[data.steps.length - 1]];
+  const x = (step) => edge + ((step - a) / (b - a)) * (w - edge - 8),
+    y = (v) => 6 + (1 - v / (high || 1)) * (h - 28);
+  const plot = shape("svg", { viewBox: `0 0 ${w} ${h}`, class: "curves", role: "img", "aria-label": say("loss") });
+  for (const v of [0, high / 2, high])
+    plot.append(
+      shape("line", { x1: edge, x2: w - 4, y1: y(v), y2: y(v), class: "grid" }),
+      shape("text", { x: edge - 5, y: y(v) + 3, class: "power" }, digits(Number(v.toPrecision(2)))),
+    );
+  plot.append(
+    shape("polyline", {
+      class: "side-1",
+      points: found.map(([step, v]) => `${x(step).toFixed(1)},${y(v).toFixed(1)}`).join(" "),
+    }),
+    shape("line", { class: "here", x1: x(data.steps[state.at]), x2: x(data.steps[state.at]), y1: 4, y2: h - 20 }),
+    shape("text", { x: edge, y: h - 3 }, String(a)),
+    shape("text", { x: w - 8, y: h - 3, class: "power" }, String(b)),
+    shape("text", { x: w / 2, y: h - 3, class: "middle" }, say("training")),
+  );
+  const now = data.losses[state.at];
+  return [card(say("loss"), plot, el("p", "fine", now === null ? "" : say("lossIs", digits(now))))];
+}
 function difference(name) {
   // the first and the last snapshot, in words
   const one = data.names[name],
@@ -208,7 +240,7 @@ function difference(name) {
     const k = reach(b) / reach(a),
       times = (v) => (v < 10 ? v.toFixed(1) : v < 1e5 ? String(Math.round(v)) : digits(v));
     what = [
-      `${portion(reach(a))} → ${portion(reach(b))}`,
+      `${digits(reach(a))} × → ${digits(reach(b))} ×`,
       k > 1.1 ? say("more", times(k)) : k < 1 / 1.1 ? say("less", times(1 / k)) : say("same"),
     ];
     if (!Number.isFinite(k)) what = [say("nothing"), ""];
@@ -222,7 +254,7 @@ function sentence() {
     row = one.values[state.at],
     said = say("live", data.steps[state.at]);
   if (one.gate) return said + say("gateIs", head(one), mean(row).toFixed(3));
-  return said + (Number.isFinite(reach(row)) ? say("reach", head(one), portion(reach(row))) : say("nothing"));
+  return said + (Number.isFinite(reach(row)) ? say("reach", head(one), digits(reach(row))) : say("nothing"));
 }
 function tell() {
   const last = data.steps.length - 1,
@@ -235,7 +267,7 @@ function tell() {
   $("next").disabled = $("end").disabled = state.at === last;
   $("cursor").setAttribute("y", 14 + state.at * heat.high - 0.5);
   const list = el("div", "changes", ...(last ? Object.keys(data.names).flatMap(difference) : [say("one")]));
-  $("panel").replaceChildren(curves(), card(say("changed"), list));
+  $("panel").replaceChildren(curves(), ...lossCurve(), card(say("changed"), list));
 }
 function go(at) {
   state.at = Math.max(0, Math.min(data.steps.length - 1, at));
