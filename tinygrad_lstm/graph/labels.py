@@ -27,7 +27,8 @@ def box_label(row: LayerRow, role: str, tensor: Tensor, step: StepRoles) -> str:
         return _tiled_label(row, role, tensor, names, step.t)
     if role.endswith(" ←"):
         operand = {"nh ←": "h", "n ←": "x" if "n +" in step.tensors else ""}.get(role, "")
-        return " + ".join(f"{n}·{operand}" if n[0] == "W" else f"{n}·C" if n[0] == "p" else n for n in names)
+        product = f"{operand} @ ".lstrip()  # as in the code: a row times W
+        return " + ".join(f"{product}{n}" if n[0] == "W" else f"{n}·C" if n[0] == "p" else n for n in names)
     if role.startswith("["):
         return role
     if role.endswith(" pad"):
@@ -42,9 +43,9 @@ def _tiled_label(row: LayerRow, role: str, tensor: Tensor, names: list[str], t: 
         return (tensor.name or role) + (row.sheet.sub(t) if kind == "state" else "")
     made = "given" if op is None else "1 −" if op.name == "sub" and _from_one(row.sheet.graph, tensor) else op.label
     if op is not None and op.name == "add" and len(names) > 1:
-        made = f"{' '.join(names[:-1])}· + {names[-1]}"
+        made = f"@ {' '.join(names[:-1])} + {names[-1]}"
     elif op is not None and op.name == "matmul":
-        made = f"{' '.join(names) or '@'} ·" if names else "@"
+        made = " ".join(["@", *names])
     elif names:
         made = f"{made} {' '.join(names)}"
     return f"{tensor.name} = {made}" if tensor.name and kind != "point" else made
