@@ -105,7 +105,11 @@ class Unrolled:
         return max(inside, *(at[1] + size[1] / 2 for at, size in self.places.values()))
 
     def entitle(self) -> None:
-        """Write its name above it, where it has one."""
+        """Write its name above it, where it has one; and beside each of several layers which one it is."""
+        for row in self.rows if len(self.rows) > 1 else ():
+            way = "forward" if row.rail.way > 0 else "backward"
+            name = f"layer {row.layer + 1}" if self.rails[0].way == self.rails[-1].way else way
+            self.picture.line((-80, self.lows[row.layer] + row.cell.height + 9), name, 11, INK)
         if self.name:
             self.title = self.picture.line((-80, self.top() + 22), self.name, 15, INK, of="name")
 

@@ -30,15 +30,15 @@ def loop(
     _, y = cell.states[state]
     k = list(cell.states).index(state)
     top = state in cell.lines or y > cell.height / 2
-    over = cell.height + 18 + 22 * k if top else -14 - 18 * k
+    below = cell.nodes["x"][1] - 30 if "x" in cell.nodes and "x" in ids else 4.0  # around x and its shape
+    over = cell.height + 18 + 22 * k if top else below - 18 * (k + 1)
     lane = f"x{slot.width + 22:g} y{over:g} x{-30 + 8 * k} y{y:g} "
     corners = corners_of(a, b, lane + (route if route.startswith(("x", "@")) else "x"), slot)
     corners = trimmed(corners, a_size, b_size)
     sheet.lines.append(Line(ids[role], ids[to], corners, edges, again, f"{state}ₜ₋₁ → {to}", lit))
     if f"{state} loop" not in ids:
         ids[f"{state} loop"] = ""
-        beside = cell.nodes["x"][0] + 80 if "x" in cell.nodes else 0.65 * slot.width  # of the arrow from x
-        _times(row, state, slot.at(slot.width / 2 if top else beside, over + (9 if top else -9)))
+        _times(row, state, slot.at(slot.width / 2, over + (9 if top else -9)))
 
 
 def _begin(row: LayerRow, state: str, ids: dict[str, str]) -> str:

@@ -67,7 +67,8 @@ def _connect(one: Unrolled, scale: Scale | None) -> None:
             line.a, line.b, line.corners, share=line.share, scale=scale, faint=not line.on_path, single=one.long,
             hover=line.hover and f"{line.hover} · gradient {between(line.shares)}",
         )  # fmt: skip
-        if line.number and not one.long and one.shows("grad") and line.on_path:
+        known = any(share is not None for share in line.shares)
+        if line.number and known and not one.long and one.shows("grad") and line.on_path:
             at = line.number[0], line.number[1] + 5 * (len(line.shares) > 1)
             one.picture.text(at, *_range(line.prefix, line.shares), colour=NUMBER)
     for (x, y), what, tensor in one.totals if one.shows("grad") else ():
