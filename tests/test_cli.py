@@ -344,7 +344,7 @@ def test_two_models_are_traced_beside_each_other(here, capsys):
     facts = json.loads(re.search(r'"data">(.*?)</script>', (here / "two.html").read_text("utf-8"), re.DOTALL)[1])
     assert [sheet["name"] for sheet in facts["sheets"]] == ["rnn", "lstm"], "the kind of cell is said once"
     first = re.findall(r"the model expects: '(.*?)' ([\d.]+)%", out)
-    assert [sheet["answer"][0] for sheet in facts["sheets"]] == [f"“box” → {word} {p} %" for word, p in first]
+    assert [sheet["answer"][:2] for sheet in facts["sheets"]] == [["“box” →", f"{word} {p} %"] for word, p in first]
     assert run(capsys, *words, "two.svg", "--view", "strip")[0] == 2
     assert run(capsys, "train", "copying", "--out", "other.safetensors", *SMALL)[0] == 0
     code, _, err = run(capsys, "trace", "rnn.safetensors", "--beside", "other.safetensors", "--text", "mary lost",
@@ -362,6 +362,18 @@ def test_steps_are_counted_from_one(here, capsys):
     for at in ("0", "5", "-5"):
         code, out, err = run(capsys, *words, at)
         assert (code, out) == (2, "") and "t = 1 to 4" in err
+
+
+def test_pictures_for_slides_and_papers(here, capsys):
+    assert run(capsys, "train", "pronouns", "--out", "m.safetensors", *SMALL)[0] == 0
+    words = ("trace", "m.safetensors", "--text", "emma came home and john quietly opened", "--for", "slide", "--out")
+    code, out, err = run(capsys, *words, "x.png")
+    assert (code, out) == (2, "") and "steps=(1, 6)" in err and not (here / "x.png").exists()
+    assert run(capsys, *words, "x.png", "--steps", "5-7")[0] == 0 and (here / "x.png").stat().st_size > 10_000
+    assert "--steps 5: give the first and the last step" in run(capsys, *words, "x.png", "--steps", "5")[2]
+    draw = ("draw", "--steps", "2", "--forward", "--for", "slide", "--no-legend", "--transparent", "--out", "f.png")
+    assert run(capsys, *draw, "--light", "f", "--scale", "2")[0] == 0
+    assert "light='q' is no gate" in run(capsys, *draw, "--light", "q")[2]
 
 
 def test_a_long_table_is_shortened_and_has_dates(here, capsys):

@@ -15,7 +15,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn
-from tinygrad_lstm.graph import Drawing, draw, engine_info, render
+from tinygrad_lstm.graph import Drawing, draw, engine_info, press, render
 from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.curves import spline
 from tinygrad_lstm.graph.dot import quoted
@@ -712,12 +712,134 @@ def test_graphviz_pure_is_found_without_a_path_and_the_setting_is_restored(monke
     assert before == dot_command.DOT_BINARY
 
 
-def test_pdf_needs_a_real_dot(tmp_path, monkeypatch):
+def test_pdf_needs_a_real_dot_or_typst(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RuntimeError, match="apt install graphviz"):
+    monkeypatch.setattr(render, "has_press", lambda: False)
+    with pytest.raises(RuntimeError, match=r"tinygrad-lstm\[pdf\].*apt install graphviz"):
         draw(product(), view="ops").save(tmp_path / "x.pdf")
     script(tmp_path / "dot", 'if [ "$1" = -V ]; then echo "dot - graphviz version 12"; exit; fi\necho "%PDF-1.4"')
     assert draw(product(), view="ops").save(tmp_path / "x.pdf").read_bytes() == b"%PDF-1.4\n"
+
+
+# — for slides and papers ————————————————————————————————————————————————————————————————————————————————
+
+
+def png_size(path):
+    return tuple(int.from_bytes(path.read_bytes()[k : k + 4]) for k in (16, 20))
+
+
+def words(T):
+    return ["mary", "lost", "her", "box", "and", "then"][:T]
+
+
+SLIDES = {
+    "lstm 1": lambda **more: draw(last(T=1), labels=words(1), **more),
+    "lstm 2": lambda **more: draw(last(T=2), labels=words(2), answer=["his 99.8 %", "her 0.2 %"], **more),
+    "lstm 4": lambda **more: draw(last(T=4), labels=words(4), **more),
+    "lstm 6": lambda **more: draw(last(T=6), labels=words(6), **more),
+    "layers": lambda **more: draw(last(T=2, num_layers=2), **more),
+    "gru": lambda **more: draw(last(nn.GRU, T=3), **more),
+    "rnn": lambda **more: draw(last(nn.RNN, T=4), **more),
+    "own": lambda **more: draw(own_lstm(T=2), **more),
+    "rolled": lambda **more: draw(last(T=4), view="rolled", **more),
+    "two": lambda **more: draw({"RNN": last(nn.RNN, T=1), "LSTM": last(T=1)}, **more),
+}
+
+
+@pytest.mark.parametrize("name", SLIDES)
+def test_a_slide_has_its_size_and_text_that_can_be_read(tmp_path, name):
+    drawing = SLIDES[name](for_="slide")
+    wide, high = png_size(drawing.save(tmp_path / "x.png"))
+    assert abs(wide - 1920) <= 3 and abs(high - 1080) <= 4
+    fine = png_size(drawing.save(tmp_path / "y.png", scale=2))
+    assert abs(fine[0] - 2 * wide) <= 3 and abs(fine[1] - 2 * high) <= 3
+    shown = ET.fromstring(drawing.svg())
+    pixels = 1920 / float(shown.get("viewBox").split()[2])
+    sizes = [float(text.get("font-size")) * pixels for text in shown.iter(f"{SVG}text")]
+    assert min(sizes) >= 17.9 and "parameters, shared" not in drawing.dot
+
+
+@pytest.mark.parametrize("name", SLIDES)
+@pytest.mark.parametrize("form", ["slide", "paper", None])
+def test_labels_stay_in_their_boxes(name, form):
+    """By the widths of Helvetica's letters, of which 0.56 of the size is more than the mean."""
+    for node in ET.fromstring(SLIDES[name](for_=form).svg()).iter(f"{SVG}g"):
+        if not (node.get("class") or "").startswith("node ") and node.get("class") != "node":
+            continue
+        outline = node.find(".//{*}path") if node.find(".//{*}path") is not None else node.find(".//{*}ellipse")
+        if outline is None or outline.get("stroke") in (None, "none", "transparent"):
+            continue
+        if outline.tag.endswith("ellipse"):
+            wide = 2 * float(outline.get("rx"))
+        else:
+            xs = [float(x) for x in re.findall(r"(-?[\d.]+),-?[\d.]+", outline.get("d"))]
+            wide = max(xs) - min(xs)
+        for text in node.iter(f"{SVG}text"):
+            assert 0.5 * float(text.get("font-size")) * len(text.text or "") <= wide + 2, (text.text, wide)
+
+
+def test_what_has_no_room_on_a_slide_is_refused_with_the_number_that_has():
+    with pytest.raises(ValueError, match=r"9 steps are too many for for_='slide'.*steps=\(1, 8\)"):
+        draw(last(T=9), for_="slide")
+    with pytest.raises(ValueError, match=r"no format\. Formats: 'slide', 'paper'"):
+        draw(last(), for_="poster")
+    with pytest.raises(ValueError, match="not 'strip'"):
+        draw(last(), view="strip", for_="slide")
+
+
+def test_rows_begin_with_the_states_that_the_last_row_left():
+    dot = draw(last(T=4), for_="slide").dot
+    assert dot.count('label="C₂"') == 2 and dot.count('label="h₂"') == 2 and 'label="t = 4"' in dot
+    ys = {float(y) for y in re.findall(r'label="t = \d"; lp="[\d.-]+,([\d.-]+)"', dot)}
+    assert len(ys) == 2
+
+
+@pytest.mark.parametrize("kind, gate, lit, grey", [
+    (nn.LSTM, "f", {"@ W_f + b_f", "[h ; x]"}, {"@ W_i + b_i", "@ W_o + b_o", "@ W_C + b_C", "tanh"}),
+    (nn.LSTM, "o", {"@ W_o + b_o", "[h ; x]"}, {"@ W_f + b_f", "@ W_i + b_i"}),
+    (nn.GRU, "z", {"@ W_z + b_z"}, {"@ W_r + b_r"}),
+])  # fmt: skip
+def test_one_gate_is_lit_at_a_time(kind, gate, lit, grey):
+    dot = draw(last(kind, T=1), backward=False, light=gate).dot
+    looks, found = "", {}
+    for line in dot.splitlines():
+        if line.startswith("node ["):
+            looks = line
+        elif label := re.search(r'^n\d+ \[.*label="([^"]*)"', line):
+            found.setdefault(label[1].replace("\\n", " "), set()).add('"#adb5bd"' in looks)
+    assert all(found[label] == {False} for label in lit) and all(found[label] == {True} for label in grey)
+    with pytest.raises(ValueError, match="light='q' is no gate of this"):
+        draw(last(kind), light="q")
+    with pytest.raises(ValueError, match=r"without follow="):
+        draw(last(), light="f", follow="C")
+
+
+def test_a_transparent_picture_has_no_ground(tmp_path):
+    assert 'fill="white"' in draw(last(T=1)).svg() and 'fill="white"' not in draw(last(T=1), transparent=True).svg()
+    assert "‖∂L/∂·‖\"" not in draw(last(T=1), legend=False).dot
+    assert "parameters" not in draw(last(), parameters=False).dot
+
+
+def test_pdf_and_chinese_by_typst(tmp_path, monkeypatch):
+    typst = pytest.importorskip("typst", reason="an extra: tinygrad-lstm[pdf]")
+    drawing = draw(last(T=2), labels=["小明", "lost"])
+    assert drawing.save(tmp_path / "x.pdf").read_bytes().startswith(b"%PDF-")
+    if press.without_font("小") == "":
+        plain = png_size(draw(last(T=2), labels=["ab", "lost"]).save(tmp_path / "a.png"))
+        made = png_size(drawing.save(tmp_path / "x.png"))
+        assert np.allclose(plain, made, rtol=0.01), "as large as by the other program"
+
+    class NoFonts:
+        families = staticmethod(lambda: ["DejaVu Sans"])
+
+    monkeypatch.setattr(typst, "Fonts", NoFonts)
+    with pytest.warns(UserWarning, match="no font for Chinese"):
+        drawing.save(tmp_path / "y.png")
+    monkeypatch.setattr(press, "has_press", lambda: False)
+    with pytest.warns(UserWarning, match=r"tinygrad-lstm\[pdf\]"):
+        drawing.save(tmp_path / "y.png")
+    with pytest.raises(ImportError, match=r"tinygrad-lstm\[pdf\]"):
+        press.pressed(drawing.svg(), "pdf", 1.0)
 
 
 def test_importing_does_not_import_graphviz():

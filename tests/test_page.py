@@ -717,7 +717,7 @@ def test_whose_loss_it_is_stands_at_the_right_end(visit):
     trace = traced()
     tab = visit(tl.draw(trace, labels=WORDS, answer=said).html())
     assert tab.inner_text("#answer") == "“box” → his 99.8 % · her 0.2 %"
-    assert "“box” → his 99.8 %\nher 0.2 %" in tl.draw(trace, labels=WORDS, answer=said).dot.replace("\\n", "\n")
+    assert "“box” →\nhis 99.8 %\nher 0.2 %" in tl.draw(trace, labels=WORDS, answer=said).dot.replace("\\n", "\n")
     assert "his 99.8 %" not in tl.draw(trace, labels=WORDS, answer=said, steps=(1, 2)).dot, "its end is not drawn"
     tab = visit(tl.draw(two(), answer=[said, ["it 50.0 %"]]).html())
     assert tab.inner_text("#answer") == "RNN: his 99.8 % · her 0.2 % LSTM: it 50.0 %"

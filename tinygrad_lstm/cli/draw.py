@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
@@ -19,6 +19,11 @@ def draw(
     batch: Annotated[int, typer.Option(help="Rows.")] = 2,
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = 1,
     forward: Annotated[bool, typer.Option("--forward", help="Without the gradient.")] = False,
+    light: Annotated[str | None, typer.Option(help="A gate, f, i, …: it in colour, the rest grey.")] = None,
+    form: Annotated[str | None, typer.Option("--for", help="slide (16:9) or paper: rows and text for it.")] = None,
+    legend: Annotated[bool, typer.Option("--legend/--no-legend", help="With the scale of colours.")] = True,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Without the white ground.")] = False,
+    scale: Annotated[float, typer.Option(help="Of a PNG: 2 has twice as many pixels each way.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of weights and inputs.")] = 0,
 ) -> None:
     """Draw an untrained cell over some steps of random input, with the gradient of the mean of h_T."""
@@ -38,6 +43,9 @@ def draw(
     layer, variant, _ = CELLS[cell]
     module = layer(3, hidden, num_layers=layers, rng=rng, **variant)
     loss = module(rng.normal(size=(batch, steps, 3)).astype(np.float32)).last.h.mean()
-    drawing = tl.draw(loss, view=cast(ViewName, view), follow=follow, backward=not forward)
-    drawing.save(out)
+    drawing = tl.draw(
+        loss, view=cast(ViewName, view), follow=follow, backward=not forward, light=light, for_=cast(Any, form),
+        legend=legend, transparent=transparent,
+    )  # fmt: skip
+    drawing.save(out, scale=scale)
     print(f"picture: {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import typer
@@ -22,7 +22,7 @@ NAMED = 0.001  # the probability from which an alternative is named at the end o
 LINES = 40  # of a longer table so many are printed: the newest, and others at even distances
 
 
-class Asked(NamedTuple):
+class Answered(NamedTuple):
     """A question to a model: the backward pass from its answer, a word for each step, what the model and the answers
     are called in a picture, and what is said of them."""
 
@@ -44,6 +44,8 @@ def trace(
     target: Annotated[str | None, typer.Option(help="The answer to go back from; the likeliest by default.")] = None,
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
     view: Annotated[str, typer.Option(help="time, strip, cells, rolled or ops.")] = "time",
+    form: Annotated[str | None, typer.Option("--for", help="slide (16:9) or paper: rows and text for it.")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="A-B", help="Draw these steps only, as 5-7.")] = None,
     layer: Annotated[int | None, typer.Option(help="Of several layers, the one whose ledger is printed.")] = None,
     beside: Annotated[Path | None, typer.Option(help="A second model, that reads the same: both on one scale.")] = None,
 ) -> None:
@@ -67,7 +69,9 @@ def trace(
             "step by step they cannot be compared"
         )
     labels = None if view == "ops" else first.labels
-    draw = partial(tl.draw, view=cast(ViewName, view), follow=follow, labels=labels)
+    draw = partial(tl.draw, view=cast(ViewName, view), follow=follow, labels=labels, for_=cast(Any, form))
+    if steps is not None:
+        draw = partial(draw, steps=_window(steps))
     if beside is None:
         drawing = draw(first.trace, answer=first.answer)
     else:
@@ -79,10 +83,17 @@ def trace(
     print(f"picture: {out}")
 
 
+def _window(steps: str) -> tuple[int, int]:
+    first, _, last = steps.partition("-")
+    if not (first.isdecimal() and last.isdecimal()):
+        raise ValueError(f"--steps {steps}: give the first and the last step, as 5-7")
+    return int(first), int(last)
+
+
 def _asked(
     model: Path, *, text: str | None, csv: Path | None, column: str | None, at: int, target: str | None,
     follow: str | None, layer: int | None,
-) -> Asked:  # fmt: skip
+) -> Answered:  # fmt: skip
     """Ask a model, and go back from its answer."""
     import tinygrad_lstm as tl
 
@@ -104,7 +115,7 @@ def _asked(
     flow = measured.flow("C" if "C" in states and follow != "h" else "h", layer=layer or _last(net))
     cell = net.config()["cell"]
     name = model.stem if model.stem == cell else f"{cell} · {model.stem}"
-    return Asked(measured, labels, name, answer, [*told, ""], flow)
+    return Answered(measured, labels, name, answer, [*told, ""], flow)
 
 
 def _answer(

@@ -31,7 +31,7 @@ def tooltip(text: str) -> str:
     return quoted(text.replace("\\", "∖"), cut=400)
 
 
-def dot_of(picture: Picture) -> str:
+def dot_of(picture: Picture, background: str = "white") -> str:
     """The DOT text of a picture."""
     nodes: dict[str, list[str]] = defaultdict(list)  # by their look, which is written once
     for box in picture.boxes:
@@ -43,7 +43,7 @@ def dot_of(picture: Picture) -> str:
     nodes = dict(sorted(nodes.items(), key=lambda group: "shape=circle" in group[0]))
     return "\n".join([
         "digraph G {",
-        f'graph [outputorder=edgesfirst, splines=true, bgcolor=white, pad=0.15, fontname="{FONT}"]',
+        f'graph [outputorder=edgesfirst, splines=true, bgcolor={background}, pad=0.15, fontname="{FONT}"]',
         f'node [fontname="{FONT}", fixedsize=true, margin=0.02, penwidth=1.1]',
         *_grouped(nodes), *map(_frame, picture.frames),
         "edge [class=gradient, dir=back]", *(_gradient(wire) for wire in picture.wires if wire.has_gradient),
@@ -106,10 +106,12 @@ def _tile(tile: Tile) -> str:
 
 def _frame(frame: Frame) -> str:
     (x, y), (u, v) = frame.low, frame.high
+    middle = x + 10 + 0.26 * frame.fontsize * len(frame.title)
     return (
         f"subgraph cluster_{frame.me.removeprefix('box')} {{ id={frame.me}; class=step; "
         f'bb="{x:.1f},{y:.1f},{u:.1f},{v:.1f}"; style="rounded,filled"; fillcolor="#f8f9fa"; color="#adb5bd"; '
-        f'fontsize=11; fontcolor="#495057"; label={quoted(frame.title)}; lp="{x + 34:.1f},{v - 12:.1f}"; '
+        f'fontsize={frame.fontsize:g}; fontcolor="#495057"; '
+        f'label={quoted(frame.title)}; lp="{middle:.1f},{v - 0.5 * frame.fontsize - 6.5:.1f}"; '
         f"{'; '.join(frame.members)} }}"
     )
 

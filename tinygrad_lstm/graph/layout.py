@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from .capture import Graph, norm
 from .cells import CellPlan
 from .picture import INK, Picture, Point, digits, small
-from .roles import Rail, StepRoles, edges_of
+from .roles import Rail, StepRoles, edges_of, lit_by
 from .routes import Slot
 
 GAP = 44  # between two steps; the lane for h is in its middle
@@ -54,6 +54,7 @@ class View(NamedTuple):
         show: "shape", "grad": what is printed.
         labels: a word for each step.
         rolled: one step stands for all; its states go back to its own beginning, and numbers are ranges over time.
+        light: the gate that is brought forward, with what it is made from and what it acts on.
         times, pitch: where several graphs stand in one picture, all their steps, and how wide one is.
     """
 
@@ -65,6 +66,7 @@ class View(NamedTuple):
     rolled: bool = False
     times: tuple[int, ...] = ()
     pitch: float = 0.0
+    light: str | None = None
 
 
 class Unrolled:
@@ -76,7 +78,7 @@ class Unrolled:
 
     def __init__(
         self, graph: Graph, rails: list[Rail], view: View, name: str = "", under: Unrolled | None = None,
-        answer: Sequence[str] = (),
+        answer: Sequence[str] = (), gap: float = UNDER,
     ) -> None:  # fmt: skip
         self.answer = answered(answer, view.labels) if rails[-1].steps[-1].t <= view.last else []
         self.graph, self.rails, self.view, self.name = graph, rails, view, name
@@ -87,10 +89,10 @@ class Unrolled:
         self.places: dict[str, tuple[Point, Point]] = {}  # by id: centre and size
         self.roles: dict[tuple[int, int], dict[str, str]] = {}  # (layer, t): ids of the roles
         self.backward = graph.trace is not None
-        self.lit = rails[-1].cell.follow.get(view.follow or "")
+        self.lit = lit_by(graph, rails[-1], view.light) if view.light else rails[-1].cell.follow.get(view.follow or "")
         self.widths = widths_of(rails, view.first, view.last)
         self.pitch = view.pitch or max(self.widths) + GAP
-        self.lows = [under.top() + UNDER if under else 0.0]
+        self.lows = [under.top() + gap if under else 0.0]
         for rail in rails:
             self.lows.append(self.lows[-1] + rail.cell.height + (LIFT if rail.way == rails[-1].way else LIFT + 50))
         self.rows = [LayerRow(self, layer) for layer in range(len(rails))]
@@ -138,9 +140,8 @@ class Unrolled:
 
 
 def answered(answer: Sequence[str], labels: Sequence[str] | None) -> list[str]:
-    """What the net says after the last word: “opened” → his 99.8 %, and the alternatives."""
-    word = f"“{labels[-1]}” → " if labels and answer else ""
-    return [f"{word}{text}" if k == 0 else text for k, text in enumerate(answer[:ANSWERS])]
+    """What the net says after the last word, line by line: “opened” →, his 99.8 %, and the alternatives."""
+    return [*([f"“{labels[-1]}” →"] if labels and answer else []), *answer[:ANSWERS]]
 
 
 class LayerRow:

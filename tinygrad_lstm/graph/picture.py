@@ -136,6 +136,7 @@ class Frame(NamedTuple):
     title: str
     members: tuple[str, ...]
     of: Any  # (layer, t)
+    fontsize: float = 11
 
 
 class Wire(NamedTuple):
@@ -209,11 +210,30 @@ class Picture:
         self.wires.append(Wire(me, a, b, tuple(corners), share, scale, hover, faint, single, of))
         return me
 
+    def extent(self) -> tuple[float, float, float, float]:
+        """The left, low, right and high ends of everything."""
+        xs, ys = list[float](), list[float]()
+        placed = [*((box.at, box.size) for box in self.boxes), *((tile.at, tile.size) for tile in self.tiles)]
+        for at, (wide, high) in placed:
+            xs += [at[0] - wide / 2, at[0] + wide / 2]
+            ys += [at[1] - high / 2, at[1] + high / 2]
+        for point in (point for frame in self.frames for point in (frame.low, frame.high)):
+            xs.append(point[0])
+            ys.append(point[1])
+        for corner in (corner for wire in self.wires for corner in wire.corners):
+            xs.append(corner[0])
+            ys.append(corner[1])
+        for text in self.texts:
+            half = 0.0 if text.left else text.width / 2
+            xs += [text.at[0] - half, text.at[0] + (text.width if text.left else half)]
+            ys += [text.at[1] - text.size * len(text.lines), text.at[1] + text.size * len(text.lines)]
+        return min(xs), min(ys), max(xs), max(ys)
+
     def legend(self, at: Point, scale: Scale, title: str, pitch: float = 48) -> None:
         """Swatches of the colour scale with their numbers, from the left end on."""
         x, y = at
         self.text((x + 20, y), title, size=10, colour=INK)
         for k, mark in enumerate(scale.marks()):
-            centre = x + 74 + k * pitch
+            centre = x + 26 + (k + 1) * pitch
             self.tile((centre, y), (pitch - 8, scale.width(mark) + 1), scale.colour(mark))
             self.text((centre, y - 14), digits(float(f"{mark:.2g}")), colour=INK)

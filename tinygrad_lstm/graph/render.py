@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sysconfig
 import threading
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cached_property
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..exchange.files import write
+from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 
 LARGEST_PNG = 16_000  # pixels; above it most viewers give up
 TIMEOUT = 120.0  # seconds
@@ -104,8 +106,8 @@ def by_program(dot: str, layout: str, suffix: str) -> bytes:
         own = shutil.which("dot")
         if not own:
             raise RuntimeError(
-                "draw: PDF needs Graphviz's own dot: apt install graphviz, brew install graphviz or "
-                "winget install graphviz. SVG and PNG work without it."
+                f"draw: PDF needs {EXTRA}, or Graphviz's own dot (apt install graphviz, brew install graphviz, "
+                "winget install graphviz). SVG and PNG work without them."
             )
         engine = _described(own)
     with _binary:
@@ -145,8 +147,8 @@ class Drawing:
     interactive = True
     page: Callable[[], str] | None = None  # makes the page
 
-    def __init__(self, dot: str, layout: str, summary: str) -> None:
-        self.dot, self.summary, self._layout = dot, summary, layout
+    def __init__(self, dot: str, layout: str, summary: str, *, pixels: float = 96 / 72) -> None:
+        self.dot, self.summary, self._layout, self._pixels = dot, summary, layout, pixels
 
     @cached_property
     def _svg(self) -> str:
@@ -172,8 +174,11 @@ class Drawing:
         """
         return self._page
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, scale: float = 1.0) -> Path:
         """Write the picture; the suffix says how: .svg, .html, .png, .pdf or .gv. The file appears whole or not at all.
+
+        `scale` is for PNG: 2 gives twice as many pixels each way, for screens with fine ones. Warns where a PNG cannot
+        hold the script of some words.
 
         Raises ValueError for another suffix, a PNG of more than 16,000 pixels, or as `html` does; RuntimeError as
         `svg` does.
@@ -188,16 +193,25 @@ class Drawing:
             data = self._page.encode()
         elif suffix == ".svg":
             data = self._svg.encode()
+        elif suffix == ".png":
+            data = self._png(self._pixels * scale)
         else:
-            if suffix == ".png":
-                self._check_size()
-            data = render(self.dot, self._layout, suffix[1:])
+            data = pressed(self._svg, "pdf", 1.0) if has_press() else render(self.dot, self._layout, "pdf")
         write(path, data)
         return path
 
-    def _check_size(self) -> None:
-        size = re.search(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', self._svg)
-        pixels = max(float(side) * 96 / 72 for side in size.groups()) if size else 0
+    def _png(self, scale: float) -> bytes:
+        """With so many pixels a point; by typst where the program has no letters for some words."""
+        self._check_size(scale)
+        if trouble := without_font(self.dot):
+            warnings.warn(f"draw: {trouble}", UserWarning, stacklevel=3)
+        elif WORD.search(self.dot):
+            return pressed(self._svg, "png", scale)
+        dot = self.dot if scale == 96 / 72 else self.dot.replace("graph [", f"graph [dpi={72 * scale:.4f}, ", 1)
+        return render(dot, self._layout, "png")
+
+    def _check_size(self, scale: float) -> None:
+        pixels = max(size_of(self._svg)) * scale
         if pixels > LARGEST_PNG:
             raise ValueError(
                 f"draw: this PNG would be {pixels:,.0f} pixels wide or high, and {LARGEST_PNG:,} is the most. "

@@ -371,3 +371,22 @@ def edges_of(graph: Graph, step: StepRoles) -> Iterator[tuple[str, str, list[Edg
     for (role, to), links in folded.items():
         edges, out, x = [link.edge for link in links], links[0].out.birth, links[0].x.birth
         yield role, to, edges, sent[out].get(x) if out in through else graph.share(edges)
+
+
+def lit_by(graph: Graph, rail: Rail, gate: str) -> frozenset[str]:
+    """The roles of a gate, of what it is made from within its step, and of what it acts on.
+
+    Raises ValueError where no named tensor of the cell is called so.
+    """
+    step = rail.steps[-1]
+    named = {x.name: role for role, x in step.tensors.items() if x.name and x.op is not None}
+    if gate not in named:
+        raise ValueError(f"draw: light={gate!r} is no gate of this {rail.cell.title}. There are: {', '.join(named)}.")
+    tensor = step.tensors[named[gate]]
+    reached = [tensor, *(edge.out for edge in graph.users(tensor))]
+    waiting = [*graph.inputs(tensor)]
+    while waiting:  # back to the states and the input of the step, but not through another gate
+        reached.append(x := waiting.pop())
+        if not x.name and (place := place_of(x.scope)) is not None and place.t == step.t:
+            waiting += graph.inputs(x)
+    return frozenset(step.roles[x.birth] for x in reached if x.birth in step.roles)

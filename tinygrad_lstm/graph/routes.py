@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from .picture import Point
@@ -54,3 +56,19 @@ def trimmed(corners: list[Point], a_size: Point, b_size: Point) -> list[Point]:
         reach = wide / 2 if wide == high else min(wide / 2 / (abs(dx) or 1e-9), high / 2 / (abs(dy) or 1e-9))
         ends.append((x + dx * reach, y + dy * reach))
     return [ends[0], *corners[1:-1], ends[1]]
+
+
+Side = tuple[str, float, float, float]  # which side of its line a text keeps to, x and y there, and its room
+
+
+def beside(corners: Sequence[Point], at: Point) -> Side:
+    """How a number keeps clear of its line, whatever its size: on which side it stands, and where it begins there."""
+    x, y = at
+    nearest, side = math.inf, ("above", x, y - 4, 64.0)
+    for (a, b), (c, d) in pairwise(corners):
+        if a == c and min(b, d) - 12 <= y <= max(b, d) + 12 and abs(x - a) < nearest:
+            nearest, side = abs(x - a), ("end", a - 6, y, 64.0) if x < a else ("start", a + 6, y, 64.0)
+        elif b == d and min(a, c) - 12 <= x <= max(a, c) + 12 and abs(y - b) < nearest:
+            room = min(64.0, abs(a - c) + 16)
+            nearest, side = abs(y - b), ("above", x, b + 5, room) if y > b else ("below", x, b - 5, room)
+    return side

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .capture import Graph, amount
+from .cells import CellPlan
 from .layout import GAP, Unrolled, View, between, widths_of
 from .picture import GREY, NUMBER, Picture, Scale, digits
 from .placing import place
 from .roles import Rail
+from .routes import beside
+
+ROW = 104  # points between the rows of one graph
 
 
 class Sheet(NamedTuple):
@@ -43,20 +47,37 @@ def scale_of(unrolled: Sequence[Unrolled]) -> Scale | None:
     return Scale(share for one in unrolled for line in one.lines for share in line.shares)
 
 
-def finished(unrolled: Sequence[Unrolled], notes: Iterable[str] = ()) -> Picture:
-    """The picture with the edges of all, on one scale; below stand parameters, legend and notes."""
+def wrapped(sheet: Sheet, view: View, per: int) -> list[Unrolled]:
+    """One graph in rows of so many steps, the first at the top; a row begins with the states that the last one left."""
+    ends = [(t, min(t + per - 1, view.last)) for t in range(view.first, view.last + 1, per)]
+    rows: list[Unrolled] = []
+    for first, last in reversed(ends):
+        under = rows[0] if rows else None
+        one = Unrolled(sheet.graph, sheet.rails, view._replace(first=first, last=last), "", under, sheet.answer, ROW)
+        rows.insert(0, place(one))
+    return rows
+
+
+def finished(
+    unrolled: Sequence[Unrolled], notes: Iterable[str] = (), *, parameters: bool = True, legend: bool = True,
+    loose: bool = False,
+) -> Picture:  # fmt: skip
+    """The picture with the edges of all, on one scale; below stand parameters, legend and notes.
+
+    `loose`: with room for larger text.
+    """
     picture, scale = unrolled[0].picture, scale_of(unrolled)
     for one in unrolled:
         _connect(one, scale)
     y = min(at[1] - size[1] / 2 for one in unrolled for at, size in one.places.values()) - 62
-    for one in unrolled:
+    for one in {one.graph: one for one in unrolled}.values() if parameters else ():
         y = _table(one, y)
-    if scale is not None:
-        picture.legend((0, y), scale, "‖∂L/∂·‖")
+    if scale is not None and legend:
+        picture.legend((0, y), scale, "‖∂L/∂·‖", 76 if loose else 48)
         y -= 42
     for note in notes:
         picture.line((0, y), note)
-        y -= 15
+        y -= 22 if loose else 15
     return picture
 
 
@@ -70,9 +91,19 @@ def _connect(one: Unrolled, scale: Scale | None) -> None:
         known = any(share is not None for share in line.shares)
         if line.number and known and not one.long and one.shows("grad") and line.on_path:
             at = line.number[0], line.number[1] + 5 * (len(line.shares) > 1)
-            one.picture.text(at, *_range(line.prefix, line.shares), colour=NUMBER)
+            of = beside(line.corners, line.number)
+            one.picture.text(at, *_range(line.prefix, line.shares), colour=NUMBER, of=of)
     for (x, y), what, tensor in one.totals if one.shows("grad") else ():
-        one.picture.text((x, y + 5 * one.view.rolled), *_range(f"{what} ", one.norms(tensor)), colour=NUMBER)
+        told = _range(f"{what} ", one.norms(tensor))
+        side = _side(one.rails[-1].cell, tensor.name or "")
+        one.picture.text((x, y + 5 * one.view.rolled), *told, colour=NUMBER, of=side)
+
+
+def _side(cell: CellPlan, name: str) -> str:
+    """On which side of its state a whole gradient keeps: over a line that runs on, left over a node, or right below."""
+    if name in cell.lines or name not in cell.nodes:
+        return "above"
+    return "over" if cell.totals[name][1] > cell.nodes[name][1] else "start"
 
 
 def _range(prefix: str, norms: list[float | None]) -> list[str]:

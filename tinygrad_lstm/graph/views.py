@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..flow.trace import Trace, trace
 from ..tensor import Tensor
 from .capture import Graph
 from .dot import dot_of
+from .fitting import FORMATS, arranged
 from .layers import layers_of, titled
-from .layout import Unrolled, View
+from .layout import View
 from .ops_view import chosen, has_steps, ops_drawing
 from .page import page_of
-from .picture import digits
-from .placing import place
+from .picture import Picture, digits
 from .render import Drawing
 from .roles import Rail
-from .sheets import Sheet, finished, stacked
+from .sheets import Sheet, finished, stacked, wrapped
 from .strip import strip_drawing
 
 CELL, TILES = 80, 40_000  # places in one step, and in all steps together
@@ -28,6 +28,28 @@ WHOLE = 45_000  # tensors behind a picture of all steps
 BESIDE = 4  # graphs in one picture
 
 Window = tuple[int, int] | None
+
+
+class Asked(NamedTuple):
+    """The arguments of `draw`; `answer` is a list of texts, of several graphs a list for each."""
+
+    follow: str | None
+    window: Window
+    show: tuple[str, ...]
+    labels: Sequence[str] | None
+    answer: Sequence[Any]
+    form: str | None
+    light: str | None
+    parameters: bool
+    legend: bool
+    transparent: bool
+
+    @property
+    def below(self) -> dict[str, bool]:
+        """What stands below the steps, and how far apart."""
+        return {"parameters": self.parameters, "legend": self.legend, "loose": self.form is not None}
+
+
 ViewName = Literal["time", "ops", "cells", "rolled", "strip"]
 Shown = Literal["shape", "grad"]
 Drawable = Tensor | Trace
@@ -37,6 +59,8 @@ def draw(
     what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: ViewName = "time", follow: str | None = None,
     steps: Window = None, show: Shown | Iterable[Shown] = ("shape", "grad"), backward: bool = True,
     labels: Sequence[str] | None = None, answer: Sequence[str] | Sequence[Sequence[str]] = (),
+    for_: Literal["slide", "paper"] | None = None, light: str | None = None, parameters: bool | None = None,
+    legend: bool = True, transparent: bool = False,
 ) -> Drawing:  # fmt: skip
     """A picture of what led to a tensor and, over it, of the gradient that travels back.
 
@@ -53,6 +77,12 @@ def draw(
         labels: one word for each step, printed at its head (time) or under its column (strip).
         answer: what the net says at the end, ["his 99.8 %", "her 0.2 %"]: first the answer whose loss this is, then
             alternatives. They stand at the loss (time). Of several graphs, such a list for each.
+        for_: "slide", 1920 × 1080 pixels with text of 18 at least, or "paper", 7 inches wide with text of 7 points:
+            steps stand in rows, so many as make it largest (time, cells, rolled).
+        light: a gate ("f", "i", …): it, what it is made from and what it acts on in colour, the rest grey. With
+            backward=False a picture of how the cell is built (time).
+        parameters, legend: False leaves out the parameters' table (as on a slide), or the scale of colours.
+        transparent: without the white ground.
 
     Raises ValueError where the view is unknown, or cannot show this graph; the message says which one can.
     """
@@ -62,13 +92,16 @@ def draw(
     if unknown := set(show) - {"shape", "grad"}:
         raise ValueError(f"draw: show={sorted(unknown)} is unknown. It may hold 'shape' and 'grad'.")
     _check_window(steps)
+    table = for_ != "slide" if parameters is None else parameters
+    asked = Asked(follow, steps, show, labels, answer, for_, light, table, legend, transparent)
+    _check_style(asked, view)
     with _all_kept():
         if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
             if view != "time":
                 raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
-            return _beside(what, answer, follow=follow, window=steps, show=show, backward=backward, labels=labels)
+            return _beside(what, asked, backward)
         graph = _captured(what, view, steps, backward)
-        return VIEWS[view](graph, follow=follow, window=steps, show=show, labels=labels, answer=_line_by_line(answer))
+        return VIEWS[view](graph, asked._replace(answer=_line_by_line(answer)))
 
 
 @contextmanager
@@ -103,10 +136,11 @@ def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph
     return Graph.of(trace(what) if isinstance(what, Tensor) and what.size == 1 and what.requires_grad else what)
 
 
-def _paged(drawing: Drawing, graph: Graph, answer: Sequence[str], **settings: Any) -> Drawing:
+def _paged(drawing: Drawing, graph: Graph, asked: Asked) -> Drawing:
     """The same, with an interactive page where there is a gradient to walk with."""
     if graph.trace is not None:
-        drawing.page = lambda: page_of([_sheet(graph, answer)], **settings)
+        sheets = [_sheet(graph, asked.answer)]
+        drawing.page = lambda: page_of(sheets, follow=asked.follow, window=asked.window, labels=asked.labels)
     return drawing
 
 
@@ -121,6 +155,15 @@ def _line_by_line(answer: Any) -> Sequence[str]:
     return answer
 
 
+def _check_style(asked: Asked, view: str) -> None:
+    if asked.form not in (None, *FORMATS):
+        raise ValueError(f"draw: for_={asked.form!r} is no format. Formats: {', '.join(map(repr, FORMATS))}.")
+    if asked.form and view not in ("time", "cells", "rolled"):
+        raise ValueError(f"draw: for_={asked.form!r} lays out the views 'time', 'cells' and 'rolled', not {view!r}.")
+    if asked.light and (asked.follow or view != "time"):
+        raise ValueError(f"draw: light={asked.light!r} lights a gate in view='time', without follow=.")
+
+
 def _check_window(window: Window) -> None:
     if window is not None and not (len(window) == 2 and 1 <= window[0] <= window[1]):
         raise ValueError(f"draw: steps={window} should be (first, last), counted from 1, as in steps=(1, 8).")
@@ -129,10 +172,8 @@ def _check_window(window: Window) -> None:
 # — time ————————————————————————————————————————————————————————————————————————————————————————————————
 
 
-def _time(
-    graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, answer: Sequence[str],
-    view: str = "time",
-) -> Drawing:  # fmt: skip
+def _time(graph: Graph, asked: Asked, view: str = "time") -> Drawing:
+    follow, window, labels = asked.follow, asked.window, asked.labels
     rails, notes = layers_of(graph, named=view == "cells", both=True)
     first, last = window or (min(1, rails[-1].steps[0].t), rails[-1].steps[-1].t)
     shown = _check_size(rails, first, last, view)
@@ -144,10 +185,24 @@ def _time(
         notes.insert(0, "named tensors only: an edge carries what flows back on all ways between two names")
     if view == "rolled":
         notes.insert(0, f"one step stands for {shown}: smallest … largest norm over time, coloured by the largest")
-    asked = View(first, last, follow, tuple(show), labels, rolled=view == "rolled")
-    unrolled = place(Unrolled(graph, rails, asked, answer=answer))
-    drawing = Drawing(dot_of(finished([unrolled], [title, *notes])), "neato", title)
-    return _paged(drawing, graph, answer, follow=follow, window=window, labels=labels) if view == "time" else drawing
+    seen = View(first, last, follow, asked.show, labels, rolled=view == "rolled", light=asked.light)
+    sheet = Sheet("", graph, rails, (), asked.answer)
+    notes = [title, *notes]
+
+    def built(per: int) -> Picture:
+        return finished(wrapped(sheet, seen, per), notes, **asked.below)
+
+    drawing = _fitted(built, last - first + 1, asked, title, rolled=view == "rolled")
+    return _paged(drawing, graph, asked) if view == "time" else drawing
+
+
+def _fitted(built: Callable[[int], Picture], count: int, asked: Asked, title: str, *, rolled: bool = False) -> Drawing:
+    """One row of all steps as it is, or what the format asks for. A rolled picture has no rows."""
+    ground = "transparent" if asked.transparent else "white"
+    if asked.form is None:
+        return Drawing(dot_of(built(count), ground), "neato", title)
+    picture, pixels = arranged((lambda _: built(count)) if rolled else built, 1 if rolled else count, asked.form)
+    return Drawing(dot_of(picture, ground), "neato", title, pixels=pixels)
 
 
 def _check_size(rails: list[Rail], first: int, last: int, view: str) -> int:
@@ -182,13 +237,11 @@ def _title(graph: Graph, rails: list[Rail], window: Window, name: str) -> str:
     return f"{name} · {which}{len(times)} step{'s' * (len(times) > 1)}{layers} · {way} L{value}"
 
 
-def _beside(
-    what: Sequence[Drawable] | Mapping[str, Drawable], answers: Sequence[Any], *, follow: str | None, window: Window,
-    show: Collection[str], backward: bool, labels: Sequence[str] | None,
-) -> Drawing:  # fmt: skip
+def _beside(what: Sequence[Drawable] | Mapping[str, Drawable], asked: Asked, backward: bool) -> Drawing:
     """Several graphs, one above the other, on one scale."""
     if not 1 <= len(what) <= BESIDE:
         raise ValueError(f"draw: {len(what)} graphs; one to {BESIDE} can stand one above the other.")
+    follow, window, labels, answers = asked.follow, asked.window, asked.labels, asked.answer
     each = what.values() if isinstance(what, Mapping) else what
     graphs = [_captured(one, "time", window, backward) for one in each]
     if answers and len(answers) != len(graphs):
@@ -203,10 +256,14 @@ def _beside(
         _check_size(sheet.rails, first, last, "time")
     longest = max((sheet.rails[-1] for sheet in sheets), key=lambda rail: (rail.steps[-1].t, len(rail.cell.follow)))
     _check(longest, follow, labels)
-    unrolled = stacked(sheets, View(first, last, follow, tuple(show), labels))
     titles = [_title(sheet.graph, sheet.rails, window, sheet.name) for sheet in sheets]
     notes = [f"{sheet.name}: {note}" for sheet in sheets for note in sheet.notes]
-    drawing = Drawing(dot_of(finished(unrolled, [*titles, *notes])), "neato", f"{' beside '.join(names)}")
+
+    def built(_: int) -> Picture:
+        unrolled = stacked(sheets, View(first, last, follow, asked.show, labels, light=asked.light))
+        return finished(unrolled, [*titles, *notes], **asked.below)
+
+    drawing = _fitted(built, last - first + 1, asked, " beside ".join(names), rolled=True)
     if all(graph.trace is not None for graph in graphs):
         drawing.page = lambda: page_of(sheets, follow=follow, window=window, labels=labels)
     return drawing
@@ -217,16 +274,14 @@ def _numbered(names: list[str]) -> list[str]:
     return [f"{name} {names[: k + 1].count(name)}" if names.count(name) > 1 else name for k, name in enumerate(names)]
 
 
-def _strip(
-    graph: Graph, *, follow: str | None, window: Window, show: Collection[str], labels: Any, answer: Sequence[str]
-) -> Drawing:  # fmt: skip
+def _strip(graph: Graph, asked: Asked) -> Drawing:
     if graph.trace is None and not any(tensor.grad is not None for tensor in graph.tensors if tensor.op):
         raise ValueError("draw: a strip shows gradients: give it a loss (a single number) or a trace.")
-    return _paged(strip_drawing(graph, window, labels), graph, answer, follow=follow, window=window, labels=labels)
+    return _paged(strip_drawing(graph, asked.window, asked.labels), graph, asked)
 
 
-def _ops(graph: Graph, *, window: Window, show: Collection[str], **others: Any) -> Drawing:
-    return ops_drawing(graph, window, show)
+def _ops(graph: Graph, asked: Asked) -> Drawing:
+    return ops_drawing(graph, asked.window, asked.show)
 
 
 VIEWS: dict[str, Callable[..., Drawing]] = {

@@ -103,22 +103,8 @@ def _middle(corners: Iterable[Point]) -> float:
 
 def _view(picture: Picture) -> list[float]:
     """x, y, width and height of everything."""
-    xs, ys = list[float](), list[float]()
-    for at, (wide, high) in ((box.at, box.size) for box in picture.boxes):
-        xs += [at[0] - wide / 2, at[0] + wide / 2]
-        ys += [at[1] - high / 2, at[1] + high / 2]
-    for point in (point for frame in picture.frames for point in (frame.low, frame.high)):
-        xs.append(point[0])
-        ys.append(point[1])
-    for corner in (corner for wire in picture.wires for corner in wire.corners):
-        xs.append(corner[0])
-        ys.append(corner[1])
-    for text in picture.texts:
-        half = 0.0 if text.left else text.width / 2
-        xs += [text.at[0] - half, text.at[0] + (text.width if text.left else half)]
-        ys += [text.at[1] - text.size, text.at[1] + text.size]
-    left, low = min(xs) - MARGIN, min(ys) - MARGIN
-    return [_short(n) for n in (left, -max(ys) - MARGIN, max(xs) + MARGIN - left, max(ys) + MARGIN - low)]
+    left, low, right, high = picture.extent()
+    return [_short(n) for n in (left - MARGIN, -high - MARGIN, right - left + 2 * MARGIN, high - low + 2 * MARGIN)]
 
 
 # — the places that graphviz found —————————————————————————————————————————————————————————————————————————

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from math import inf
 from typing import NamedTuple
 
 from ...flow.edge import Edge
@@ -15,6 +13,7 @@ from ..capture import Graph, norm
 from ..layout import Line, Unrolled
 from ..picture import Point, Scale, digits
 from ..roles import Rail, StepRoles
+from ..routes import Side, beside
 from .document import shade
 
 PATHS = 4  # that can be brought forward: the classes on-0 … on-3 of the style sheet
@@ -73,22 +72,6 @@ def scene_of(one: Unrolled, scale: Scale, paths: Sequence[str]) -> Scene:
         graph, one.rails, {box.me: box.of[2] for box in mine}, [strand for strand, _ in drawn], [*inside, *totals],
         _called(one), frames, visits, _classes(one, scale, paths, drawn, totals),
     )  # fmt: skip
-
-
-Side = tuple[str, float, float, float]  # which side of its line a text keeps to, x and y there, and its room
-
-
-def beside(corners: Sequence[Point], at: Point) -> Side:
-    """How a number keeps clear of its line, whatever its size: on which side it stands, and where it begins there."""
-    x, y = at
-    nearest, side = inf, ("above", x, y - 4, 64.0)
-    for (a, b), (c, d) in pairwise(corners):
-        if a == c and min(b, d) - 12 <= y <= max(b, d) + 12 and abs(x - a) < nearest:
-            nearest, side = abs(x - a), ("end", a - 6, y, 64.0) if x < a else ("start", a + 6, y, 64.0)
-        elif b == d and min(a, c) - 12 <= x <= max(a, c) + 12 and abs(y - b) < nearest:
-            room = min(64.0, abs(a - c) + 16)
-            nearest, side = abs(y - b), ("above", x, b + 5, room) if y > b else ("below", x, b - 5, room)
-    return side
 
 
 def _on_line(one: Unrolled, at: Point, x: Tensor) -> Side:

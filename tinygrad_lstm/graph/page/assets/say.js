@@ -49,10 +49,12 @@ function sentence() {
     `${place(g)} · ‖${name}‖ = ${digits(ledger.norm)}${say("comma")}${say("mainly", called(top, sheet), percent(share))}`,
   );
 }
-function answerOf({ name, answer: [first, ...others] }) {
+function answerOf({ name, answer }) {
   // whose loss it is, and the alternatives
-  if (!first) return [];
-  return [`${beside ? ` ${name}: ` : ""}${first}`, ...others.map((text) => el("span", "", ` · ${text}`))];
+  if (!answer.length) return [];
+  const told = data.labels ? 2 : 1, // the last word stands before it
+    others = answer.slice(told).map((text) => el("span", "", ` · ${text}`));
+  return [`${beside ? ` ${name}: ` : ""}${answer.slice(0, told).join(" ")}`, ...others];
 }
 function tell() {
   const said = sentence();
