@@ -128,6 +128,29 @@ def own(keep, T=12, name="f", bias="b", hidden=4):
     return (h**2).sum()
 
 
+def test_only_an_lstm_is_told_of_the_setting_forget_bias():
+    class MinimalGatedUnit(nn.Cell):
+        def __init__(self, *sizes, **settings):
+            super().__init__(*sizes, **settings)
+            self.W_f, self.b_f = self.weight("W_f"), self.bias("b_f", 1.0)
+            self.W_n, self.b_n = self.weight("W_n"), self.bias("b_n")
+
+        def step(self, x, state):
+            f = tl.sigmoid(tl.concat(state.h, x) @ self.W_f + self.b_f).named("f")
+            n = tl.tanh(tl.concat(f * state.h, x) @ self.W_n + self.b_n).named("n")
+            return nn.Step(f=f, n=n, h=((1 - f) * state.h + f * n).named("h"))
+
+    x, bias = np.random.default_rng(0).normal(size=(4, 30, 3)).astype(np.float32), f"{forget_bias_for(30):.2f}"
+    told = {
+        MinimalGatedUnit: f"start with b_f = -{bias}, at",
+        nn.GRUCell: f"start with b_z = {bias}, at",
+        nn.LSTMCell: f"start with b_f = {bias} (in nn.LSTM: forget_bias={bias}), at",
+    }
+    for cell, said in told.items():
+        net = nn.Recurrent(3, 8, cell=cell, rng=np.random.default_rng(0))
+        assert said in only(diagnose(net(x).last.h.sum()), "halves a gradient")
+
+
 @pytest.mark.parametrize("name", ["f", "z", "u"])
 def test_the_graph_says_which_gate_keeps_not_its_letter(name):
     for keep, said, factor, sign in ((lambda g: g, name, 0.3, 1), (lambda g: 1 - g, f"1 − {name}", 0.7, -1)):

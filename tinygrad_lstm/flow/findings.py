@@ -84,7 +84,8 @@ def _cure(keeping: Keeping, what: str, n: int) -> str:
     if bias is None:
         return f"{what} has to be {0.5 ** (1 / n):.4f}"
     value = -forget_bias_for(n) if keeping.is_rest else forget_bias_for(n)
-    return f"start with {bias.name} = {value:.2f}" + f" (in nn.LSTM: forget_bias={value:.2f})" * (bias.name == "b_f")
+    setting = f" (in nn.LSTM: forget_bias={value:.2f})" if keeping.is_forget_gate else ""
+    return f"start with {bias.name} = {value:.2f}{setting}"
 
 
 def _half_life(factor: float) -> float:

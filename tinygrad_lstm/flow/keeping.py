@@ -35,6 +35,12 @@ class Keeping:
         """What the factors are called: "f", "1 − z"."""
         return f"1 − {self.gate}" if self.is_rest else self.gate
 
+    @property
+    def is_forget_gate(self) -> bool:
+        """Whether the gate is the one of an LSTM, which has a setting for its bias: its scope says so."""
+        made = self.history.recurrence.called(self.gate, self.history.end) if self.gate else []
+        return not self.is_rest and bool(made) and made[0].scope.endswith("/forget gate")
+
     def of(self, gate: str) -> Array:
         """(T, batch, hidden): the values of a gate at all steps."""
         made = [self.history.recurrence.called(gate, t) for t in self.history.order[1:]]
