@@ -525,6 +525,14 @@ def test_the_last_of_several_calls_is_drawn_and_said():
     assert "t = 1" in shown and shown.count("t = 1") == 1 and any("called 2 times" in text for text in shown)
 
 
+def test_a_strip_of_many_dates_names_some_of_its_columns():
+    dates = [f"2020-{k // 28 + 1:02}-{k % 28 + 1:02}" for k in range(300)]
+    svg = parsed(draw(last(T=300), view="strip", labels=dates))
+    shown = [text for text in (visible(text) for text in texts(svg)) if text in dates]
+    assert shown == dates[::10]  # columns of 1100 / 300 points; a date of 10 letters on one of two lines takes 34
+    assert any(dates[-1] in text for text in hovers(svg))
+
+
 def test_the_strip_has_a_column_for_each_step_and_a_row_for_each_name():
     drawing = draw(last(T=7), view="strip")
     said = hovers(parsed(drawing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from .capture import Graph, norm
@@ -14,6 +15,7 @@ from .render import Drawing
 from .roles import StepRoles
 
 WIDE = 1100.0  # points that a strip may be wide before its columns become narrow
+WORDS_WIDE = 4400.0  # that one may be whose columns all have their words; beyond it only some are named
 HIGH = 29.0  # from row to row
 NAMES = ("C", "h", "f", "i", "C̃", "o", "z", "r", "n", "x")
 
@@ -36,9 +38,10 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
     }
     norms = {name: row for name, row in norms.items() if any(value is not None for value in row)}
     longest = min(14, max((len(str(word)) for word in words.values()), default=0))
-    wide = max(1.2, min(14.0, WIDE / len(steps)))
+    wide, named = max(1.2, min(14.0, WIDE / len(steps))), 1
     if words:
-        wide = max(16.0, longest * 6.0 / (1 if longest <= 3 else 2) + 4)  # longer words take turns on two lines
+        roomy = max(16.0, longest * 6.0 / (1 if longest <= 3 else 2) + 4)  # longer words take turns on two lines
+        wide, named = (roomy, 1) if roomy * len(steps) <= WORDS_WIDE else (wide, ceil(roomy / wide))
     picture, scale = Picture(), Scale(value for row in norms.values() for value in row)
 
     def hover(name: str, k: int, value: float | None) -> str:
@@ -54,7 +57,7 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
     colour = lambda value: "#ffffff" if value is None else scale.colour(value)  # noqa: E731
     heatmap(picture, rows, columns, tile, colour, beside=-wide / 2 - 30, dashes=wide > 6)
     y = -len(norms) * HIGH
-    _name_columns(picture, y, steps, wide, words, longest)
+    _name_columns(picture, y, steps, wide, words, longest, named)
     y -= 46 if words else 36
     picture.legend((0, y), scale, "‖∂L/∂·‖")
     title = f"{titled(rail)} · one column for each step, one row for each name"
@@ -66,13 +69,15 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
 
 
 def _name_columns(
-    picture: Picture, y: float, steps: list[StepRoles], wide: float, words: dict[int, Any], longest: int
+    picture: Picture, y: float, steps: list[StepRoles], wide: float, words: dict[int, Any], longest: int, named: int
 ) -> None:
-    """Words below the columns, long ones on two lines in turn; or the numbers of some steps."""
+    """Words below every `named`-th column, long ones on two lines in turn; or the numbers of some steps."""
     every = next(n for n in (10, 20, 50, 100, 200, 500, 1000, 10**9) if n * wide >= 24)
     for column, step in enumerate(steps):
         if words:
-            low = longest > 3 and column % 2
+            if column % named:
+                continue
+            low = longest > 3 and column // named % 2
             picture.text((column * wide, y - 12 * low), str(words[step.t]), size=9, colour=INK, cut=14)
         elif column == 0 or step.t % every == 0:
             picture.text((column * wide, y), str(step.t), size=9, colour=INK)
