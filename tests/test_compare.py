@@ -12,6 +12,7 @@ from tinygrad_lstm.tasks import compare as place
 from tinygrad_lstm.training.compare import NETS, Row, compare
 from tinygrad_lstm.training.fit import TrainingError
 from tinygrad_lstm.training.model import SequenceModel
+from tinygrad_lstm.training.strips import LINES
 
 LINEAR = {"cell": "rnn", "activation": "linear"}
 
@@ -240,6 +241,11 @@ def test_the_line_chart_has_a_line_for_each_net_and_marks_one():
     ys = np.array([flat[x] for x in sorted(flat)])
     slope = np.polyfit(np.log10(norm), ys, 1)[0]
     np.testing.assert_allclose(ys, ys[-1] + slope * np.log10(norm / norm[-1]), atol=1.0)
+
+
+def test_the_nets_of_the_command_have_a_colour_each():
+    nets = len(compare(steps=2, hidden=2).nets)
+    assert nets == 9 <= len(set(LINES))
 
 
 def test_columns_stand_apart_whatever_the_names():

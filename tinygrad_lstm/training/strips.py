@@ -18,7 +18,7 @@ COLUMNS = 200  # of a picture at most
 HIGH = 24.0  # from row to row
 CHART = 150.0  # height of the lines
 PALE = "#d6dce4"
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#4d4d4d")
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#4d4d4d", "#8c6d31")
 
 
 class Axis(NamedTuple):
