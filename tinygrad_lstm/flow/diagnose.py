@@ -84,7 +84,7 @@ def _useless(looked: Trace) -> str:
     if leaves and not any(gradient.any() for gradient in leaves):
         return (
             "every gradient is exactly 0: the loss does not change with anything, so nothing will learn. A factor 0, a "
-            "mask that leaves no term, dead relu units or a saturated output make it so."
+            "mask that leaves no term, dead relu units, a saturated output or a loss at its minimum make it so."
         )
     return ""
 
