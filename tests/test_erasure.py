@@ -104,9 +104,9 @@ def test_trace_prints_the_ledger_and_draws(saved, tmp_path, capsys):
 
 
 def test_trace_can_ask_for_another_step_and_answer(saved, tmp_path, capsys):
-    command = ["trace", saved, "--text", "mary lost her box and then john opened", "--at", "1", "--target", "her"]
+    command = ["trace", saved, "--text", "mary lost her box and then john opened", "--at", "2", "--target", "her"]
     assert main([*command, "--view", "strip", "--out", str(tmp_path / "a.gv")]) == 0
-    assert "after 'lost' (step 1) the model expects: '" in (said := capsys.readouterr().out)
+    assert "after t = 2, 'lost', the model expects: '" in (said := capsys.readouterr().out)
     assert "traced: the loss of 'her'" in said
 
 
