@@ -26,6 +26,7 @@ function spoke(lang) {
     }),
   );
   followPath(state.path);
+  $("answer").replaceChildren(...sheets.flatMap(answerOf));
   drawStrip();
   tell();
 }

@@ -37,6 +37,8 @@ function hides(t) {
 }
 
 function veil() {
+  if (!state.predicting && !state.veiled) return;
+  state.veiled = state.predicting;
   for (const part of document.querySelectorAll("[data-t]"))
     part.classList.toggle("veiled", hides(Number(part.dataset.t)));
   const asked = open(),

@@ -61,7 +61,6 @@ function tell() {
   $("live").textContent = said;
   $("claim").textContent = state.at || open() ? "" : claim();
   $("claim").hidden = !$("claim").textContent;
-  $("answer").replaceChildren(...sheets.flatMap(answerOf));
   $("slider").setAttribute("aria-valuetext", said);
   $("home").disabled = $("back").disabled = state.at === 0;
   $("next").disabled = $("end").disabled = state.at === farthest();

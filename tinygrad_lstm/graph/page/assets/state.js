@@ -15,6 +15,7 @@ const state = {
   start: null,
   widest: 0,
   predicting: false,
+  veiled: false,
 };
 let view = home.slice(),
   marked = [0, 0],
