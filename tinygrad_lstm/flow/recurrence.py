@@ -34,6 +34,14 @@ def place_of(scope: str) -> Place | None:
     return None
 
 
+def meaning(x: Tensor) -> str:
+    """What a named tensor is: the scope within its step says it ("forget gate"), not its letter; "" where none does."""
+    usual = {"C": "cell state", "h": "hidden state", "x": "input"}
+    place = place_of(x.scope)
+    room = place.room.rpartition("/")[2] if place and x.op else ""
+    return usual.get(x.name or "", "" if room == "padding" else room)
+
+
 class Recurrence:
     """What was made along one scope path, step by step.
 

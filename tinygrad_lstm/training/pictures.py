@@ -10,7 +10,7 @@ import numpy as np
 from ..graph.dot import dot_of
 from ..graph.heat import HeatRow, heatmap
 from ..graph.page.document import LEVELS, document, rounded
-from ..graph.picture import GREY, INK, Picture, Scale, digits
+from ..graph.picture import GREY, INK, Picture, Scale, cleaned, digits
 from ..graph.render import Drawing
 from ..tensor import Array
 
@@ -29,6 +29,7 @@ class Maps(NamedTuple):
     gates: set[str]
     summary: str
     losses: list[float]
+    called: dict[str, str]
 
     def rows(self, most: int) -> list[int]:
         """Which snapshots to show: all, or evenly spread ones, the first and the last among them."""
@@ -110,5 +111,6 @@ def page(maps: Maps) -> str:
     data = {
         "steps": [maps.steps[k] for k in rows], "count": len(maps.steps), "levels": LEVELS, "low": None, "high": None,
         "names": names, "T": max(columns) - 1, "losses": [rounded(maps.losses[k]) for k in rows],
+        "called": {name: cleaned(word, 40) for name, word in maps.called.items()},
     }  # fmt: skip
     return document("history", "What the net learns", data)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..flow.recurrence import STATES
+from ..flow.recurrence import STATES, meaning
 from ..flow.trace import Trace
 from ..graph.picture import STOPS
 from ..graph.render import Drawing
@@ -47,10 +47,12 @@ class Snapshot:
         gates: for each gate ("f", "i", "o"; of a GRU "z", "r") its mean at t = 1 … T, (T,), over units and over the
             rows that are not yet over. "f∘∂C" (LSTM) is ‖f_t ∘ ∂L/∂C_t‖ / ‖∂L/∂C_t‖: how open f is where the gradient
             runs, which may be in a few units only, while the mean over all of them falls.
+        called: what these names mean, by the scopes of the cell: "forget gate".
     """
 
     norm: dict[str, Array]
     gates: dict[str, Array]
+    called: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trace: Trace, *, layer: str | int | None = None, lengths: Array | None = None) -> Snapshot:
@@ -72,7 +74,8 @@ class Snapshot:
                 if name == "f" and gradient is not None and gradient[rows].any():
                     g = gradient[rows].astype(np.float64)
                     gates.setdefault("f∘∂C", np.full(T, np.nan))[t - 1] = norm(x * g) / norm(g)
-        return cls({flow.name: flow.norm for flow in flows}, gates)
+        called = {x.name: word for x in recurrence.named(T) if x.name and (word := meaning(x))}
+        return cls({flow.name: flow.norm for flow in flows}, gates, called)
 
     @property
     def parts(self) -> dict[str, Array]:
@@ -155,7 +158,8 @@ class Record:
         recorded.
         """
         gates = set(self.snapshots[0].gates) if self.snapshots else set()
-        return drawing(Maps(self.steps, {name: self[name] for name in self.names}, gates, repr(self), self.losses))
+        return drawing(Maps(self.steps, {name: self[name] for name in self.names}, gates, repr(self), self.losses,
+                            self.snapshots[-1].called if self.snapshots else {}))  # fmt: skip
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {**(self.draw()._repr_mimebundle_() if len(self) else {}), "text/plain": repr(self)}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...flow.edge import Edge
 from ...flow.flow import Flow
-from ...flow.recurrence import place_of
+from ...flow.recurrence import meaning, place_of
 from ...tensor import Array, Tensor
 from ..capture import MOVES, Graph, Source, amount, norm, source_of
 from ..picture import cleaned as clean
@@ -260,17 +260,11 @@ class Numbers:
 
 
 def _called(rail: Rail) -> dict[str, str]:
-    """What the named tensors of a step are: the scope in which each was made says it, not its letter."""
-    usual = {"C": "cell state", "h": "hidden state", "x": "input"}
-    found: dict[str, str] = {}
+    """What the named tensors of a step are."""
     step = rail.steps[-1]
-    for name in [*rail.cell.states, *rail.cell.named, "x"]:
-        if (x := step.tensors.get(name)) is None:
-            continue
-        room = x.scope.rpartition("/")[2]
-        word = usual.get(name) or ("" if x.op is None or place_of(room) or room == "padding" else clean(room, 40))
-        found |= {name: word} if word else {}
-    return found
+    made = {name: step.tensors.get(name) for name in (*rail.cell.states, *rail.cell.named)}
+    found = {name: clean(meaning(x), 40) for name, x in made.items() if x is not None}
+    return {name: word for name, word in found.items() if word} | ({"x": "input"} if "x" in step.tensors else {})
 
 
 def _ledgers(scene: Scene, state: str) -> dict[str, Any]:

@@ -77,16 +77,7 @@ const words = {
 const state = { at: 0, name: Object.keys(data.names)[0] };
 const shown = () => data.names[state.name];
 const head = (one) => (one.title.startsWith("mean of ") ? say("mean", one.title.slice(8)) : one.title);
-const LETTERS = {
-  C: "cell state",
-  h: "hidden state",
-  f: "forget gate",
-  i: "input gate",
-  o: "output gate",
-  z: "update gate",
-  r: "reset gate",
-}; // what a record holds
-const title = (name) => (name === "f∘∂C" ? say("f∘∂C") : term(own(LETTERS, name) ?? name));
+const title = (name) => (name === "f∘∂C" ? say("f∘∂C") : term(own(data.called, name) ?? name));
 const from = (one) => (one.gate ? 1 : 0); // t of the first column: a state has one more, before the first step
 const known = (row) => row.filter((v) => v !== null);
 const mean = (row) => known(row).reduce((a, b) => a + b, 0) / Math.max(1, known(row).length);
