@@ -1,5 +1,9 @@
-"""What goes in and out of files."""
+"""What goes in and out of files, and to and from other frameworks."""
 
 from .checkpoint import Checkpoint, CheckpointError, check_place, load, read, read_meta, save
+from .pytorch import from_torch, to_torch, torch_state
 
-__all__ = ["Checkpoint", "CheckpointError", "check_place", "load", "read", "read_meta", "save"]
+__all__ = [
+    "Checkpoint", "CheckpointError", "check_place", "from_torch", "load", "read", "read_meta", "save", "to_torch",
+    "torch_state",
+]  # fmt: skip
