@@ -30,21 +30,6 @@ def net_of(name):
     return from_torch(weights, activation="relu" if name == "rnn deep" else "tanh"), weights
 
 
-def gradients_of(module):
-    """Our gradients as PyTorch has them: those of both biases are that of their sum."""
-    twin = from_torch(torch_state(module))
-    for mine, own in zip(twin.parameters(), module.parameters(), strict=True):
-        mine.data = np.zeros(own.shape) if own.grad is None else own.grad
-        mine.requires_grad = True
-    state = torch_state(twin)
-    for suffix in [key.removeprefix("bias_ih") for key in state if key.startswith("bias_ih")]:
-        both, H = state[f"bias_ih{suffix}"].copy(), module.hidden_size
-        if isinstance(module, nn.GRU):
-            both[2 * H :] = state[f"bias_hh{suffix}"][2 * H :]
-        state[f"bias_hh{suffix}"] = both
-    return state
-
-
 @pytest.mark.parametrize("ragged", ["", " ragged"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_numbers_forward_and_backward(name, ragged):
@@ -71,7 +56,7 @@ def test_the_same_numbers_forward_and_backward(name, ragged):
     np.testing.assert_allclose(x.grad, want["grad/x"], rtol=0, atol=1e-10)
     for k, s in enumerate(states):
         np.testing.assert_allclose(s.grad, want[f"grad/state{k}"], rtol=0, atol=1e-10)
-    mine = gradients_of(module)
+    mine = pytorch.torch_gradients(module, lambda p: p.grad)
     for key in weights:
         np.testing.assert_allclose(mine[key], want[f"grad/{key}"], rtol=0, atol=1e-10, err_msg=key)
 
@@ -286,6 +271,113 @@ def test_training_goes_on_in_the_other_framework(torch):
         p.requires_grad_(not name.startswith("bias_hh"))
     np.testing.assert_allclose(went, theirs(whole, 10)(x)[0].detach().numpy(), rtol=0, atol=1e-10)
     assert np.isfinite(want).all()
+
+
+def char_model(torch, kind="LSTM", dtype="float64", **settings):
+    make = torch.nn
+
+    class CharModel(make.Module):
+        def __init__(self):
+            super().__init__()
+            self.emb, self.rnn = make.Embedding(9, 4), getattr(make, kind)(4, 5, **{"batch_first": True} | settings)
+            self.head = make.Linear(5 * (2 if settings.get("bidirectional") else 1), 9)
+            self.rnn.register_forward_hook(lambda module, given, out: setattr(self, "made", out[0]))
+
+        def forward(self, tokens):
+            return self.head(self.rnn(self.emb(tokens))[0])
+
+    torch.manual_seed(0)
+    return CharModel().to(getattr(torch, dtype))
+
+
+@pytest.mark.parametrize("dtype, rtol", [("float32", 1e-4), ("float64", 1e-9)])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("settings", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}],
+                         ids=["one", "deep", "no bias"])  # fmt: skip
+def test_a_training_step_is_seen_as_it_was(torch, capsys, kind, settings, dtype, rtol):
+    """The gradient of each weight, and that of every h_t, is PyTorch's own; the root is their loss."""
+    net, tokens = char_model(torch, kind, dtype, **settings), torch.randint(0, 9, (3, 6))
+
+    def loss(out):
+        return torch.nn.functional.cross_entropy(out[:, -1], tokens[:, 0])
+
+    trace = tl.look(net, tokens, loss=loss)
+    assert "differ from PyTorch's by" in capsys.readouterr().out
+    value = loss(net(tokens))
+    assert trace.root.item() == pytest.approx(value.item(), rel=1e-5)
+    sent = torch.autograd.grad(value, net.made)[0].numpy()[:, -1, :5]
+    last = [r for path, r in trace.recurrences.items() if "backward" not in path][-1]
+    (h,) = [x for x in last.steps[6] if x.name == "h"]
+    np.testing.assert_allclose(trace.grad(h), sent, rtol=0, atol=rtol * np.abs(sent).max())
+    assert all(p.grad is None for p in net.parameters()), "nothing of theirs is touched"
+    assert tl.draw(trace, labels=[*"abcdef"]).html() and isinstance(tl.diagnose(trace), list)
+
+
+def test_packed_time_first_and_unbatched_calls(torch):
+    make, utils = torch.nn, torch.nn.utils.rnn
+
+    class Packed(make.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.lengths = make.LSTM(3, 4, batch_first=True), [5, 2, 4]
+
+        def forward(self, x):
+            packed = utils.pack_padded_sequence(x, self.lengths, batch_first=True, enforce_sorted=False)
+            return self.rnn(packed)[1][0][0]
+
+    class TimeFirst(make.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = make.GRU(3, 4)
+
+        def forward(self, x):
+            return self.rnn(x, torch.ones(1, *x.shape[1:-1], 4))[0][-1]
+
+    for net, size in ((Packed(), (3, 5, 3)), (TimeFirst(), (5, 2, 3)), (TimeFirst(), (5, 3))):
+        x = torch.randn(size)
+        trace = tl.look(net, x, loss=lambda out: (out**2).sum(), told=False)
+        (recurrence,) = trace.recurrences.values()
+        assert recurrence.T == 5
+
+
+def test_what_cannot_be_looked_at_is_said(torch):
+    make = torch.nn
+    net, tokens = char_model(torch), torch.randint(0, 9, (1, 3))
+    with pytest.raises(ValueError, match=r"no torch\.nn\.LSTM, GRU or RNN"):
+        tl.look(make.Linear(2, 2), torch.ones(1, 2), loss=lambda out: out.sum())
+    with pytest.raises(ValueError, match=r"no recurrent layer 'enc'; there are: rnn"):
+        tl.look(net, tokens, loss=lambda out: out.sum(), layer="enc")
+    with pytest.raises(ValueError, match="single number"):
+        tl.look(net, tokens, loss=lambda out: out)
+    with pytest.raises(ValueError, match="does not depend on what rnn gives"):
+        tl.look(net, tokens, loss=lambda out: net.head.weight.sum())
+    with pytest.raises(ValueError, match=r"dropout between its layers.*model\.eval"):
+        tl.look(char_model(torch, num_layers=2, dropout=0.5), tokens, loss=lambda out: out.sum())
+    with pytest.raises(TypeError, match=r"takes a torch\.nn\.Module"):
+        tl.look(3, tokens, loss=lambda out: out)
+
+    class Twice(make.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = make.LSTM(3, 3, batch_first=True)
+
+        def forward(self, x):
+            return self.rnn(self.rnn(x)[0])[0]
+
+    with pytest.raises(ValueError, match="called 2 times"):
+        tl.look(Twice(), torch.ones(1, 2, 3), loss=lambda out: out.sum())
+
+
+def test_the_readme_s_model_is_looked_into(torch, tmp_path, monkeypatch, capsys):
+    """Its own lines, trained for half a second instead of a minute."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## The net you already have")[1].split("\n## ")[0]
+    code = "\n".join(block.split("```")[0] for block in section.split("```python\n")[1:])
+    assert "time.time() + 60" in code
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("time.time() + 60", "time.time() + 0.5"), {})
+    out = capsys.readouterr().out
+    assert "differ from PyTorch's by" in out and "mean f" in out and (tmp_path / "char.html").stat().st_size > 100_000
 
 
 def test_pickles_are_never_run(torch, tmp_path):

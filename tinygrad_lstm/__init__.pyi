@@ -12,6 +12,7 @@ from .course import quiz as quiz
 from .engine import grad as grad
 from .exchange import load as load
 from .exchange import save as save
+from .exchange.look import look as look
 from .flow.backward_only import backward_only as backward_only
 from .flow.clips import clip_effect as clip_effect
 from .flow.diagnose import diagnose as diagnose

@@ -11,7 +11,7 @@ Sources: the documentation of torch.nn.LSTM, GRU and RNN, "Variables" and the eq
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -316,7 +316,19 @@ def _inside(module: nn.Module) -> list[tuple[str, nn.Module]]:
     return [(name, value) for name, value in vars(module).items() if isinstance(value, nn.Module)]
 
 
-def _of_cell(cell: nn.Cell, prefix: str, suffix: str) -> Iterator[tuple[str, Array]]:
+def torch_gradients(layer: nn.Recurrent[Any], grad: Callable[[Tensor], Array]) -> State:
+    """Gradients of a layer's parameters as PyTorch names and shapes them: that of b for both its parts."""
+    found: State = {}
+    for k, cells in enumerate(layer.cells):
+        for way, cell in zip(("", "_reverse"), cells, strict=False):
+            found |= _of_cell(cell, "", f"_l{k}{way}", grad, each=True)
+    return found
+
+
+def _of_cell(
+    cell: nn.Cell, prefix: str, suffix: str, of: Callable[[Tensor], Array] = Tensor.numpy, *, each: bool = False
+) -> Iterator[tuple[str, Array]]:  # fmt: skip
+    """What a function gives for each parameter, by PyTorch's names; `each`: for b's first part also for its second."""
     layout = next((layout for layout in LAYOUTS.values() if layout.cell is type(cell)), None)
     tanh = ("tanh", "relu") if isinstance(cell, nn.RNNCell) else ("tanh",)
     usual = {"recurrent_activation": ("sigmoid",), "activation": tanh, "output_activation": ("tanh",)}
@@ -326,17 +338,18 @@ def _of_cell(cell: nn.Cell, prefix: str, suffix: str) -> Iterator[tuple[str, Arr
         why = ", ".join(odd) or ("reset_after=False" if layout else "the cell")
         raise ValueError(f"to_torch: PyTorch has no {type(cell).__name__} like this one ({why}).")
     H, gates = cell.hidden_size, layout.gates
-    W = [getattr(cell, f"W_{gate}").numpy() for gate in gates]
+    W = [of(getattr(cell, f"W_{gate}")) for gate in gates]
     yield f"{prefix}weight_ih{suffix}", np.concatenate([w[H:].T for w in W])
     yield f"{prefix}weight_hh{suffix}", np.concatenate([w[:H].T for w in W])
     biases = [getattr(cell, f"b_{gate}") for gate in gates]
     if all(not b.requires_grad and not b.numpy().any() for b in biases):
         return  # it had none
-    b = [bias.numpy() for bias in biases]
+    b = [of(bias) for bias in biases]
     yield f"{prefix}bias_ih{suffix}", np.concatenate(b)
-    inside = [cell.b_rn.numpy() if layout.name == "GRU" and gate == RESET else np.zeros_like(x)  # type: ignore[attr-defined]
-              for gate, x in zip(gates, b, strict=True)]  # fmt: skip
-    yield f"{prefix}bias_hh{suffix}", np.concatenate(inside)
+    second = [x if each else np.zeros_like(x) for x in b]
+    if isinstance(cell, nn.GRUCell):
+        second[gates.index(RESET)] = of(cell.b_rn)
+    yield f"{prefix}bias_hh{suffix}", np.concatenate(second)
 
 
 def to_torch(module: nn.Module) -> Any:
