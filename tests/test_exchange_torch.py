@@ -410,4 +410,3 @@ def test_half_and_quantised_tensors(torch):
         packed = torch.quantize_per_tensor(torch.eye(2), 0.1, 0, torch.qint8)
     with pytest.raises(ValueError, match="weight is quantised"):
         from_torch({"weight": packed, "bias": torch.zeros(2)})
-    assert pytorch.LAYOUTS[4].gates == ("i", "f", "C", "o")

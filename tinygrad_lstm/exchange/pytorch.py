@@ -11,33 +11,20 @@ Sources: the documentation of torch.nn.LSTM, GRU and RNN, "Variables" and the eq
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import nn
 from ..tensor import Array, Tensor
+from .layouts import RESET, TORCH, Layout
 from .weights import State, read_state, weights_of
 
 EXTRA = 'pip install "tinygrad-lstm[torch]"'
 
 
-class Layout(NamedTuple):
-    """A recurrent layer of PyTorch: its name there, our layer and cell, and its gates, by our names, in its order."""
-
-    name: str
-    layer: type[nn.Recurrent[Any]]
-    cell: type[nn.Cell]
-    gates: tuple[str, ...]
-
-
-LAYOUTS = {
-    4: Layout("LSTM", nn.LSTM, nn.LSTMCell, ("i", "f", "C", "o")),
-    3: Layout("GRU", nn.GRU, nn.GRUCell, ("r", "z", "n")),
-    1: Layout("RNN", nn.RNN, nn.RNNCell, ("h",)),
-}  # by the number of gates, which a state_dict shows
-RESET = "n"  # the gate of a GRU whose second bias is inside of the reset: b_rn
+BY_GATES = {len(layout.gates): layout for layout in TORCH.values()}  # which a state_dict shows
 
 
 class ModuleDict(nn.Module):
@@ -90,13 +77,13 @@ def _from_module(module: Any, state: State) -> nn.Module:
     if kind in ("LSTMCell", "GRUCell", "RNNCell"):
         return _cell(state, "", getattr(module, "nonlinearity", "tanh"))
     if kind == "Embedding":
-        return _embedding(state, "")
+        return embedding_of(state, "")
     if kind in ("Linear", "NonDynamicallyQuantizableLinear"):
-        return _linear(state, "")
+        return linear_of(state, "")
     if kind == "LayerNorm":
         if len(module.normalized_shape) != 1 or not state:
             raise ValueError("from_torch: a LayerNorm here has one axis, and a gain and a bias.")
-        return _layer_norm(state, "", module.eps)
+        return layer_norm_of(state, "", module.eps)
     if kind == "Dropout":
         return nn.Dropout(module.p)
     parts = {name: _from_module(child, _below(state, name + ".")) for name, child in module.named_children()}
@@ -138,17 +125,17 @@ def _part(state: State, prefix: str, kind: str | None, activation: str) -> nn.Mo
     if weight is None or own.keys() - {"weight", "bias"}:
         raise ValueError(f"from_torch: {where} holds {', '.join(own)}; no module here has these.")
     if weight.ndim == 1:
-        return _layer_norm(own, where, 1e-5)
+        return layer_norm_of(own, where, 1e-5)
     if weight.ndim != 2:
         raise ValueError(f"from_torch: {where}.weight has shape {weight.shape}; no module here has such weights.")
     if kind == "embedding" or (kind is None and "bias" not in own and "emb" in where.lower()):
-        return _embedding(own, where)
+        return embedding_of(own, where)
     if kind is None and "bias" not in own:
         raise ValueError(
             f"from_torch: {where}.weight {weight.shape} may be of an Embedding or of a Linear without bias: say "
             f'kinds={{"{where}": "embedding"}}, or "linear".'
         )
-    return _linear(own, where)
+    return linear_of(own, where)
 
 
 def _nested(parts: Mapping[str, nn.Module]) -> nn.Module:
@@ -206,12 +193,12 @@ def _layout(own: State, where: str, suffix: str) -> tuple[Layout, int, int]:
     if f"weight_hh{suffix}" not in own:
         raise ValueError(f"from_torch: {where or 'the layer'}: weight_hh{suffix} is missing.")
     hidden = own[f"weight_hh{suffix}"].shape[1]
-    if rows % hidden or rows // hidden not in LAYOUTS:
+    if rows % hidden or rows // hidden not in BY_GATES:
         raise ValueError(
             f"from_torch: {where or 'the layer'}: weight_ih{suffix} has {rows} rows for {hidden} hidden units; an LSTM "
             f"has {4 * hidden}, a GRU {3 * hidden}, a plain RNN {hidden}."
         )
-    return LAYOUTS[rows // hidden], size, hidden
+    return BY_GATES[rows // hidden], size, hidden
 
 
 def _check(own: State, where: str, suffixes: list[str]) -> None:
@@ -236,21 +223,28 @@ def _fill(cell: nn.Cell, layout: Layout, own: State, suffix: str, where: str) ->
         if x.shape != shape:
             raise ValueError(f"from_torch: {where or 'the layer'}: {name}{suffix} is {x.shape} and should be {shape}.")
         parts[name] = np.split(x, gates)
-    biased = f"bias_ih{suffix}" in own
-    for k, gate in enumerate(layout.gates):
-        _set(cell, f"W_{gate}", np.concatenate([parts["weight_hh"][k].T, parts["weight_ih"][k].T]))
-        inside = layout.name == "GRU" and gate == RESET
-        b = parts["bias_ih"][k] if inside else parts["bias_ih"][k] + parts["bias_hh"][k]
-        _set(cell, f"b_{gate}", b, learns=biased)
+    give(cell, layout.gates, [part.T for part in parts["weight_ih"]], [part.T for part in parts["weight_hh"]],
+         parts["bias_ih"], parts["bias_hh"], biased=f"bias_ih{suffix}" in own)  # fmt: skip
+
+
+def give(
+    cell: nn.Cell, gates: Sequence[str], W_x: list[Array], W_h: list[Array], b_x: list[Array], b_h: list[Array], *,
+    biased: bool,
+) -> None:  # fmt: skip
+    """Give a cell its parameters: for each gate the rows of x and of h, and two biases, which are added."""
+    for k, gate in enumerate(gates):
+        _set(cell, f"W_{gate}", np.concatenate([W_h[k], W_x[k]]))
+        inside = gate == RESET and hasattr(cell, f"b_r{RESET}")
+        _set(cell, f"b_{gate}", b_x[k] if inside else b_x[k] + b_h[k], learns=biased)
         if inside:
-            _set(cell, f"b_r{gate}", parts["bias_hh"][k], learns=biased)
+            _set(cell, f"b_r{gate}", b_h[k], learns=biased)
 
 
 def _set(module: nn.Module, name: str, value: Array, *, learns: bool = True) -> None:
     setattr(module, name, Tensor(np.ascontiguousarray(value), requires_grad=learns, name=name))
 
 
-def _linear(own: State, where: str) -> nn.Linear:
+def linear_of(own: State, where: str) -> nn.Linear:
     rows, columns = own["weight"].shape
     if "bias" in own and own["bias"].shape != (rows,):
         raise ValueError(f"from_torch: {where or 'the layer'}: bias is {own['bias'].shape} and should be {(rows,)}.")
@@ -261,13 +255,13 @@ def _linear(own: State, where: str) -> nn.Linear:
     return module
 
 
-def _embedding(own: State, where: str) -> nn.Embedding:
+def embedding_of(own: State, where: str) -> nn.Embedding:
     module = nn.Embedding(*own["weight"].shape)
     _set(module, "W", own["weight"])
     return module
 
 
-def _layer_norm(own: State, where: str, eps: float) -> nn.LayerNorm:
+def layer_norm_of(own: State, where: str, eps: float) -> nn.LayerNorm:
     if own.keys() != {"weight", "bias"}:
         raise ValueError(f"from_torch: {where or 'the layer'}: a LayerNorm here has a gain and a bias.")
     module = nn.LayerNorm(len(own["weight"]), eps=eps)
@@ -329,7 +323,7 @@ def _of_cell(
     cell: nn.Cell, prefix: str, suffix: str, of: Callable[[Tensor], Array] = Tensor.numpy, *, each: bool = False
 ) -> Iterator[tuple[str, Array]]:  # fmt: skip
     """What a function gives for each parameter, by PyTorch's names; `each`: for b's first part also for its second."""
-    layout = next((layout for layout in LAYOUTS.values() if layout.cell is type(cell)), None)
+    layout = next((layout for layout in TORCH.values() if layout.cell is type(cell)), None)
     tanh = ("tanh", "relu") if isinstance(cell, nn.RNNCell) else ("tanh",)
     usual = {"recurrent_activation": ("sigmoid",), "activation": tanh, "output_activation": ("tanh",)}
     there = {name: getattr(cell, name, None) for name in usual}
@@ -371,7 +365,7 @@ def _module(torch: Any, module: nn.Module) -> Any:
         settings: dict[str, Any] = {"bias": any(name.startswith("bias") for name in torch_state(module))}
         if isinstance(cell, nn.RNNCell):
             settings["nonlinearity"] = getattr(cell.activation, "__name__", "")
-        name = next(layout.name for layout in LAYOUTS.values() if layout.cell is type(cell))
+        name = next(layout.name for layout in TORCH.values() if layout.cell is type(cell))
         if isinstance(module, nn.Cell):
             return getattr(make, f"{name}Cell")(cell.input_size, cell.hidden_size, **settings)
         settings |= {"num_layers": len(module.cells), "bidirectional": len(module.directions) == 2}

@@ -1,0 +1,45 @@
+"""How recurrent layers lie in the files and objects of other frameworks: what reads, writes and explains them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .. import nn
+
+
+class Layout(NamedTuple):
+    """A recurrent layer elsewhere: its name there, our layer and cell, and its gates, by our names, in its order."""
+
+    name: str
+    layer: type[nn.Recurrent[Any]]
+    cell: type[nn.Cell]
+    gates: tuple[str, ...]
+
+
+TORCH = {
+    "LSTM": Layout("LSTM", nn.LSTM, nn.LSTMCell, ("i", "f", "C", "o")),
+    "GRU": Layout("GRU", nn.GRU, nn.GRUCell, ("r", "z", "n")),
+    "RNN": Layout("RNN", nn.RNN, nn.RNNCell, ("h",)),
+}
+KERAS = {
+    "LSTM": Layout("LSTM", nn.LSTM, nn.LSTMCell, ("i", "f", "C", "o")),
+    "GRU": Layout("GRU", nn.GRU, nn.GRUCell, ("z", "r", "n")),
+    "SimpleRNN": Layout("SimpleRNN", nn.RNN, nn.RNNCell, ("h",)),
+}
+RESET = "n"  # the gate of a GRU whose second bias is inside of the reset: b_rn
+SHAPES = {  # of G gates side by side, H hidden units and D inputs
+    "PyTorch": ("weight_ih (G·H, D), weight_hh (G·H, H)", "bias_ih and bias_hh (G·H,), added"),
+    "Keras": ("kernel (D, G·H), recurrent_kernel (H, G·H)", "bias (G·H,); a GRU with reset_after: (2, G·H)"),
+    "here": ("W_… (H + D, H) for each gate, rows of h first", "b_… (H,) for each gate; a GRU with reset_after: b_rn"),
+}
+
+
+def conventions() -> str:
+    """A table of gate orders, shapes and biases, made from what the exchange itself uses."""
+    rows = [("", "gates, in this order", "weights", "biases")]
+    for framework, layouts in (("PyTorch", TORCH), ("Keras", KERAS)):
+        order = "; ".join(f"{layout.name}: {' '.join(layout.gates)}" for layout in layouts.values())
+        rows.append((framework, order, *SHAPES[framework]))
+    rows.append(("here", "by name", *SHAPES["here"]))
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" * 4 + "|", *lines[1:]])
