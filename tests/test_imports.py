@@ -14,8 +14,8 @@ from tinygrad_lstm.moved import MOVED
 
 HOUSE = Path(tinygrad_lstm.__file__).parent
 CORE = ("tensor", "op", "ops", "engine", "scope")
-ORDER = ["habits", *CORE, "functions", "numerics", "testing", "tasks", "nn", "optim", "flow", "exchange", "graph"]
-ORDER += ["training", "course", "cli", "__main__", "memory", "moved", "__init__"]
+ORDER = ["habits", *CORE, "functions", "numerics", "testing", "tasks", "compile", "nn", "optim", "flow", "exchange"]
+ORDER += ["graph", "training", "course", "cli", "__main__", "memory", "moved", "__init__"]
 ASIDE = {"tasks": set(CORE), "exchange": {"tasks"}}  # data alone; a file of numbers knows no task
 FILES = sorted(HOUSE.rglob("*.py"))
 STATEMENTS = 740  # of the core together: one sitting

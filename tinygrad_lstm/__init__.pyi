@@ -8,6 +8,7 @@ from . import optim as optim
 from . import tasks as tasks
 from . import testing as testing
 from . import training as training
+from .compile import source as source
 from .course import quiz as quiz
 from .engine import grad as grad
 from .exchange import load as load

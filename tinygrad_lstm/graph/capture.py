@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import linecache
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import cached_property
 from itertools import pairwise
-from pathlib import PurePath
-from typing import NamedTuple
 
 from .. import numerics
+from ..compile import Source, source_of
 from ..engine import vjp
 from ..flow.edge import Edge
 from ..flow.recurrence import Place, place_of
@@ -23,25 +21,6 @@ __all__ = [
 ]  # fmt: skip
 
 MOVES = {"take", "reshape", "transpose", "swapaxes", "broadcast_to", "cast"}  # ops that compute nothing
-
-
-class Source(NamedTuple):
-    """A line of a program: the file's name without its folder (or "notebook"), the line's number, and its text."""
-
-    file: str
-    line: int
-    text: str
-
-
-def source_of(tensor: Tensor) -> Source | None:
-    """The line that called the op which made a tensor; None for a leaf. Its text is "" where the file is gone."""
-    if tensor.made_at is None:
-        return None
-    code, instruction = tensor.made_at
-    line = next((n for start, end, n in code.co_lines() if start <= instruction < end and n), code.co_firstlineno)
-    path = PurePath(code.co_filename)
-    file = "notebook" if "ipykernel" in code.co_filename else path.name
-    return Source(file, line, linecache.getline(code.co_filename, line).strip())
 
 
 def norm(array: Array | None) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from .. import ops
+from .. import compile, ops
 from ..ops import stack, where
 from ..scope import scope
 from ..tensor import Array, Tensor
@@ -157,6 +157,10 @@ class Cell(Module):
                 start = Tensor(value, requires_grad=True)
             tensors.append(start.named(f"{field}₀"))
         return self.State(*tensors)
+
+    def source(self, *, lang: compile.Language = "en") -> str:
+        """One step forward and backward as code, the text of a program in NumPy that runs: see `tl.source`."""
+        return compile.source(self, lang=lang)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """One step: x (batch, features) and the state before it give the state after it."""

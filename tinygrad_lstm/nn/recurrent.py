@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from .. import ops
+from .. import compile, ops
 from ..habits import advice
 from ..ops import concat, stack
 from ..scope import scope
@@ -171,6 +171,10 @@ class Recurrent(Module, Generic[S]):
             and vars(cell).get("reset_after", True)
             for layer in self.cells for cell in layer
         )  # fmt: skip
+
+    def source(self, *, lang: compile.Language = "en") -> str:
+        """One step of the first cell, forward and backward, as code: see `tl.source`."""
+        return compile.source(self, lang=lang)
 
     def _facts(self) -> str:
         flags = ["bidirectional"] * (len(self.directions) > 1) + [f"dropout={self.dropout:g}"] * (self.dropout > 0)

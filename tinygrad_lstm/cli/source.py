@@ -1,0 +1,28 @@
+"""`tinygrad-lstm source`: the code of a cell, forward and backward."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+
+def source(
+    cell: Annotated[str, typer.Option(help="rnn, lstm, gru, or a variant: lstm-peephole, …")] = "lstm",
+    lang: Annotated[str, typer.Option("--lang", help="Of the comments: en or zh.")] = "en",
+    inputs: Annotated[int, typer.Option(help="Features of x.")] = 3,
+    hidden: Annotated[int, typer.Option(help="Hidden units.")] = 4,
+) -> None:
+    """Print one step of a cell and its backward pass as a program in NumPy, with the rule behind each line."""
+    from ..compile.wording import LANGUAGES, Language
+    from ..training.model import CELLS
+
+    if cell not in CELLS:
+        raise ValueError(f"--cell {cell}: there are {', '.join(CELLS)}")
+    if lang not in LANGUAGES:
+        raise ValueError(f"--lang {lang}: it is {' or '.join(LANGUAGES)}")
+    for name, number in (("inputs", inputs), ("hidden", hidden)):
+        if number < 1:
+            raise ValueError(f"--{name} {number}: at least 1")
+    layer, variant, _ = CELLS[cell]
+    print(layer(inputs, hidden, **variant).source(lang=cast(Language, lang)), end="")

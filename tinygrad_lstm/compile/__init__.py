@@ -1,0 +1,56 @@
+"""From one recorded step of any cell to its code: forward and backward as straight-line NumPy.
+
+`lines` finds lines of a program, `tape` records a step, `symbols` are arrays that write down what is done to them,
+`derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .lines import Source, source_of
+from .symbols import CannotCompile
+from .tape import record
+from .wording import LANGUAGES, Language
+from .write import Writer
+
+__all__ = ["CannotCompile", "Language", "Source", "source", "source_of"]
+
+ROWS = (11, 13), (29, 31), (101, 103)  # a text is right if it is the same for two batches; none may be another size
+
+
+def source(cell: Any, *, lang: Language = "en") -> str:
+    """The forward and the backward pass of one step of a cell, as the text of a program in NumPy that runs.
+
+    Args:
+        cell: a cell, or a recurrent layer, whose first cell it is then.
+        lang: of the comments, "en" or "zh".
+
+    The text has two functions, for x (batch, input), a state of (batch, hidden) each, and the parameters:
+    `forward(x, h_prev, …, W_f, …) -> h, …, kept` and `backward(dh, …, kept, x, h_prev, …, W_f, …) -> dx, dh_prev, …`.
+    Names are those of the cell. Each line of the way back has in its comment where in the cell it belongs and the
+    rule of the op, from the table in `ops.py`: the gradient of a tensor is the sum of what its users send to it.
+
+    Raises TypeError for what is no cell, ValueError for an unknown language, and CannotCompile, a ValueError that
+    names the line, where a step depends on more than x, its state and its parameters (random numbers, a counter), or
+    looks at values (`.numpy()`, `float()`, a comparison).
+    """
+    if lang not in LANGUAGES:
+        raise ValueError(f"source: lang must be one of {', '.join(LANGUAGES)}, not {lang!r}.")
+    one = cell.cells[0][0] if hasattr(cell, "cells") and not isinstance(cell, type) else cell
+    if isinstance(one, type) or not hasattr(one, "step") or not hasattr(one, "State"):
+        what = f"the class {one.__name__}" if isinstance(one, type) else type(one).__name__
+        raise TypeError(f"source: takes a cell or a recurrent layer, such as nn.LSTM(3, 8), not {what}.")
+    for rows in ROWS:
+        with np.errstate(all="ignore"):
+            text, other = (Writer(record(one, n), lang).text() for n in rows)
+        if text == other:
+            return text
+    lines = zip(text.splitlines(), other.splitlines(), strict=False)
+    first, second = next(((a.strip(), b.strip()) for a, b in lines if a != b), ("a line", "none"))
+    raise CannotCompile(
+        f"source: two runs of the step, with {rows[0]} and {rows[1]} rows, differ: `{first}` and `{second}`. "
+        "A step may neither count, nor depend on the number of rows."
+    )

@@ -1,0 +1,200 @@
+"""Arrays that write down what is done to them: an op's forward function and its rules, run on these, become text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..tensor import Array, Shape, unpacked
+
+ATOM = 10
+OPERATORS = {  # by the name of NumPy's function: the sign, and how strongly it binds
+    "add": ("+", 6), "subtract": ("-", 6), "multiply": ("*", 7), "divide": ("/", 7), "matmul": ("@", 7),
+    "power": ("**", 9), "bitwise_and": ("&", 4), "bitwise_or": ("|", 2), "equal": ("==", 1), "not_equal": ("!=", 1),
+    "less": ("<", 1), "less_equal": ("<=", 1), "greater": (">", 1), "greater_equal": (">=", 1),
+}  # fmt: skip
+
+
+class CannotCompile(ValueError):
+    """A step, or an op in it, does what cannot be written as straight-line code; the message says which line."""
+
+
+class Expr(NamedTuple):
+    """A formula: a template, what stands in its gaps, and how strongly it and each gap bind (`a · (b + c)`).
+
+    A formula without a template is a name that is not chosen yet: `leaf` says what for.
+    """
+
+    template: str = ""
+    parts: tuple[Any, ...] = ()
+    binds: int = ATOM
+    needs: tuple[int, ...] = ()
+    leaf: Any = None
+
+    def leaves(self) -> list[Any]:
+        """What the formula is made from, as often as it stands there."""
+        return [self.leaf] if self.leaf else [leaf for part in self.parts for leaf in part.leaves()]
+
+    def text(self, name: Callable[[Any], tuple[str, int]]) -> tuple[str, int]:
+        """The formula as text, and how strongly that binds; `name` gives the same of each leaf."""
+        if self.leaf:
+            return name(self.leaf)
+        gaps = [(*part.text(name), need) for part, need in zip(self.parts, self.needs, strict=True)]
+        return self.template.format(*(f"({text})" if binds < need else text for text, binds, need in gaps)), self.binds
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether it is one operation on names and numbers, and no formula of formulas."""
+        return all(not part.parts or part.template[0] in "([" for part in self.parts)
+
+
+class DtypeOf(NamedTuple):
+    """The dtype of a symbol: only handed on, to `.astype`."""
+
+    expr: Expr
+
+
+class Symbol(NDArrayOperatorsMixin):
+    """An example array and the formula that made it. What NumPy does with it makes the next one.
+
+    Raises CannotCompile where a number is asked for, since a formula has none.
+    """
+
+    __hash__ = object.__hash__
+
+    def __init__(self, array: Array, expr: Expr, rows: int) -> None:
+        self.array, self.expr, self.rows = np.asarray(array), expr, rows
+
+    @property
+    def shape(self) -> Shape:
+        return self.array.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        return self.array.size
+
+    @property
+    def dtype(self) -> Any:
+        return DtypeOf(self.expr)
+
+    @property
+    def T(self) -> Symbol:
+        return Symbol(self.array.T, Expr("{}.T", (self.expr,), ATOM, (ATOM,)), self.rows)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __bool__(self) -> bool:
+        raise CannotCompile("it asks for a number, to decide or to count by it")
+
+    __float__ = __int__ = __index__ = __bool__
+
+    def __getitem__(self, index: Any) -> Symbol:
+        inside = index if isinstance(index, tuple) and index else (index,)
+        parts = tuple(self._written(k) for k in inside)
+        template = "{}[" + ", ".join(["{}"] * len(parts)) + "]"
+        return Symbol(
+            self.array[index], Expr(template, (self.expr, *parts), ATOM, (ATOM,) + (0,) * len(parts)), self.rows
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Symbol:
+        if method != "__call__" or "out" in settings:
+            raise CannotCompile(f"np.{ufunc.__name__} writes into an array")
+        array = ufunc(*map(_arrays, inputs), **settings)
+        parts = tuple(self._written(x) for x in inputs)
+        if ufunc.__name__ == "negative":
+            return Symbol(array, Expr("-{}", parts, 8, (8,)), self.rows)
+        if ufunc.__name__ not in OPERATORS:
+            return Symbol(array, self._call(f"np.{ufunc.__name__}", inputs, settings), self.rows)
+        sign, binds = OPERATORS[ufunc.__name__]
+        needs = (ATOM, 8) if sign == "**" else (binds + (binds == 1), binds + 1)
+        return Symbol(array, Expr(f"{{}} {sign} {{}}", parts, binds, needs), self.rows)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, settings: dict[str, Any]) -> Symbol:
+        array = function(*map(_arrays, inputs), **settings)
+        return Symbol(array, self._call(f"np.{function.__name__}", inputs, settings), self.rows)
+
+    def reshape(self, *shape: Any) -> Symbol:
+        return self._method("reshape", *unpacked(shape))
+
+    def swapaxes(self, a: int, b: int) -> Symbol:
+        return self.T if self.ndim == 2 and {a % 2, b % 2} == {0, 1} else self._method("swapaxes", a, b)
+
+    def transpose(self, axes: Any = None) -> Symbol:
+        return self.T if axes is None else self._method("transpose", axes)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Symbol:
+        return self._method("sum", axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Symbol:
+        return self._method("max", axis=axis, keepdims=keepdims)
+
+    def squeeze(self, axis: Any = None) -> Symbol:
+        return self._method("squeeze", axis=axis)
+
+    def astype(self, dtype: Any) -> Symbol:
+        array = self.array.astype(np.float64 if isinstance(dtype, DtypeOf) else dtype)
+        return Symbol(array, Expr("{}.astype({})", (self.expr, self._written(dtype)), ATOM, (ATOM, 0)), self.rows)
+
+    def _method(self, name: str, *inputs: Any, **settings: Any) -> Symbol:
+        call = self._call("{}." + name, inputs, settings)
+        expr = Expr(call.template, (self.expr, *call.parts), ATOM, (ATOM, *call.needs))
+        return Symbol(getattr(self.array, name)(*inputs, **settings), expr, self.rows)
+
+    def _call(self, function: str, inputs: Any, settings: dict[str, Any]) -> Expr:
+        given = {key: value for key, value in settings.items() if value is not None and value is not False}
+        parts = tuple(self._written(x) for x in (*inputs, *given.values()))
+        gaps = ", ".join(["{}"] * len(inputs) + [f"{key}={{}}" for key in given])
+        return Expr(f"{function}({gaps})", parts, ATOM, (0,) * len(parts))
+
+    def _written(self, x: Any) -> Expr:
+        return written(x, self.rows)
+
+
+def written(x: Any, rows: int) -> Expr:
+    """What stands in a formula: a symbol's own, a number, an index or a list of these; so many rows are `len(x)`."""
+    if isinstance(x, Symbol):
+        return x.expr
+    if isinstance(x, DtypeOf):
+        return Expr("{}.dtype", (x.expr,), ATOM, (ATOM,))
+    if isinstance(x, list | tuple):
+        parts = tuple(written(part, rows) for part in x)
+        inside = ", ".join(["{}"] * len(parts)) + "," * (isinstance(x, tuple) and len(parts) == 1)
+        return Expr(f"[{inside}]" if isinstance(x, list) else f"({inside})", parts, ATOM, (0,) * len(parts))
+    if isinstance(x, slice):
+        from_first = x.start == 0 and x.step is None
+        ends = [None if from_first else x.start, x.stop] + [x.step] * (x.step is not None)
+        return Expr(":".join("" if end is None else _number(end, rows) for end in ends))
+    if isinstance(x, np.ndarray) and x.ndim:
+        return Expr(f"np.array({x.tolist()})")
+    text = "..." if x is Ellipsis else f"np.{x}" if isinstance(x, np.dtype) else _number(x, rows)
+    text = text.replace("{", "{{").replace("}", "}}")
+    return Expr(text, binds=8 if text.startswith("-") else ATOM)
+
+
+def _number(x: Any, rows: int) -> str:
+    """A number as it is written: the shortest text that gives it back, in its own precision."""
+    if isinstance(x, int | np.integer) and not isinstance(x, bool):
+        return "len(x)" if x == rows else str(x)
+    if isinstance(x, float | np.floating | np.ndarray) and np.asarray(x).dtype.kind == "f":
+        if not np.isfinite(x):
+            return f'float("{x}")'
+        whole = float(x).is_integer() and abs(float(x)) < 1e6
+        return str(int(x)) if whole else str(x[()] if isinstance(x, np.ndarray) else x)
+    if x is None or isinstance(x, bool | np.bool_ | str):
+        return repr(x)
+    raise CannotCompile(f"source: {x!r:.60} is no number, so it has no place in a formula.")
+
+
+def _arrays(x: Any) -> Any:
+    """The same with the example arrays in place of symbols, in lists and tuples too."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(_arrays, x))
+    return x.array if isinstance(x, Symbol) else x

@@ -1,0 +1,135 @@
+"""One step of a cell, recorded: its tensors, their names, and a refusal of what is no straight line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from keyword import iskeyword
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..op import NUMPY, OURS, of_numpy, registry
+from ..scope import anomaly, hooks, recording, scope_path, setting
+from ..tensor import Tensor
+from .lines import Source, line_outside, source_of
+from .symbols import CannotCompile
+
+VALUES = ("numpy", "item", "__array__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+ASKED = {vars(Tensor)[name].__code__: f".{name}()" for name in VALUES}
+ASKED[vars(Tensor)["data"].fget.__code__] = ".data"
+SHAPES = {"shape", "ndim", "size"}
+
+
+class Recorded(NamedTuple):
+    """One step: what goes in and comes out by name, what was made on the way (oldest first), and names by birth.
+
+    `twins` are detached tensors: each has the values of another, by birth, and passes no gradient on.
+    """
+
+    cell: str
+    rows: int
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    made: list[Tensor]
+    names: dict[int, str]
+    twins: dict[int, Tensor]
+
+
+def record(cell: Any, rows: int) -> Recorded:
+    """Run one step of a cell on random numbers. Raises CannotCompile for what depends on more than its inputs."""
+    rng, own = np.random.default_rng(rows), dict(cell.named_parameters())
+    dtype = next((p.dtype for p in own.values()), np.dtype(np.float32))
+
+    def example(features: int) -> Tensor:
+        return Tensor(rng.uniform(0.2, 0.8, (rows, features)), requires_grad=True, dtype=dtype)
+
+    x = example(cell.input_size)
+    state = cell.State(*(example(cell.hidden_size) for _ in cell.State._fields))
+    inputs = {"x": x} | {f"{field}_prev": tensor for field, tensor in zip(state._fields, state, strict=True)}
+    for path, p in own.items():
+        name = re.sub(r"\W", "_", path)
+        while name in inputs or iskeyword(name):
+            name += "_"
+        inputs[name] = p
+    names = {tensor.birth: name for name, tensor in inputs.items()}
+    with (
+        _watched(names),
+        setting(recording, True),
+        setting(hooks, ()),
+        setting(anomaly, False),
+        setting(scope_path, ""),
+    ):
+        step = cell.step(x, state)
+        after = cell.state_of(step)
+    attributes = {t.birth: name for name, t in vars(step).items() if isinstance(t, Tensor)}
+    outputs = dict(zip(state._fields, after, strict=True))
+    given = {tensor.birth: name for name, tensor in inputs.items()}
+    names = names | attributes | {t.birth: field for field, t in outputs.items()} | given
+    return _gathered(type(cell).__name__, rows, inputs, outputs, names)
+
+
+@contextmanager
+def _watched(names: dict[int, str]) -> Iterator[None]:
+    """Refuse to hand out values of tensors inside, and note the local variables in which functions hold them.
+
+    Tensors know nothing of it: the interpreter tells which functions are called, in this thread alone.
+    """
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code in ASKED:
+            raise _refusal(f"asks for the values of a tensor by {ASKED[code]}", line_outside(frame))
+        if event == "call" and code is of_numpy.__code__:
+            name = frame.f_locals["name"]
+            if name not in SHAPES and NUMPY.get(name, name) not in registry:
+                raise _refusal(f"asks for the values of a tensor by np.{name}", line_outside(frame))
+        if event == "return" and code.co_filename not in OURS:
+            for name, value in frame.f_locals.items():
+                if isinstance(value, Tensor) and value.op is not None:
+                    names.setdefault(value.birth, name)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def _gathered(
+    cell: str, rows: int, inputs: dict[str, Tensor], outputs: dict[str, Tensor], names: dict[int, str]
+) -> Recorded:
+    """What leads to the outputs. Raises CannotCompile for arrays from outside of the step."""
+    found, waiting = {}, list(outputs.values())
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.birth not in found:
+            found[tensor.birth] = tensor
+            waiting += tensor.inputs
+    oldest_first = [found[birth] for birth in sorted(found)]
+    holders: dict[int, Tensor] = {id(tensor.numpy()): tensor for tensor in inputs.values()}
+    given, twins = {tensor.birth for tensor in inputs.values()}, {}
+    for tensor in oldest_first:
+        if tensor.op is not None:
+            holders.setdefault(id(tensor.numpy()), tensor)
+        elif tensor.birth not in given and id(tensor.numpy()) in holders:
+            twins[tensor.birth] = holders[id(tensor.numpy())]
+        elif tensor.birth not in given and tensor.ndim:
+            user = next((t for t in oldest_first if any(x is tensor for x in t.inputs)), None)
+            raise _refusal(
+                f"takes in an array of shape {tensor.shape} that is neither x, the state nor a parameter, such as "
+                "random numbers, or what was computed of a detached tensor",
+                None if user is None else source_of(user),
+            )
+    return Recorded(cell, rows, inputs, outputs, [t for t in oldest_first if t.op is not None], names, twins)
+
+
+def _refusal(what: str, source: Source | None) -> CannotCompile:
+    place = f" ({source.file}, line {source.line}: {source.text})" if source else ""
+    return CannotCompile(
+        f"source: the step {what}{place}. Only what is the same at every step, for any values, can be written as code."
+    )

@@ -1,0 +1,42 @@
+"""The comments in two languages: scopes of the library's cells, rules, and what stands around them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["en", "zh"]
+LANGUAGES = ("en", "zh")
+
+FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
+BACKWARD = "The gradients of all inputs. In comments dy is what arrived at y, which an operation made of a, b or x."
+ZH = {  # by the English
+    "forget gate": "遗忘门", "input gate": "输入门", "output gate": "输出门", "candidate": "候选值",
+    "cell state": "元胞状态", "hidden state": "隐藏状态", "update gate": "更新门", "reset gate": "重置门",
+    "dy where y = a": "dy，在 y = a 处", "dy where y = b": "dy，在 y = b 处",
+    "dy where low ≤ x ≤ high": "dy，在 low ≤ x ≤ high 处", "dy where true": "dy，在条件成立处",
+    "dy where false": "dy，在条件不成立处",
+    "dy where x > 0": "dy，在 x > 0 处", "dy, or dy · slope": "dy，或 dy · 斜率",
+    "dy · slope where 0 < y < 1": "dy · 斜率，在 0 < y < 1 处", "dy · sign x": "dy · x 的符号",
+    "dy at the maximum": "dy，在最大值处", "dy at the minimum": "dy，在最小值处",
+    "Σ dy from there on": "从该处起的 Σ dy",
+    "dy at the index": "dy，在索引处", "dy at each row": "dy，在各行处", "dy at its place": "dy，在其原位",
+    "from later steps and the loss": "来自之后的时间步和损失", "no gradient returns": "没有梯度返回",
+    FORWARD: "{} 的一步：算出后一状态，并在 `kept` 中留下反向传播所需的值。",
+    BACKWARD: "所有输入的梯度。注释中 dy 是到达 y 的梯度，y 是对 a、b 或 x 做一次运算的结果。",
+}  # fmt: skip
+
+
+def said(english: str, lang: Language) -> str:
+    """The same in the language of the comments; what the table does not have, such as `dy · bᵀ`, stays as it is."""
+    return ZH.get(english, english) if lang == "zh" else english
+
+
+def located(scope: str, lang: Language) -> str:
+    """A scope path, on one line."""
+    return "/".join(said(" ".join(part.split()), lang) for part in scope.split("/"))
+
+
+def placed(scope: str, rules: list[str], lang: Language) -> str:
+    """A comment: where in the cell, and the rules, the last at the end."""
+    where, how = located(scope, lang), " → ".join(said(rule, lang) for rule in rules)
+    return f"{where}: {how}" if where else how
