@@ -26,10 +26,16 @@ KERAS = {
     "GRU": Layout("GRU", nn.GRU, nn.GRUCell, ("z", "r", "n")),
     "SimpleRNN": Layout("SimpleRNN", nn.RNN, nn.RNNCell, ("h",)),
 }
+ONNX = {
+    "LSTM": Layout("LSTM", nn.LSTM, nn.LSTMCell, ("i", "o", "f", "C")),
+    "GRU": Layout("GRU", nn.GRU, nn.GRUCell, ("z", "r", "n")),
+    "RNN": Layout("RNN", nn.RNN, nn.RNNCell, ("h",)),
+}
 RESET = "n"  # the gate of a GRU whose second bias is inside of the reset: b_rn
 SHAPES = {  # of G gates side by side, H hidden units and D inputs
     "PyTorch": ("weight_ih (G·H, D), weight_hh (G·H, H)", "bias_ih and bias_hh (G·H,), added"),
     "Keras": ("kernel (D, G·H), recurrent_kernel (H, G·H)", "bias (G·H,); a GRU with reset_after: (2, G·H)"),
+    "ONNX": ("W (1, G·H, D), R (1, G·H, H)", "B (1, 2·G·H), two side by side, added"),
     "here": ("W_… (H + D, H) for each gate, rows of h first", "b_… (H,) for each gate; a GRU with reset_after: b_rn"),
 }
 
@@ -37,7 +43,7 @@ SHAPES = {  # of G gates side by side, H hidden units and D inputs
 def conventions() -> str:
     """A table of gate orders, shapes and biases, made from what the exchange itself uses."""
     rows = [("", "gates, in this order", "weights", "biases")]
-    for framework, layouts in (("PyTorch", TORCH), ("Keras", KERAS)):
+    for framework, layouts in (("PyTorch", TORCH), ("Keras", KERAS), ("ONNX", ONNX)):
         order = "; ".join(f"{layout.name}: {' '.join(layout.gates)}" for layout in layouts.values())
         rows.append((framework, order, *SHAPES[framework]))
     rows.append(("here", "by name", *SHAPES["here"]))
