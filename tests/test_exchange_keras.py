@@ -12,6 +12,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.exchange import CheckpointError, conventions, from_keras, to_keras
 from tinygrad_lstm.exchange.keras import KERAS, _weights
@@ -144,6 +145,29 @@ def test_a_model_and_its_file(keras, tmp_path):
         again = from_keras(to_keras(module))
         for one, other in zip(again.parameters(), module.parameters(), strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize("both", [False, True])
+def test_a_training_step_is_seen_as_it_was(keras, capsys, kind, both):
+    torch, layers = pytest.importorskip("torch"), keras.layers
+    inner = getattr(layers, kind)(5, return_sequences=both)
+    model = keras.Sequential([keras.Input((6,)), layers.Embedding(9, 4, mask_zero=not both),
+                              layers.Bidirectional(inner, name="rnn") if both else inner, layers.Dense(3)])  # fmt: skip
+    tokens = torch.tensor([[1, 2, 3, 4, 5, 6], [3, 1, 2, 0, 0, 0]])
+
+    def loss(out):
+        return (out[:, -1] ** 2).sum() if both else (out**2).sum()
+
+    trace = tl.look(model, tokens, loss=loss)
+    assert "differ from the framework's by" in capsys.readouterr().out
+    assert trace.root.item() == pytest.approx(loss(model(tokens)).item(), rel=1e-5)
+    assert tl.draw(trace, labels=[*"abcdef"]).html() and isinstance(tl.diagnose(trace), list)
+    with pytest.raises(ValueError, match="no recurrent layer 'other'; there are: "):
+        tl.look(model, tokens, loss=loss, layer="other")
+    plain = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"no keras\.layers\.LSTM"):
+        tl.look(plain, np.ones((1, 3), np.float32), loss=lambda out: out.sum())
 
 
 def test_what_keras_cannot_be_asked(keras, tmp_path):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from .. import nn
-from ..tensor import Array
+from ..tensor import Array, Tensor
 from .checkpoint import CheckpointError
 from .files import Path
 from .layouts import KERAS, RESET, Layout
@@ -184,17 +184,26 @@ def _keras_layer(keras: Any, module: nn.Recurrent[Any], k: int, dtype: str) -> A
     return layer
 
 
-def _weights(cell: nn.Cell, layout: Layout, biased: bool) -> list[Array]:
+def _weights(
+    cell: nn.Cell, layout: Layout, biased: bool, of: Callable[[Tensor], Array] = Tensor.numpy, *, each: bool = False
+) -> list[Array]:  # fmt: skip
+    """What a function gives for each parameter, in Keras's order; `each`: for b's first part also for its second."""
     H = cell.hidden_size
-    W = [getattr(cell, f"W_{gate}").numpy() for gate in layout.gates]
+    W = [of(getattr(cell, f"W_{gate}")) for gate in layout.gates]
     made = [np.concatenate([w[H:] for w in W], axis=1), np.concatenate([w[:H] for w in W], axis=1)]
     if not biased:
         return made
-    b = np.concatenate([getattr(cell, f"b_{gate}").numpy() for gate in layout.gates])
-    if isinstance(cell, nn.GRUCell) and cell.reset_after:
-        inside = [cell.b_rn.numpy() if gate == RESET else np.zeros(H, b.dtype) for gate in layout.gates]
-        b = np.stack([b, np.concatenate(inside)])
-    return [*made, b]
+    b = [of(getattr(cell, f"b_{gate}")) for gate in layout.gates]
+    if not (isinstance(cell, nn.GRUCell) and cell.reset_after):
+        return [*made, np.concatenate(b)]
+    second = [x if each else np.zeros_like(x) for x in b]
+    second[layout.gates.index(RESET)] = of(cell.b_rn)
+    return [*made, np.stack([np.concatenate(b), np.concatenate(second)])]
+
+
+def keras_gradients(module: nn.Recurrent[Any], kind: str, biased: bool, grad: Callable[[Tensor], Array]) -> list[Array]:
+    """Gradients of a layer's parameters as Keras orders and shapes them."""
+    return [x for cell in module.cells[0] for x in _weights(cell, KERAS[kind], biased, grad, each=True)]
 
 
 def _keras() -> Any:
