@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tinygrad_lstm import tasks
 from tinygrad_lstm.cli import main
-from tinygrad_lstm.exchange import read
+from tinygrad_lstm.exchange import from_torch, read
 from tinygrad_lstm.training.model import load_model
 
 SMALL = ("--hidden", "8", "--batch", "4", "--steps", "3")
@@ -422,3 +423,53 @@ def test_compiled_steps_that_are_not_there_are_told_before_training_begins(here,
     code, out, err = run(capsys, *words)
     assert (code, out) == (1, "") and err.endswith('compiled steps need numba: pip install "tinygrad-lstm[fast]"\n')
     assert not (here / "model.safetensors").exists()
+
+
+# — a file of another framework, by the command ————————————————————————————————————————————————————————————————
+
+
+def test_trace_reads_a_state_dict(here, capsys):
+    """Embedding, LSTM and head are found by their kinds; tokens by a list, or as numbers."""
+    rng, letters = np.random.default_rng(0), list("abcdef ")
+    state = {"emb.weight": rng.normal(size=(7, 3)), "rnn.weight_ih_l0": rng.normal(size=(16, 3)),
+             "rnn.weight_hh_l0": rng.normal(size=(16, 4)), "rnn.bias_ih_l0": rng.normal(size=16),
+             "rnn.bias_hh_l0": rng.normal(size=16), "head.weight": rng.normal(size=(7, 4)),
+             "head.bias": np.zeros(7)}  # fmt: skip
+    state = {name: x.astype(np.float32) for name, x in state.items()}
+    save_file(state, here / "m.safetensors")
+    (here / "letters.json").write_text(json.dumps(letters))
+    words = ("trace", "m.safetensors", "--from", "torch", "--out", "x.html", "--text")
+    code, out, err = run(capsys, *words, "bad cafe", "--config", "letters.json")
+    assert (code, err) == (0, "") and out.startswith("after t = 8, 'e', the model expects: ")
+    net = from_torch(state)
+    logits = net.head(net.rnn(net.emb(np.array([[letters.index(c) for c in "bad cafe"]]))).h).numpy()[0, -1]
+    assert f"expects: {letters[logits.argmax()]!r}" in out and (here / "x.html").exists()
+    code, out, _ = run(capsys, *words, "1 0 3 6")
+    assert code == 0 and out.startswith("after t = 4, '6', the model expects: ")
+    for more, match in (
+        (("1 9",), "'9' is no token of this model; it should be a --config"),
+        (("xyz", "--config", "letters.json"), "'x' is no token of this model; it should be one of"),
+        (("", "--config", "letters.json"), "nothing to read"),
+        (("1", "--config", "gone.json"), "gone.json: cannot be read"),
+    ):
+        assert match in run(capsys, *words, *more)[2]
+    (here / "few.json").write_text('["a"]')
+    assert "has 1 tokens, and the model's embedding 7 rows" in run(capsys, *words, "a", "--config", "few.json")[2]
+    assert "--from jax: it is torch, keras, onnx" in run(capsys, *words[:3], "jax", *words[4:], "1")[2]
+    more = {"more.weight": np.ones((2, 2), np.float32), "more.bias": np.ones(2, np.float32)}
+    save_file(state | more, here / "two.safetensors")
+    assert "2 linear ones" in run(capsys, "trace", "two.safetensors", *words[2:], "1")[2]
+
+
+def test_trace_reads_a_layer_alone(here, capsys):
+    rng = np.random.default_rng(0)
+    state = {"weight_ih_l0": rng.normal(size=(12, 2)), "weight_hh_l0": rng.normal(size=(12, 4))}
+    save_file({name: x.astype(np.float32) for name, x in state.items()}, here / "gru.safetensors")
+    np.savetxt(here / "two.csv", rng.normal(size=(6, 2)), delimiter=",")
+    words = ("trace", "gru.safetensors", "--from", "torch", "--out", "x.svg", "--csv")
+    code, out, err = run(capsys, *words, "two.csv")
+    assert (code, err) == (0, "") and out.startswith("after t = 6 (6); traced: the sum of h, ")
+    (here / "three.csv").write_text("1,2,3\n")
+    assert "has 3 columns, and the model reads 2 features" in run(capsys, *words, "three.csv")[2]
+    (here / "words.csv").write_text("a,b\n")
+    assert "is no table of numbers alone" in run(capsys, *words, "words.csv")[2]

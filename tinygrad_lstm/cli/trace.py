@@ -12,10 +12,8 @@ import typer
 if TYPE_CHECKING:
     from ..flow.flow import Flow
     from ..flow.trace import Trace
-    from ..tasks import Task
     from ..tasks.base import Array
     from ..tensor import Tensor
-    from ..training.model import SequenceModel
 
 
 NAMED = 0.001  # the probability from which an alternative is named at the end of a picture
@@ -35,7 +33,7 @@ class Answered(NamedTuple):
 
 
 def trace(
-    model: Annotated[Path, typer.Argument(help="A model that 'train' or 'demo' has saved.")],
+    model: Annotated[Path, typer.Argument(help="A model that 'train' or 'demo' has saved, or a file of --from.")],
     out: Annotated[Path, typer.Option(help="The picture: .html (the page to step through), .svg, .png, .pdf or .gv.")],
     text: Annotated[str | None, typer.Option(help="What is read: a text, or the words of the task.")] = None,
     csv: Annotated[Path | None, typer.Option(help="What is read: the model's column of this table.")] = None,
@@ -47,6 +45,8 @@ def trace(
     form: Annotated[str | None, typer.Option("--for", help="slide (16:9) or paper: rows and text for it.")] = None,
     steps: Annotated[str | None, typer.Option(metavar="A-B", help="Draw these steps only, as 5-7.")] = None,
     layer: Annotated[int | None, typer.Option(help="Of several layers, the one whose ledger is printed.")] = None,
+    source: Annotated[str | None, typer.Option("--from", help="Whose file it is: torch, keras or onnx.")] = None,
+    config: Annotated[Path | None, typer.Option(help="With --from: a JSON list of the tokens, in order.")] = None,
     beside: Annotated[Path | None, typer.Option(help="A second model, that reads the same: both on one scale.")] = None,
 ) -> None:
     """Draw and print where the gradient of one answer goes."""
@@ -60,7 +60,8 @@ def trace(
     if beside is not None and view != "time":
         raise ValueError(f"--beside: two models stand in --view time, not in {view}")
     check_place(out, model=False)
-    ask = partial(_asked, text=text, csv=csv, column=column, at=at, target=target, follow=follow, layer=layer)
+    ask = partial(_asked, text=text, csv=csv, column=column, at=at, target=target, follow=follow, layer=layer,
+                  source=source, config=config)  # fmt: skip
     asked = [ask(path) for path in (model, beside) if path is not None]
     first, last = asked[0], asked[-1]
     if len(last.labels) != len(first.labels):
@@ -92,14 +93,17 @@ def _window(steps: str) -> tuple[int, int]:
 
 def _asked(
     model: Path, *, text: str | None, csv: Path | None, column: str | None, at: int, target: str | None,
-    follow: str | None, layer: int | None,
+    follow: str | None, layer: int | None, source: str | None, config: Path | None,
 ) -> Answered:  # fmt: skip
     """Ask a model, and go back from its answer."""
     import tinygrad_lstm as tl
 
+    from ..training.foreign import foreign
     from ..training.model import load_model
 
-    net, task = load_model(model)
+    net: Any
+    task: Any
+    net, task = load_model(model) if source is None else foreign(model, source, config)
     if task is None:
         raise ValueError(f"{model}: was trained on no task, so there is no way to read a text or a table for it")
     x, labels = _read(task, text, csv, column)
@@ -119,7 +123,7 @@ def _asked(
 
 
 def _answer(
-    task: Task, y: Tensor, target: str | None, when: str, word: str
+    task: Any, y: Tensor, target: str | None, when: str, word: str
 ) -> tuple[Tensor, list[str], list[str]]:  # fmt: skip
     """The loss to go back from, what the answers are called, the traced one first, and what is said of them."""
     import tinygrad_lstm as tl
@@ -127,6 +131,9 @@ def _answer(
     if task.kind != "classify":
         if target is not None:
             raise ValueError("--target is for models that choose among answers; this one gives a number")
+        if task.kind == "state":
+            value = y.sum().item()
+            return y.sum(), [f"Σ h = {value:.4g}"], [f"after {when} ({word}); traced: the sum of h, {value:.6g}"]
         value = float(np.ravel(task.decode(y.numpy()[0]))[0])
         told = f"after {when} ({word}) the model predicts {value:.6g}; traced: this prediction"
         return y.sum(), [f"{value:.6g}"], [told]
@@ -161,7 +168,7 @@ def _table(flow: Flow[Trace], labels: list[str]) -> list[str]:
     return [head, *lines, "", *told, f"half-life of {alone}: {flow.half_life:.3g} steps"]
 
 
-def _read(task: Task, text: str | None, csv: Path | None, column: str | None) -> tuple[Array, list[str]]:
+def _read(task: Any, text: str | None, csv: Path | None, column: str | None) -> tuple[Array, list[str]]:
     """What the model reads, (time,) tokens or (time, features), and a label for each step."""
     if csv is not None and text is None:
         return task.read_table(csv, column)
@@ -178,7 +185,7 @@ def _token(names: tuple[str, ...], target: str) -> int:
     return names.index(target)
 
 
-def _last(net: SequenceModel) -> int | None:
+def _last(net: Any) -> int | None:
     """The number of the last layer, where there are several."""
     layers = net.config()["layers"]
     return int(layers) if layers > 1 else None

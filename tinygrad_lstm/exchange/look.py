@@ -16,7 +16,8 @@ import numpy as np
 from .. import nn
 from ..flow.trace import Trace, trace
 from ..tensor import Array, Tensor
-from .keras import KERAS, from_keras, keras_gradients
+from .keras import from_keras, keras_gradients
+from .layouts import KERAS
 from .pytorch import _torch, from_torch, torch_gradients
 
 ROUNDING = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-9}  # of the largest gradient
