@@ -234,12 +234,18 @@ def test_other_modules_and_collections(torch):
         from_torch(make.LSTM(3, 4, proj_size=2))
 
 
-def test_training_goes_on_in_the_other_framework(torch):
-    """Ten steps of SGD: five there and five here give what ten there give, and the other way round."""
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_training_goes_on_in_the_other_framework_and_back(torch, kind):
+    """Steps of SGD: four there, four here and four there again give what twelve there give.
+
+    PyTorch has two biases where one is here; if both learn, their sum moves twice as far. So the second is frozen.
+    """
     x, y = torch.randn(4, 6, 3, dtype=torch.float64), torch.randn(4, 4, dtype=torch.float64)
 
     def theirs(net, steps):
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for name, p in net.named_parameters():
+            p.requires_grad_(not name.startswith("bias_hh"))
+        optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
         for _ in range(steps):
             optimizer.zero_grad()
             ((net(x)[0][:, -1] - y) ** 2).mean().backward()
@@ -247,7 +253,9 @@ def test_training_goes_on_in_the_other_framework(torch):
         return net
 
     def ours(net, steps):
-        optimizer = tl.optim.SGD(net.parameters(), lr=0.1)
+        if kind == "GRU":
+            net.cells[0][0].b_rn.requires_grad = False  # a part of the second bias
+        optimizer = tl.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
         for _ in range(steps):
             optimizer.zero_grad()
             ((net(x.numpy()).h[:, -1] - y.numpy()) ** 2).mean().backward()
@@ -256,21 +264,11 @@ def test_training_goes_on_in_the_other_framework(torch):
 
     def fresh():
         torch.manual_seed(0)
-        return torch.nn.GRU(3, 4, batch_first=True, dtype=torch.float64)
+        return getattr(torch.nn, kind)(3, 4, batch_first=True, dtype=torch.float64)
 
-    want = theirs(fresh(), 10)(x)[0].detach().numpy()
-    # One bias here is two there, of which each learns: their sum moves twice as far. Frozen, there is one again.
-    single = fresh()
-    for name, p in single.named_parameters():
-        p.requires_grad_(not name.startswith("bias_hh"))
-    half = from_torch(theirs(single, 5))
-    half.cells[0][0].b_rn.requires_grad = False
-    went = ours(half, 5)(x.numpy()).h.numpy()
-    whole = fresh()
-    for name, p in whole.named_parameters():
-        p.requires_grad_(not name.startswith("bias_hh"))
-    np.testing.assert_allclose(went, theirs(whole, 10)(x)[0].detach().numpy(), rtol=0, atol=1e-10)
-    assert np.isfinite(want).all()
+    want = theirs(fresh(), 12)(x)[0].detach().numpy()
+    got = theirs(to_torch(ours(from_torch(theirs(fresh(), 4)), 4)), 4)(x)[0].detach().numpy()
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-10)
 
 
 def char_model(torch, kind="LSTM", dtype="float64", **settings):

@@ -19,11 +19,11 @@ from ..tensor import Array, Tensor
 from .checkpoint import CheckpointError
 from .files import Path
 from .layouts import KERAS, RESET, Layout
+from .layouts import KERAS_ACTIVATIONS as ACTIVATIONS
 from .pytorch import ModuleDict, embedding_of, give, layer_norm_of, linear_of
 from .weights import weights_of
 
 EXTRA = 'pip install "tinygrad-lstm[keras]"'
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_sigmoid", "softplus", "linear")  # the same there and here
 
 
 def from_keras(source: Any, kind: str | None = None, **settings: Any) -> nn.Module:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, NamedTuple
 
 from .. import nn
+from ..ops import hard_sigmoid
 
 
 class Layout(NamedTuple):
@@ -32,6 +34,9 @@ ONNX = {
     "RNN": Layout("RNN", nn.RNN, nn.RNNCell, ("h",)),
 }
 RESET = "n"  # the gate of a GRU whose second bias is inside of the reset: b_rn
+KERAS_ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_sigmoid", "softplus", "linear")  # the same there and here
+ONNX_ACTIVATIONS = {"Tanh": "tanh", "Sigmoid": "sigmoid", "Relu": "relu", "Softplus": "softplus"}
+ONNX_SLOPE = 0.2  # of HardSigmoid, where the file gives none
 SHAPES = {  # of G gates side by side, H hidden units and D inputs
     "PyTorch": ("weight_ih (G·H, D), weight_hh (G·H, H)", "bias_ih and bias_hh (G·H,), added"),
     "Keras": ("kernel (D, G·H), recurrent_kernel (H, G·H)", "bias (G·H,); a GRU with reset_after: (2, G·H)"),
@@ -42,10 +47,16 @@ SHAPES = {  # of G gates side by side, H hidden units and D inputs
 
 def conventions() -> str:
     """A table of gate orders, shapes and biases, made from what the exchange itself uses."""
-    rows = [("", "gates, in this order", "weights", "biases")]
+    slope = signature(hard_sigmoid).parameters["slope"].default
+    activations = {
+        "PyTorch": "sigmoid, tanh; of an RNN also relu",
+        "Keras": f"{', '.join(KERAS_ACTIVATIONS)}; hard_sigmoid has slope {slope:.3g}",
+        "ONNX": f"{', '.join(ONNX_ACTIVATIONS)}, HardSigmoid with slope {ONNX_SLOPE:g} unless it says another",
+    }
+    rows = [("", "gates, in this order", "weights", "biases", "activations")]
     for framework, layouts in (("PyTorch", TORCH), ("Keras", KERAS), ("ONNX", ONNX)):
         order = "; ".join(f"{layout.name}: {' '.join(layout.gates)}" for layout in layouts.values())
-        rows.append((framework, order, *SHAPES[framework]))
-    rows.append(("here", "by name", *SHAPES["here"]))
+        rows.append((framework, order, *SHAPES[framework], activations[framework]))
+    rows.append(("here", "by name", *SHAPES["here"], f"any function; hard_sigmoid has slope {slope:.3g}, or slope="))
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|---" * 4 + "|", *lines[1:]])
+    return "\n".join([lines[0], "|---" * 5 + "|", *lines[1:]])

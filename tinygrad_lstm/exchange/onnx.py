@@ -20,14 +20,14 @@ from ..ops import hard_sigmoid
 from ..tensor import Array, Tensor
 from .checkpoint import CheckpointError
 from .files import Path, write
-from .layouts import ONNX, RESET, Layout
+from .layouts import ONNX, ONNX_SLOPE, RESET, Layout
+from .layouts import ONNX_ACTIVATIONS as ACTIVATIONS
 from .pytorch import ModuleDict, give
 from .weights import weights_of
 
 EXTRA = 'pip install "tinygrad-lstm[onnx]"'
 PEEPHOLES = ("i", "o", "f")  # in P
 OPSET = 22
-ACTIVATIONS = {"Tanh": "tanh", "Sigmoid": "sigmoid", "Relu": "relu", "Softplus": "softplus"}
 
 
 def from_onnx(source: Path | Any) -> ModuleDict:
@@ -103,7 +103,7 @@ def _activations(name: str, layout: Layout, facts: Mapping[str, Any], directions
     settings: dict[str, Any] = {}
     for role, kind in zip(roles, names[: len(usual)], strict=False):
         if kind == "HardSigmoid":
-            alpha, beta = (alphas.pop(0) if alphas else 0.2), (betas.pop(0) if betas else 0.5)
+            alpha, beta = (alphas.pop(0) if alphas else ONNX_SLOPE), (betas.pop(0) if betas else 0.5)
             if abs(beta - 0.5) > 1e-6:
                 raise ValueError(f"from_onnx: {name} has a HardSigmoid with beta={beta:g}; here it is 0.5.")
             settings[role] = partial(hard_sigmoid, slope=alpha)
