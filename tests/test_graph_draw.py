@@ -417,6 +417,14 @@ def test_the_graph_of_the_gradient_is_the_chain_of_forget_gates():
     assert not tl.Graph.of(every()).gradients and not tl.Graph.of(own_rnn(every=True)).gradients
 
 
+def test_a_small_graph_without_time_is_drawn_op_by_op():
+    a, b = (Tensor(float(k), requires_grad=True, name=name) for k, name in ((2, "a"), (-3, "b")))
+    loss = (a * b + 10.0).named("L")
+    assert draw(loss).dot == draw(loss, view="ops").dot and draw(loss).html() == draw(loss, view="ops").html()
+    with pytest.raises(ValueError, match="no time steps"):
+        draw(loss, follow="C")
+
+
 @pytest.mark.parametrize("view", ["time", "cells", "rolled", "strip"])
 def test_a_large_graph_without_time_is_refused_at_once_in_every_view(view):
     y = Tensor(1.0, requires_grad=True)
@@ -555,7 +563,7 @@ def test_wrong_use_is_explained(wrong, message):
 
 def test_a_graph_without_time_suggests_ops():
     with pytest.raises(ValueError, match="view='ops'"):
-        draw(product())
+        draw(product(), view="rolled")
     with pytest.raises(TypeError, match="ndarray"):
         draw(np.ones(3))
 

@@ -15,7 +15,7 @@ from .dot import dot_of
 from .fitting import FORMATS, arranged
 from .layers import layers_of, titled
 from .layout import View
-from .ops_view import chosen, has_steps, ops_drawing
+from .ops_view import BUDGET, chosen, has_steps, ops_drawing
 from .page import page_of
 from .picture import Picture, digits
 from .render import Drawing
@@ -68,8 +68,9 @@ def draw(
         what: a loss, which is traced (no `.grad` is touched); a trace; or any tensor, drawn without gradients. Several
             losses or traces, in a list or by name, {"RNN": …, "LSTM": …}, stand one above the other, each step in the
             same column, and their gradients have one scale of colours (view "time" alone).
-        view: "time", the steps of a recurrent cell side by side; "cells", the same of named tensors alone; "rolled",
-            one step for all; "strip", one coloured column for each step; "ops", every op of a small graph.
+        view: "time", the steps of a recurrent cell side by side (of a small graph without time, all ops); "cells", the
+            same of named tensors alone; "rolled", one step for all; "strip", one coloured column for each step; "ops",
+            every op of a small graph.
         follow: "C" or "h" (or another state): bring that path forward and grey the rest (time, cells, rolled).
         steps: (first, last): draw these steps only.
         show: "shape" and "grad": what is printed; everything is there on hover.
@@ -101,6 +102,9 @@ def draw(
                 raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
             return _beside(what, asked, backward)
         graph = _captured(what, view, steps, backward)
+        timeless = view == "time" and len(graph.tensors) <= BUDGET and not has_steps(graph)
+        if timeless and not (follow or for_ or light):
+            view = "ops"
         return VIEWS[view](graph, asked._replace(answer=_line_by_line(answer)))
 
 
