@@ -302,13 +302,16 @@ def test_tutorials_are_listed(here, capsys, monkeypatch):
 
 def test_a_tutorial_is_copied_out_to_work_on(here, capsys):
     code, out, err = run(capsys, "tutorials", "1", "--out", "work")
-    assert (code, err) == (0, "") and "jupyter lab work" in out
+    assert (code, err) == (0, "") and 'pip install "tinygrad-lstm[course]" && jupyter lab work' in out
     made = here / "work" / "01_a_tensor_remembers.ipynb"
     cells = json.loads(made.read_text(encoding="utf-8"))["cells"]
     assert cells and not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
     made.write_text("mine", encoding="utf-8")
     code, _, err = run(capsys, "tutorials", "1", "--out", "work")
     assert code == 2 and "is there already; --force overwrites it" in err and made.read_text() == "mine"
+    code, out, _ = run(capsys, "tutorials", "1", "--out", "work", "--lang", "zh")
+    assert code == 0 and made.read_text() == "mine", "the one in Chinese stands beside it"
+    assert (here / "work" / "01_a_tensor_remembers.zh.ipynb").exists()
     assert run(capsys, "tutorials", "1", "--out", "work", "--force")[0] == 0 and made.read_text() != "mine"
 
 

@@ -7,6 +7,7 @@ import platform
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
 
 import typer
 
@@ -21,6 +22,7 @@ def doctor() -> None:
         ("gradients", _gradients),
         ("saving", _saving),
         ("drawing engine", _engine),
+        ("tutorials", _course),
         ("test picture", _picture),
     ):
         line, works = _tried(check)
@@ -41,6 +43,14 @@ def _tried(check: Callable[[], str]) -> tuple[str, bool]:
 def _packages() -> str:
     names = ("tinygrad-lstm", "numpy", "graphviz", "graphviz-pure", "safetensors", "typer", "rich")
     return ", ".join(f"{name} {metadata.version(name)}" for name in names)
+
+
+def _course() -> str:
+    """Whether the tutorials can run; they are no part of what has to work."""
+    lacking = [name for name in ("matplotlib", "jupyterlab") if find_spec(name) is None]
+    if lacking:
+        return f'they need {" and ".join(lacking)}: pip install "tinygrad-lstm[course]"'
+    return "all they need is here"
 
 
 def _blas() -> str:

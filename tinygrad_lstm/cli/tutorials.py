@@ -30,14 +30,15 @@ def tutorials(
         return
     if number not in there:
         raise ValueError(f"there is no tutorial {number} in {lang!r}; there are {', '.join(map(str, there))}")
-    target = out / there[number].name
+    beside = "" if lang == "en" else f".{lang}"  # so that both languages fit in a folder
+    target = out / f"{there[number].stem}{beside}.ipynb"
     if target.exists() and not force:
         raise ValueError(f"{target} is there already; --force overwrites it, --out names another folder")
     out.mkdir(parents=True, exist_ok=True)
     target.write_text(cleared(there[number]), encoding="utf-8")
     print(f"{target}: {_head(there[number])[0]}")
     shown = f'"{target}"' if " " in str(target) else target
-    print(f"Open it with: pip install jupyterlab && jupyter lab {shown}")
+    print(f'Open it with: pip install "tinygrad-lstm[course]" && jupyter lab {shown}')
 
 
 def notebooks(lang: str) -> dict[int, Path]:
