@@ -102,10 +102,13 @@ def draw(
                 raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
             return _beside(what, asked, backward)
         graph = _captured(what, view, steps, backward)
-        timeless = view == "time" and len(graph.tensors) <= BUDGET and not has_steps(graph)
-        if timeless and not (follow or for_ or light):
-            view = "ops"
-        return VIEWS[view](graph, asked._replace(answer=_line_by_line(answer)))
+        return VIEWS[_suited(view, graph, asked)](graph, asked._replace(answer=_line_by_line(answer)))
+
+
+def _suited(view: str, graph: Graph, asked: Asked) -> str:
+    """The view of a small graph without time is that of all ops, unless something is asked that needs time."""
+    timeless = view == "time" and len(graph.tensors) <= BUDGET and not has_steps(graph)
+    return "ops" if timeless and not (asked.follow or asked.form or asked.light) else view
 
 
 @contextmanager
