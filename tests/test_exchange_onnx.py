@@ -134,6 +134,25 @@ def test_a_language_model_runs_in_onnxruntime(onnx, runtime, tmp_path):
     np.testing.assert_allclose(session.run(None, {"x": tokens})[0], net(tokens).numpy(), rtol=0, atol=1e-5)
 
 
+def test_constant_states_are_handed_over_and_constant_lengths_refused(onnx, tmp_path):
+    module, x = grown(nn.LSTM(3, 4)), np.ones((2, 5, 3), F32)
+    to_onnx(module, tmp_path / "m.onnx", x)
+    model = onnx.load(tmp_path / "m.onnx")
+    (node,) = [node for node in model.graph.node if node.op_type == "LSTM"]
+    h, C = (np.full((1, 2, 4), k, F32) for k in (0.5, -0.25))
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(a, name) for a, name in ((h, "h0"), (C, "c0")))
+    node.input.extend(["", "h0", "c0"])
+    with pytest.warns(UserWarning, match="begins with a constant state"):
+        net = from_onnx(model)
+    ((name, states),) = net.states.items()
+    out = net[name](x, states_of(net[name], states))
+    np.testing.assert_array_equal(out.h.numpy(), module(x, nn.LSTMState(h[0], C[0])).h.numpy())
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([5, 2], np.int32), "lens"))
+    node.input[4] = "lens"
+    with pytest.raises(ValueError, match="constant sequence_lens"):
+        from_onnx(model)
+
+
 def test_what_is_not_done_is_said(onnx, tmp_path):
     module, x = nn.LSTM(3, 4), np.ones((1, 2, 3), F32)
     to_onnx(module, tmp_path / "m.onnx", x)

@@ -8,6 +8,7 @@ the ONNX specification, version 22.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -37,7 +38,8 @@ def from_onnx(source: Path | Any) -> ModuleDict:
         source: a file, or an onnx.ModelProto.
 
     Each is an LSTM, a GRU or an RNN as here: call it with (batch, time, features), and with the initial states and the
-    lengths that the model's own inputs gave. Raises ValueError (of a file CheckpointError) for what is not done here:
+    lengths that the model's own inputs gave. Constant initial states are in `net.states`, by name, with a warning.
+    Raises ValueError (of a file CheckpointError) for what is not done here:
     clip, input_forget, direction="reverse", activations that differ; ImportError where onnx is missing.
     """
     onnx = _onnx()
@@ -53,7 +55,23 @@ def from_onnx(source: Path | Any) -> ModuleDict:
     }  # fmt: skip
     if not found:
         raise ValueError("from_onnx: the model has no LSTM, GRU or RNN node.")
-    return ModuleDict({name: _from_node(onnx, name, node, stored) for name, node in found.items()})
+    net = ModuleDict({name: _from_node(onnx, name, node, stored) for name, node in found.items()})
+    if states := {name: begun for name, node in found.items() if (begun := _begun(name, node, stored))}:
+        net.states = states
+    return net
+
+
+def _begun(name: str, node: Any, stored: Mapping[str, Array]) -> tuple[Array, ...]:
+    """The constant initial states of a node (directions, batch, hidden); empty where it has none, or zeros."""
+    inputs = [*node.input, *[""] * 8]
+    if inputs[4] in stored:
+        raise ValueError(f"from_onnx: {name} has constant sequence_lens; give lengths= at the call instead.")
+    begun = tuple(stored[key] for key in inputs[5:7] if key in stored)
+    if not any(x.any() for x in begun):
+        return ()
+    warnings.warn(f"from_onnx: {name} begins with a constant state: call it with net.states[{name!r}]", UserWarning,
+                  stacklevel=3)  # fmt: skip
+    return begun
 
 
 def _from_node(onnx: Any, name: str, node: Any, stored: Mapping[str, Array]) -> nn.Recurrent[Any]:

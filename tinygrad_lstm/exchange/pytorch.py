@@ -33,6 +33,8 @@ class ModuleDict(nn.Module):
     def __init__(self, parts: Mapping[str, nn.Module]) -> None:
         vars(self).update(parts)
 
+    states: dict[str, tuple[Array, ...]]  # constant initial states of an ONNX model
+
     def __getitem__(self, name: str) -> nn.Module:
         found = self
         for part in name.split("."):
