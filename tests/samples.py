@@ -97,6 +97,7 @@ ROWS: dict[str, list[Row]] = {
     "minimum": binary(signed, signed),
     "clip": [*unary(apart, low=-0.75, high=-0.25), *unary(apart, low=-0.75), *unary(apart, high=-0.35)],
     "where": [Row((np.array([[True], [False]]), signed(*a), signed(*b)), fixed=(0,)) for a, b in PAIRS[:5]],
+    "chosen": [Row((signed(2, 3), signed(2, 3)))],
     "sigmoid": unary(signed),
     "tanh": unary(signed),
     "relu": unary(signed),

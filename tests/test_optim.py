@@ -102,7 +102,7 @@ def test_arrays_are_replaced_read_only_and_keep_their_dtype(cls, dtype):
     before, values = p.data, p.data.copy()
     gradients([p], 0)
     cls([p], lr=0.1).step()
-    assert p.data is not before and p.dtype == dtype and not p.data.flags.writeable
+    assert not np.shares_memory(p.data, before) and p.dtype == dtype and not p.data.flags.writeable
     assert np.array_equal(before, values) and not np.array_equal(p.data, values)
 
 
@@ -253,7 +253,7 @@ def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing(bad):
     before = model.state_dict()
     with pytest.raises(FloatingPointError, match=r"gradient of b is not finite \(1 of 3 entries\)"):
         optimizer.step()
-    assert all(model.state_dict()[name] is array for name, array in before.items())
+    assert all(np.shares_memory(model.state_dict()[name], array) for name, array in before.items())
     assert optimizer.steps == 0 and not optimizer.memories[0]["m"].any()
     with pytest.raises(FloatingPointError, match=r"parameter 1 \(tensor b of shape"):
         SGD(model.parameters(), 0.1).step()
@@ -299,8 +299,9 @@ def test_bad_parameters():
     with pytest.raises(ValueError, match=r"betas\[1\]"):
         Adam([p], betas=(0.9, 1.0))
     assert len(Adam([p, p]).params) == 1  # a tied parameter is moved once
-    p.grad = np.ones(3)
-    with pytest.raises(ValueError, match=r"is \(2,\), but its gradient \(3,\)"):
+    p.grad = np.ones(2)
+    p.data = np.ones(3)
+    with pytest.raises(ValueError, match=r"is \(3,\), but its gradient \(2,\)"):
         Adam([p]).step()
 
 
@@ -319,7 +320,7 @@ def test_zero_grad_and_frozen():
     a.grad = np.ones(2)
     before = b.data
     optimizer.step()
-    assert b.data is before and optimizer.times == [1, 0]
+    assert np.shares_memory(b.data, before) and optimizer.times == [1, 0]
     optimizer.zero_grad(set_to_none=True)
     assert a.grad is None
     with pytest.raises(ValueError, match="never filled with 0"):

@@ -161,7 +161,7 @@ def test_functions_of_numpy_are_our_ops():
         (np.exp(x), ops.exp(x)), (np.negative(x), -x), (np.multiply(a, x), ops.mul(a, x)), (np.matmul(x, a), x @ a),
         (np.divide(1.0, x), 1 / x), (np.float64(2) * x, x * 2), (np.sum(x), x.sum()), (np.mean(x, axis=0), x.mean(0)),
         (np.max(x, axis=1, keepdims=True), x.max(1, True)), (np.where(a > 1, x, 0.0), ops.where(a > 1, x, 0.0)),
-        (np.cumsum(x, axis=1), ops.cumsum(x, axis=1)), (np.stack([x, x], axis=1), ops.stack(x, x, axis=1)),
+        (np.cumsum(x, axis=1), tl.cumsum(x, axis=1)), (np.stack([x, x], axis=1), ops.stack(x, x, axis=1)),
         (np.transpose(x), x.T), (np.maximum(x, 1), ops.maximum(x, 1)), (np.absolute(x), abs(x)), (np.sqrt(x), x.sqrt()),
     ]  # fmt: skip
     for theirs, ours in rows:
@@ -258,7 +258,7 @@ def test_detach_shares_the_values_alone():
     x = leaf([1.0, 2.0], name="x")
     for y in (x.detach(), tl.detach(x), (x * 1).detach()):
         assert not y.requires_grad and y.inputs == () and y.op is None and y.numpy().tolist() == [1, 2]
-    assert x.detach().numpy() is x.numpy()
+    assert np.shares_memory(x.detach().numpy(), x.numpy())
     (x * x.detach()).sum().backward()
     assert x.grad.tolist() == [1, 2]
 

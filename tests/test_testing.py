@@ -69,8 +69,32 @@ def test_wrong_rules_fail(rule):
 
 
 def test_missing_rule_fails():
-    with pytest.raises(AssertionError, match=r"product, input 1 .* got 0 from the rules"):
+    with pytest.raises(RuntimeError, match=r"product has no rule for the gradient of its input b.*product\.wrt\("):
         gradcheck(made(product, a=right), [A, A], order=1)
+    with pytest.raises(AssertionError, match=r"product, input 1 .* got 0 from the rules"):
+        gradcheck(made(product, a=right, b=None), [A, A], order=1)
+
+
+def test_rules_that_differ_on_tensors_and_on_arrays():
+    def rule(dy, y, x):
+        return dy * 2 * x if isinstance(x, np.ndarray) else dy * x * x * x
+
+    square = made(lambda x: x * x, x=rule)
+    assert gradcheck(square, [A], order=1)
+    with pytest.raises(AssertionError, match=r"input 0 .* from the rules on Tensors, expected .* the rules on arrays"):
+        gradcheck(square, [A], order=2)
+    with pytest.raises(AssertionError, match="rules on Tensors"):
+        gradcheck(square, [A])
+
+
+@pytest.mark.parametrize("settings", [{"order": 0}, {"rtol": np.inf}, {"eps": 0.0}, {"atol": np.nan}, {"order": -1}])
+def test_settings_with_which_nothing_is_checked(settings):
+    with pytest.raises(ValueError, match=f"gradcheck: .*{next(iter(settings))}="):
+        gradcheck(tanh, [A], **settings)
+
+
+def test_an_empty_input_has_an_empty_gradient():
+    assert gradcheck(lambda x, y: (x * x).sum() + y * y, [np.zeros((0, 3)), 2.0])
 
 
 def test_right_in_first_but_wrong_in_second_order():

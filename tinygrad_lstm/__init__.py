@@ -35,6 +35,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+_import_module(".functions", __name__)  # its ops answer NumPy's names, such as np.cumsum(t)
 for _name, _place in _PLACES.items():
     if f"{__name__}.{_place}" in _sys.modules:
         __getattr__(_name)  # the core's; so that `scope` is not the module of that name, but what is in it

@@ -22,6 +22,7 @@ from .flow.jacobian import jacobian as jacobian
 from .flow.trace import Trace as Trace
 from .flow.trace import trace as trace
 from .flow.what_if import what_if as what_if
+from .functions import cumsum as cumsum
 from .functions import norm as norm
 from .functions import squeeze as squeeze
 from .functions import std as std
@@ -35,7 +36,6 @@ from .ops import add as add
 from .ops import broadcast_to as broadcast_to
 from .ops import clip as clip
 from .ops import concat as concat
-from .ops import cumsum as cumsum
 from .ops import div as div
 from .ops import embed as embed
 from .ops import exp as exp

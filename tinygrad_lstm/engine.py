@@ -12,7 +12,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from .op import Op, Piece, extent, sum_to
+from .numerics import extent
+from .op import Op, Piece, sum_to
 from .scope import anomaly, scope
 from .tensor import Array, Tensor, values
 
@@ -163,7 +164,7 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
         share = joint[k] if joint else rule(gradient, *args, **settings)
         if type(share) is not Piece and (share.shape != array.shape or share.dtype is not array.dtype):
             share = _fitted(share, x, op)
-        shares.append((x, share))
+        shares.append((x, ops.chosen(share, x) if graph and op.pieces else share))
     if anomaly.get():
         _check_finite(tensor, gradient, shares)
     return shares

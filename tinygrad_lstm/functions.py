@@ -1,4 +1,4 @@
-"""Short compositions of ops, with NumPy's names and keywords: what needs no rule of its own stands here.
+"""What no cell is made of, with NumPy's names and keywords: short compositions of ops, and a few more ops.
 
 Tensors in, Tensor out; arrays in, array out. Of any order: each op below has its gradient rule.
 """
@@ -6,10 +6,12 @@ Tensors in, Tensor out; arrays in, array out. Of any order: each op below has it
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from . import ops
+from .op import op
 from .tensor import Array, Axis, Tensor, X, values
 
 
@@ -52,6 +54,24 @@ def norm(x: X, *, axis: Axis = None, keepdims: bool = False) -> X:
     scaled = ops.div(x, top)
     length = ops.mul(_root(ops.sum(ops.mul(scaled, scaled), axis=axis, keepdims=True)), top)
     return length if keepdims else squeeze(length, axis=tuple(_axes(x, axis)))
+
+
+def _turned(axis: int, ndim: int) -> tuple[slice, ...]:
+    """The index that turns one axis round."""
+    return (slice(None),) * (axis % ndim) + (slice(None, None, -1),)
+
+
+def _cumsum_x(dy: Any, y: Any, x: Any, axis: int | None = None) -> Any:
+    turned = _turned(axis or 0, y.ndim)
+    return cumsum(dy[turned], axis=axis or 0)[turned].reshape(x.shape)
+
+
+@op("cumsum", "y = the sums of x up to each entry, along an axis; of all entries in one row without an axis.")
+def cumsum(x: Array, *, axis: int | None = None) -> Array:
+    return np.cumsum(x, axis)
+
+
+cumsum.wrt("x", "Σ dy from there on", _cumsum_x)
 
 
 def _array(x: X) -> X:

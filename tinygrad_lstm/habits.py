@@ -8,6 +8,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, NoReturn
 
+import numpy as np
+
 _DTYPE = "t.astype(np.float32) or t.astype(np.float64)"
 _DEVICE = "t as it is: all arrays are NumPy's, there is no other device"
 _VALUES = "t.data = new values: they are replaced, never changed in place"
@@ -124,6 +126,32 @@ class Missing:
 
     def __repr__(self) -> str:
         return f"<no attribute.{advice(self.name)}>"
+
+
+class ReadOnly(np.ndarray[Any, np.dtype[Any]]):
+    """The array that `t.data` hands out: writing into it says what to do instead. What is computed of it is plain."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **settings: Any) -> Any:
+        for array in settings.get("out", ()):
+            _writable(array)
+        settings |= {"out": _plain(settings["out"])} if "out" in settings else {}
+        return getattr(ufunc, method)(*_plain(inputs), **settings)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        _writable(self)
+        super().__setitem__(index, value)
+
+
+def _plain(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(array.view(np.ndarray) if type(array) is ReadOnly else array for array in arrays)
+
+
+def _writable(array: Any) -> None:
+    if type(array) is ReadOnly and not array.flags.writeable:
+        raise ValueError(
+            "t.data is read-only: what was computed of it would have wrong gradients. Replace it: "
+            "t.data = t.data - lr * t.grad instead of t.data -= lr * t.grad, or let an optimizer of tl.optim do it."
+        )
 
 
 class Uncallable(ModuleType):

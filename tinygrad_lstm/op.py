@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 from typing import Any, overload
 
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .habits import advice
+from .numerics import add_at, extent, own
 from .scope import anomaly, recording, scope_path
-from .tensor import Array, Shape, Tensor, own, values
+from .tensor import Array, Shape, Tensor, values
 
 Rule = Callable[..., Any]
 registry: dict[str, Op] = {}
@@ -40,25 +42,35 @@ class Op:
     Called with arrays and numbers only, it returns an array; with a Tensor among its inputs, a Tensor. Positional
     arguments are data that may carry gradient, keyword arguments are settings.
     `label` is what the drawing prints in the box, `formulas` what it prints on the edges, `inputs` are their names;
-    `broadcasts` says that inputs may be smaller than the output, so that their shares are summed back.
+    `broadcasts` says that inputs may be smaller than the output, so that their shares are summed back; `pieces` that
+    the op is linear in pieces: which slope it has depends on the inputs, and the slope's own derivative is 0.
     Raises ValueError, TypeError or IndexError that names the op, the shapes, the scope and the remedy.
     """
 
-    def __init__(self, forward: Callable[..., Any], label: str, doc: str, broadcasts: bool, hint: str) -> None:
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        label: str,
+        doc: str,
+        *,
+        broadcasts: bool = False,
+        pieces: bool = False,
+        hint: str = "",
+    ) -> None:
         parameters = inspect.signature(forward).parameters.values()
         self.forward, self.name, self.label = forward, forward.__name__, label
-        self.broadcasts, self.hint = broadcasts, hint
+        self.broadcasts, self.pieces, self.hint = broadcasts, pieces, hint
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.__signature__ = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
         self.signature = f"{self.name}{self.__signature__}"
-        self.rules: list[Rule | None] = [None] * len(self.inputs)
+        self.rules: list[Rule | None] = [partial(_undeclared, self.name, name) for name in self.inputs]
         self.formulas = [""] * len(self.inputs)
         self.joint_rule: Rule | None = None
         self.__name__, self.__module__, self.__doc__ = self.name, forward.__module__, doc or forward.__doc__
 
-    def wrt(self, name: str, formula: str, rule: Rule) -> None:
-        """Declare the gradient rule of one input."""
+    def wrt(self, name: str, formula: str, rule: Rule | None) -> None:
+        """Declare the gradient rule of one input, or with None that the input carries no gradient."""
         k = self.inputs.index(name)
         self.rules[k], self.formulas[k] = rule, formula
 
@@ -107,7 +119,9 @@ class Op:
 
     def _of_others(self, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """The same where not all inputs are Tensors: an array if none is, else what is none becomes one."""
-        if self.variadic and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+        if self.variadic and inputs and isinstance(inputs[0], list | tuple):
+            if len(inputs) > 1:
+                raise TypeError(f"{self.name}: after a list of inputs come settings by name. Use {self.signature}.")
             inputs = tuple(inputs[0])
         if any(isinstance(x, Tensor) for x in inputs):
             return self(*self._adopt(inputs), **settings)
@@ -145,14 +159,23 @@ class Op:
         return self.name  # as of a function: a copy is the op itself, a pickle holds its module and name
 
 
-def op(label: str, doc: str = "", *, broadcasts: bool = False, hint: str = "") -> Callable[[Callable[..., Any]], Op]:
+def op(
+    label: str, doc: str = "", *, broadcasts: bool = False, pieces: bool = False, hint: str = ""
+) -> Callable[[Callable[..., Any]], Op]:
     """Make an Op of a forward function and enter it in the registry."""
 
     def enter(forward: Callable[..., Any]) -> Op:
-        registry[forward.__name__] = Op(forward, label, doc, broadcasts, hint)
+        registry[forward.__name__] = Op(forward, label, doc, broadcasts=broadcasts, pieces=pieces, hint=hint)
         return registry[forward.__name__]
 
     return enter
+
+
+def _undeclared(op: str, name: str, *_: Any, **settings: Any) -> Any:
+    raise RuntimeError(
+        f"backward: {op} has no rule for the gradient of its input {name}. Declare it: "
+        f'{op}.wrt("{name}", formula, rule), with None as the rule if the input carries no gradient.'
+    )
 
 
 def of_numpy(name: str, function: Callable[..., Any], inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
@@ -192,22 +215,8 @@ class Piece:
         self.values, self.index, self.shape = values, index, shape
 
     def add_to(self, total: Array) -> None:
-        """Add the values in place; an index that occurs twice counts twice (rows are sorted: 6 times as fast)."""
-        if is_basic(self.index):
-            total[self.index] += self.values
-        elif total.ndim > 1 and isinstance(self.index, np.ndarray) and self.index.dtype.kind != "b":
-            index = self.index.reshape(-1) % len(total)
-            order = np.argsort(index, kind="stable")
-            rows, first = np.unique(index[order], return_index=True)
-            total[rows] += np.add.reduceat(self.values.reshape(-1, *total.shape[1:])[order], first)
-        else:
-            np.add.at(total, self.index, self.values)
-
-
-def is_basic(index: Any) -> bool:
-    """Whether an index is made of integers, slices, None and … only, so that no entry can occur twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts)
+        """Add the values in place; an index that occurs twice counts twice."""
+        add_at(total, self.index, self.values)
 
 
 def sum_to(x: Any, shape: Shape) -> Any:
@@ -220,14 +229,6 @@ def sum_to(x: Any, shape: Shape) -> Any:
 
 
 def _frozen(setting: Any) -> Any:
-    if isinstance(setting, np.ndarray):
-        return setting.copy()
+    if hasattr(setting, "__array__"):  # a Series, too
+        return np.array(setting)
     return type(setting)([_frozen(part) for part in setting]) if type(setting) in (tuple, list) else setting
-
-
-def extent(array: Array) -> str:
-    """The range of an array in words, and what in it is not finite."""
-    finite = array[np.isfinite(array)]
-    words = [f"[{finite.min():.3g}, {finite.max():.3g}]"] if finite.size else []
-    words += [f"{n} {kind}" for kind, n in (("NaN", np.isnan(array).sum()), ("infinite", np.isinf(array).sum())) if n]
-    return " with ".join(words) or "nothing"

@@ -10,13 +10,14 @@ are keywords: `sum(x, axis=0)`. In the formulas dy is dL/dy, what has arrived at
 
 import builtins
 from collections.abc import Sequence
-from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from .numerics import along, own, sections_of, share_of, unmasked
 from .op import Piece, op, sum_to
-from .tensor import Array, Axis, Shape, X, own
+from .tensor import Array, Axis, Shape, X, values
 
 
 # — arithmetic ———————————————————————————————————————————————————————————————————————————————————————————
@@ -69,8 +70,13 @@ def power(a: Array, b: Array) -> Array:
     return np.power(a, b)
 
 
-power.wrt("a", "dy · b · aᵇ⁻¹", lambda dy, y, a, b: dy * b * a ** where(b == 0, 1.0, b - 1))
-power.wrt("b", "dy · y · ln a", lambda dy, y, a, b: dy * y * log(where(a > 0, a, 1.0)))
+def _power_a(dy: Any, y: Any, a: Any, b: Any) -> Any:
+    no_number = (b == 0) & ((a == 0) | ~np.isfinite(values(a)))  # 0 · ∞ below
+    return dy * b * where(no_number, 1.0, a) ** (b - 1)
+
+
+power.wrt("a", "dy · b · aᵇ⁻¹", _power_a)
+power.wrt("b", "dy · y · ln a", lambda dy, y, a, b: dy * where(a > 0, y, 0.0) * log(where(a > 0, a, 1.0)))
 
 
 @op("exp", "y = eˣ.")
@@ -97,7 +103,7 @@ def sqrt(x: Array) -> Array:
 sqrt.wrt("x", "dy / 2y", lambda dy, y, x: dy / (2 * y))
 
 
-@op("abs", "y = |x|, with gradient 0 at x = 0.")
+@op("abs", "y = |x|, with gradient 0 at x = 0.", pieces=True)
 def abs(x: Array) -> Array:
     return np.abs(x)
 
@@ -106,31 +112,41 @@ abs.wrt("x", "dy · sign x", lambda dy, y, x: where(x > 0, dy, where(x < 0, -dy,
 
 
 # — choosing —————————————————————————————————————————————————————————————————————————————————————————————
-def _share(mine: Any, other: Any, y: Any) -> Array:
-    """1 where my entry was chosen, ½ where the other's is equal: then they share the gradient."""
-    return ((mine == y) / (1 + 1.0 * (other == y))).astype(mine.dtype)
-
-
-@op("max", "y = the larger of a and b, entry by entry; equal entries share the gradient in halves.", broadcasts=True)
+@op(
+    "max",
+    "y = the larger of a and b, entry by entry; equal entries share the gradient in halves.",
+    broadcasts=True,
+    pieces=True,
+)
 def maximum(a: Array, b: Array) -> Array:
     return np.maximum(a, b)
 
 
-maximum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * _share(a, b, y))
-maximum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * _share(b, a, y))
+maximum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * share_of(a, b, y))
+maximum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * share_of(b, a, y))
 
 
-@op("min", "y = the smaller of a and b, entry by entry; equal entries share the gradient in halves.", broadcasts=True)
+@op(
+    "min",
+    "y = the smaller of a and b, entry by entry; equal entries share the gradient in halves.",
+    broadcasts=True,
+    pieces=True,
+)
 def minimum(a: Array, b: Array) -> Array:
     return np.minimum(a, b)
 
 
-minimum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * _share(a, b, y))
-minimum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * _share(b, a, y))
+minimum.wrt("a", "dy where y = a", lambda dy, y, a, b: dy * share_of(a, b, y))
+minimum.wrt("b", "dy where y = b", lambda dy, y, a, b: dy * share_of(b, a, y))
 
 
-@op("clip", "y = x kept within [low, high]. No gradient passes from outside; the bounds themselves let it pass.")
-def clip(x: Array, *, low: float | None = None, high: float | None = None) -> Array:
+@op(
+    "clip",
+    "y = x kept within [low, high], numbers or arrays. The bounds let pass, outside does not.",
+    broadcasts=True,
+    pieces=True,
+)
+def clip(x: Array, *, low: Any = None, high: Any = None) -> Array:
     return np.clip(x, low, high)
 
 
@@ -142,8 +158,18 @@ def where(condition: Array, a: Array, b: Array) -> Array:
     return np.where(condition, a, b)
 
 
+where.wrt("condition", "", None)
 where.wrt("a", "dy where true", lambda dy, y, condition, a, b: where(condition, dy, 0.0))
 where.wrt("b", "dy where false", lambda dy, y, condition, a, b: where(condition, 0.0, dy))
+
+
+@op("=", "y = slope, which x has chosen: constant in each of its pieces, so its derivative there is 0.")
+def chosen(slope: Array, x: Array) -> Array:
+    return slope
+
+
+chosen.wrt("slope", "dy", lambda dy, y, slope, x: dy)
+chosen.wrt("x", "0", lambda dy, y, slope, x: where(False, x, 0.0))
 
 
 # — activations ——————————————————————————————————————————————————————————————————————————————————————————
@@ -164,7 +190,7 @@ def tanh(x: Array) -> Array:
 tanh.wrt("x", "dy · (1 − y²)", lambda dy, y, x: dy * (1 - y * y))
 
 
-@op("relu", "y = max(x, 0), with gradient 0 at x = 0.")
+@op("relu", "y = max(x, 0), with gradient 0 at x = 0.", pieces=True)
 def relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
@@ -172,7 +198,7 @@ def relu(x: Array) -> Array:
 relu.wrt("x", "dy where x > 0", lambda dy, y, x: dy * (x > 0))
 
 
-@op("leaky relu", "y = x where x > 0, else negative_slope · x.")
+@op("leaky relu", "y = x where x > 0, else negative_slope · x.", pieces=True)
 def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
     return np.where(x > 0, x, negative_slope * x)
 
@@ -188,7 +214,11 @@ def softplus(x: Array) -> Array:
 softplus.wrt("x", "dy · σ(x)", lambda dy, y, x: dy * sigmoid(x))
 
 
-@op("hard σ", "y = slope · x + ½ kept within [0, 1]. PyTorch and Keras 3 have slope 1/6, Keras 1 and 2 had 0.2.")
+@op(
+    "hard σ",
+    "y = slope · x + ½ kept within [0, 1]. PyTorch and Keras 3 have slope 1/6, Keras 1 and 2 had 0.2.",
+    pieces=True,
+)
 def hard_sigmoid(x: Array, *, slope: float = 1 / 6) -> Array:
     return np.clip(slope * x + 0.5, 0, 1)
 
@@ -226,7 +256,7 @@ def _matmul_b(dy: Any, y: Any, a: Any, b: Any) -> Any:
     rows = a[None, :] if a.ndim == 1 else a
     dy = _matrix(dy, a, b)
     if b.ndim <= 2:  # one matrix for the whole batch: all rows in one product
-        rows, dy = rows.reshape(-1, rows.shape[-1]), dy.reshape(-1, dy.shape[-1])
+        rows, dy = (part.reshape(prod(part.shape[:-1]), part.shape[-1]) for part in (rows, dy))
     return (rows.swapaxes(-1, -2) @ dy)[..., 0] if b.ndim == 1 else rows.swapaxes(-1, -2) @ dy
 
 
@@ -235,17 +265,20 @@ matmul.wrt("b", "aᵀ · dy", _matmul_b)
 
 
 # — along axes ———————————————————————————————————————————————————————————————————————————————————————————
+AXES = "axis is None, an integer, or a tuple of them."
+
+
 def _stretch(reduced: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """A reduced array (or its gradient) in x's shape again."""
     if axis is None:
         shape = (1,) * x.ndim
     else:
-        axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int | np.integer) else axis)}
+        axes = {a % (x.ndim or 1) for a in ((axis,) if isinstance(axis, int | np.integer) else axis)}
         shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
     return broadcast_to(reduced.reshape(shape), shape=x.shape)
 
 
-@op("sum", "y = Σ x over the axes (all of them by default).")
+@op("sum", "y = Σ x over the axes (all of them by default).", hint=AXES)
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.sum(x, axis, keepdims=keepdims)
 
@@ -253,20 +286,24 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 sum.wrt("x", "dy", lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims))
 
 
-@op("mean", "y = the mean of x over the axes.")
+@op("mean", "y = the mean of x over the axes.", hint=AXES)
 def mean(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.mean(x, axis, keepdims=keepdims)
 
 
-mean.wrt("x", "dy / n", lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims) * (y.size / x.size))
+mean.wrt(
+    "x",
+    "dy / n",
+    lambda dy, y, x, axis=None, keepdims=False: _stretch(dy, x, axis, keepdims) * (y.size / (x.size or 1)),
+)
 
 
-@op("max", "y = the largest of x along the axes; equal ones share the gradient.")
+@op("max", "y = the largest of x along the axes; equal ones share the gradient.", pieces=True, hint=AXES)
 def max(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.max(x, axis, keepdims=keepdims)
 
 
-@op("min", "y = the smallest of x along the axes; equal ones share the gradient.")
+@op("min", "y = the smallest of x along the axes; equal ones share the gradient.", pieces=True, hint=AXES)
 def min(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.min(x, axis, keepdims=keepdims)
 
@@ -280,20 +317,23 @@ max.wrt("x", "dy at the maximum", _extreme)
 min.wrt("x", "dy at the minimum", _extreme)
 
 
-@op("logsumexp", "y = ln Σ eˣ over the axes, with the maximum taken out so that nothing overflows.")
+@op("logsumexp", "y = ln Σ eˣ over the axes, with the maximum taken out so that nothing overflows.", hint=AXES)
+@np.errstate(divide="ignore")
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     top = np.max(x, axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # ∞ − ∞ is no number
     y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else y.squeeze(axis)
 
 
-logsumexp.wrt(
-    "x",
-    "dy · softmax(x)",
-    lambda dy, y, x, axis=None, keepdims=False: (
-        _stretch(dy, x, axis, keepdims) * exp(x - _stretch(y, x, axis, keepdims))
-    ),
-)
+def _logsumexp_x(dy: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    top = np.max(values(x), axis, keepdims=True)
+    infinite = (x == top) & np.isinf(top)  # ∞ − ∞ is no number; equal infinities share, as equal numbers do
+    e = exp(where(infinite, 0.0, x) - where(infinite, 0.0, top))
+    return _stretch(dy, x, axis, keepdims) * e / e.sum(axis=axis, keepdims=True)
+
+
+logsumexp.wrt("x", "dy · softmax(x)", _logsumexp_x)
 
 
 @op("softmax", "y = eˣ / Σ eˣ along one axis.")
@@ -312,24 +352,6 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
 
 
 log_softmax.wrt("x", "dy − eʸ · Σ dy", lambda dy, y, x, axis=-1: dy - exp(y) * dy.sum(axis=axis, keepdims=True))
-
-
-def _turned(axis: int, ndim: int) -> tuple[slice, ...]:
-    """The index that turns one axis round."""
-    return (slice(None),) * (axis % ndim) + (slice(None, None, -1),)
-
-
-def _cumsum_x(dy: Any, y: Any, x: Any, axis: int | None = None) -> Any:
-    turned = _turned(axis or 0, y.ndim)
-    return cumsum(dy[turned], axis=axis or 0)[turned].reshape(x.shape)
-
-
-@op("cumsum", "y = the sums of x up to each entry, along an axis; of all entries in one row without an axis.")
-def cumsum(x: Array, *, axis: int | None = None) -> Array:
-    return np.cumsum(x, axis)
-
-
-cumsum.wrt("x", "Σ dy from there on", _cumsum_x)
 
 
 # — shapes and places: these move numbers and change none —————————————————————————————————————————————————————
@@ -371,7 +393,7 @@ broadcast_to.wrt("x", "Σ dy", lambda dy, y, x, shape: sum_to(dy, x.shape))
 
 @op("[ ]", "y = x[index]: integers, slices, …, None, or arrays of integers or bools.")
 def take(x: Array, *, index: Any) -> Array:
-    return x[index]
+    return x[unmasked(index)]
 
 
 take.wrt("x", "dy at the index", lambda dy, y, x, index: Piece(dy, index, x.shape))
@@ -389,7 +411,7 @@ put.wrt("x", "dy[index]", lambda dy, y, x, index, shape: dy[index])
 
 @op("embed", "y = the rows of weight (n, d) at an array of integers from 0 to n − 1, of shape index.shape + (d,).")
 def embed(weight: Array, *, index: Any) -> Array:
-    index = np.asarray(index)
+    index = np.asarray(unmasked(index))
     if index.dtype.kind not in "iu":
         raise TypeError(f"the index must hold integers, not {index.dtype}")
     if index.size and not 0 <= index.min() <= index.max() < len(weight):
@@ -408,16 +430,6 @@ def cast(x: Array, *, dtype: Any) -> Array:
 cast.wrt("x", "dy", lambda dy, y, x, dtype: dy.astype(x.dtype))
 
 
-def _along(axis: int, ndim: int, parts: Sequence[Any]) -> list[Any]:
-    """For each part an index that takes it along one axis, and all of the other axes."""
-    return [(slice(None),) * (axis % ndim) + (part,) for part in parts]
-
-
-def _sections(lengths: Sequence[int]) -> list[slice]:
-    """Slices of these lengths, one after the other."""
-    return [slice(end - n, end) for n, end in zip(lengths, accumulate(lengths), strict=True)]
-
-
 @op("concat", "y = the inputs joined along an axis that all have; xs one by one or as one list.")
 def concat(*xs: Array, axis: int = -1) -> Array:
     return np.concatenate(xs, axis=axis)
@@ -425,7 +437,7 @@ def concat(*xs: Array, axis: int = -1) -> Array:
 
 concat.joint(
     "dy at its place",
-    lambda dy, y, *xs, axis=-1: [dy[index] for index in _along(axis, y.ndim, _sections([x.shape[axis] for x in xs]))],
+    lambda dy, y, *xs, axis=-1: [dy[index] for index in along(axis, y.ndim, sections_of([x.shape[axis] for x in xs]))],
 )
 
 
@@ -434,7 +446,7 @@ def stack(*xs: Array, axis: int = 0) -> Array:
     return np.stack(xs, axis=axis)
 
 
-stack.joint("dy at its place", lambda dy, y, *xs, axis=0: [dy[index] for index in _along(axis, y.ndim, range(len(xs)))])
+stack.joint("dy at its place", lambda dy, y, *xs, axis=0: [dy[index] for index in along(axis, y.ndim, range(len(xs)))])
 
 
 def split(x: X, sections: int | Sequence[int], *, axis: int = -1) -> list[X]:
@@ -444,4 +456,4 @@ def split(x: X, sections: int | Sequence[int], *, axis: int = -1) -> list[X]:
     lengths = [x.shape[axis] // sections] * sections if isinstance(sections, int) else list(sections)
     if builtins.sum(lengths) != x.shape[axis]:
         raise ValueError(f"split: sections {sections} do not add up to axis {axis} of shape {x.shape}.")
-    return [x[index] for index in _along(axis, x.ndim, _sections(lengths))]
+    return [x[index] for index in along(axis, x.ndim, sections_of(lengths))]

@@ -5,10 +5,15 @@ Every mode lives in a context variable, so two threads (or two coroutines) may e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ContextDecorator, contextmanager
-from contextvars import ContextVar, Token
-from typing import Any
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from threading import local
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+LATER = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # functions that run after their call is over
 
 scope_path: ContextVar[str] = ContextVar("scope_path", default="")
 recording: ContextVar[bool] = ContextVar("recording", default=True)
@@ -16,43 +21,67 @@ anomaly: ContextVar[bool] = ContextVar("anomaly", default=False)
 hooks: ContextVar[tuple[Any, ...]] = ContextVar("hooks", default=())  # called by .named: see flow/what_if.py
 
 
-@contextmanager
-def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
+class Mode(ContextDecorator):
+    """What holds inside a `with`, or in each call of a function that it decorates.
+
+    What a generator has set when it yields holds outside too, until it goes on: end the block before a `yield`.
+    Raises RuntimeError where the ends of two blocks cross, TypeError for a function that runs after its call.
+    """
+
+    def __call__(self, function: F) -> F:
+        if getattr(function, "__code__", self.__call__.__code__).co_flags & LATER:
+            raise TypeError(f"@{type(self).__name__}: {function.__name__} runs after its call. Use `with` inside it.")
+        return super().__call__(function)
 
 
-class scope(ContextDecorator):  # a class: a cell enters six at each step, and a generator takes three times as long
+def _crossed(mode: str) -> RuntimeError:
+    return RuntimeError(f"{mode} ends before what began inside of it. Is a `with` left open at a `yield`?")
+
+
+class setting(Mode, local):
+    """Inside `with setting(variable, value):` the variable has that value."""
+
+    def __init__(self, variable: ContextVar[Any], value: Any) -> None:
+        self.variable, self.value = variable, value
+        self._before: list[Any] = []  # of this thread: several may share one object
+
+    def __enter__(self) -> None:
+        self._before.append(self.variable.get())
+        self.variable.set(self.value)
+
+    def __exit__(self, *exc: object) -> None:
+        crossed = self.variable.get() is not self.value
+        self.variable.set(self._before.pop())
+        if crossed:
+            raise _crossed(f"{self.variable.name}={self.value}")
+
+
+class scope(Mode):
     """Everything made inside `with scope("encoder"):` carries that name in its path.
     Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`."""
 
-    _tokens: list[Token[str]]
-
     def __init__(self, name: str) -> None:
-        self.name, self._tokens = name, []
+        self.name = name
 
     def __enter__(self) -> None:
         outer = scope_path.get()
-        self._tokens.append(scope_path.set(f"{outer}/{self.name}" if outer else self.name))
+        scope_path.set(f"{outer}/{self.name}" if outer else self.name)
 
     def __exit__(self, *exc: object) -> None:
-        scope_path.reset(self._tokens.pop())
+        path = scope_path.get()
+        if not path.endswith(self.name):
+            scope_path.set(path.rpartition(self.name)[0].rstrip("/"))
+            raise _crossed(f'scope("{self.name}")')
+        scope_path.set(path[: -len(self.name) - 1])  # nothing is kept in self: threads may share it
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+def no_grad() -> setting:
     """Inside `with no_grad():` nothing is recorded: results need no gradient and hold no history."""
-    with setting(recording, False):
-        yield
+    return setting(recording, False)
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+def detect_anomaly() -> setting:
     """Inside `with detect_anomaly():` the first value or gradient that is not finite raises FloatingPointError.
     It names the op, the scope path and the range of its inputs. Slower: every array is looked at.
     """
-    with setting(anomaly, True):
-        yield
+    return setting(anomaly, True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .habits import HABITS, Missing
+from .habits import HABITS, Missing, ReadOnly
+from .numerics import own, unpacked
 from .scope import hooks, scope_path
 
 Array = NDArray[Any]
@@ -19,27 +20,6 @@ Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
 
 births = count(1)  # next() on it is atomic, so threads may share it
-
-
-def own(value: Any, dtype: DTypeLike | None = None) -> Array:
-    """A read-only copy of `value` as float32 or float64: nobody else can change it afterwards.
-
-    Float arrays keep their dtype, Python numbers and lists become float32, unless `dtype` says otherwise.
-    Raises TypeError for integer, bool, float16 and complex arrays, and for what is no array at all.
-    """
-    try:
-        array = np.array(values(value))
-    except ValueError as exc:
-        raise TypeError(f"Tensor: cannot make an array of numbers from {value!r:.60} ({exc}).") from None
-    if array.dtype.kind in "fiub" and (dtype is not None or not isinstance(value, np.ndarray | np.generic | Tensor)):
-        array = array.astype(dtype or np.float32)
-    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
-        hint = "Integer arrays are for indices; " if array.dtype.kind in "iub" else ""
-        raise TypeError(f"Tensor: dtype {array.dtype} cannot carry gradients. {hint}use float32 or float64.")
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    array.setflags(write=False)
-    return array
 
 
 class Tensor:
@@ -56,7 +36,7 @@ class Tensor:
     __slots__ = (  # noqa: RUF023 — in the order of their meaning
         "__weakref__",
         "_data",
-        "grad",
+        "_grad",
         "keeps_grad",
         "name",
         "requires_grad",
@@ -88,7 +68,7 @@ class Tensor:
     ) -> Tensor:
         self._data, self.requires_grad = data, requires_grad
         self.op, self.inputs, self._saved, self.settings, self.made_at = op, inputs, saved, settings, made_at
-        self.grad: Array | None = None
+        self._grad: Array | None = None
         self.name = name
         self.keeps_grad = False
         self.scope = scope_path.get()
@@ -106,11 +86,22 @@ class Tensor:
     @property
     def data(self) -> Array:
         """The read-only array. Assigning replaces it (a copy, with the new array's dtype)."""
-        return self._data
+        return self._data.view(ReadOnly)
 
     @data.setter
     def data(self, value: Any) -> None:
         self._data = own(value)
+
+    @property
+    def grad(self) -> Array | None:
+        """dL/d(self) as an array of its shape, or None. Raises ValueError where something of another shape is set."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None and np.shape(values(value)) != self.shape:
+            raise ValueError(f"grad: {self.describe()} cannot have a gradient of shape {np.shape(values(value))}.")
+        self._grad = value if value is None else np.asarray(values(value), self.dtype)
 
     @property
     def shape(self) -> Shape:
@@ -134,7 +125,7 @@ class Tensor:
 
     def numpy(self) -> Array:
         """The values as a read-only array, whether or not a gradient is needed."""
-        return self._data
+        return self._data.view()  # a view, since only an array's owner can make it writable
 
     def item(self) -> float:
         """The only entry, as a Python number. Raises ValueError where there is not exactly one."""
@@ -352,11 +343,6 @@ for habit in HABITS:  # not by __getattr__: it would make every attribute slower
 def values(x: Any) -> Any:
     """The array of a Tensor, and anything else as it is."""
     return x._data if isinstance(x, Tensor) else x
-
-
-def unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:
-    """`(2, 3)` from either `f(2, 3)` or `f((2, 3))`, as NumPy's methods take their shapes."""
-    return tuple(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], tuple | list) else arguments
 
 
 detach = Tensor.detach  # as a function, for what_if(h=detach)

@@ -23,7 +23,7 @@ def gradcheck(
     """Compare the gradients of f with central differences, for every entry of every input, in float64.
 
     Where f is no single number, its dot product with fixed random weights is taken. For order 2 the gradient itself is
-    checked in the same way.
+    checked in the same way, and that it is the same on Tensors (`create_graph=True`) and on arrays.
 
     Args:
         f: takes Tensors, returns a Tensor.
@@ -32,15 +32,25 @@ def gradcheck(
         eps: step of the differences, times max(1, |entry|).
         rtol, atol: |got − expected| may be atol + rtol · (largest |expected| of that input).
 
-    Raises AssertionError that names the function, the input, the entry, what the rules gave and what was expected.
+    Raises AssertionError that names the function, the input, the entry, what the rules gave and what was expected;
+    ValueError for settings with which nothing would be checked.
     """
+    if order < 1 or not all(0 < x < np.inf for x in (eps, rtol, atol)):
+        raise ValueError(f"gradcheck: order={order}, eps={eps}, rtol={rtol}, atol={atol} must be 1 or 2, and above 0.")
     xs = [Tensor(x, dtype=np.float64, requires_grad=True) for x in inputs]
     rng = np.random.default_rng(0)
     name = getattr(f, "__name__", repr(f))
     function: Callable[..., Any] = f
     for k in range(1, order + 1):
         total = _weighted(function, xs, rng)
-        _check(total, xs, name if k == 1 else f"gradient of {name}", eps, rtol, atol)
+        slopes = grad(total(*xs), xs, allow_unused=True)
+        expected = [_differences(total, xs, j, eps) for j in range(len(xs))]
+        _compare(name, xs, slopes, expected, ("the rules", "central differences"), rtol, atol)
+        if k < order:
+            recorded = grad(total(*xs), xs, create_graph=True, allow_unused=True)
+            arrays = [np.zeros(x.shape) if dx is None else dx.numpy() for x, dx in zip(xs, slopes, strict=True)]
+            _compare(name, xs, recorded, arrays, ("the rules on Tensors", "the rules on arrays"), rtol, atol)
+            name = f"gradient of {name}"
         function = _gradient(total)
     return True
 
@@ -65,19 +75,26 @@ def _gradient(f: Callable[..., Tensor]) -> Callable[..., list[Tensor]]:
     return gradients
 
 
-def _check(f: Callable[..., Tensor], xs: list[Tensor], name: str, eps: float, rtol: float, atol: float) -> None:
-    slopes = grad(f(*xs), xs, allow_unused=True)
-    for k, x in enumerate(xs):
-        slope = slopes[k]
+def _compare(
+    name: str,
+    xs: list[Tensor],
+    slopes: Sequence[Tensor | None],
+    expected: Sequence[Array],
+    sources: tuple[str, str],
+    rtol: float,
+    atol: float,
+) -> None:
+    """Raise AssertionError for the first entry of a gradient that is not what it should be."""
+    for k, (x, slope, should) in enumerate(zip(xs, slopes, expected, strict=True)):
         dx = np.zeros(x.shape) if slope is None else slope.numpy()
-        expected = _differences(f, xs, k, eps)
-        bound = atol + rtol * np.abs(expected).max(initial=0)
-        wrong = ~(np.abs(dx - expected) <= bound)  # so that NaN is wrong too
+        bound = atol + rtol * np.abs(should).max(initial=0)
+        wrong = ~(np.abs(dx - should) <= bound)  # so that NaN is wrong too
         if wrong.any():
             entry = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise AssertionError(
-                f"gradcheck: {name}, input {k} of shape {x.shape}, entry {entry}: got {dx[entry]:.10g} from the rules, "
-                f"expected {expected[entry]:.10g} from central differences ({wrong.sum()} of {x.size} entries differ)."
+                f"gradcheck: {name}, input {k} of shape {x.shape}, entry {entry}: got {dx[entry]:.10g} from "
+                f"{sources[0]}, expected {should[entry]:.10g} from {sources[1]} "
+                f"({wrong.sum()} of {x.size} entries differ)."
             )
 
 

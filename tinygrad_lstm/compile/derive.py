@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..op import Op, Piece, is_basic
+from ..numerics import is_basic
+from ..op import Op, Piece
 from ..tensor import Shape, Tensor
 from .symbols import CannotCompile, Expr, Symbol, written
 from .tape import Recorded

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..tensor import Array, Shape, unpacked
+from ..numerics import unpacked
+from ..tensor import Array, Shape
 
 ATOM = 10
 OPERATORS = {  # by the name of NumPy's function: the sign, and how strongly it binds

@@ -111,13 +111,13 @@ def _gathered(
             found[tensor.birth] = tensor
             waiting += tensor.inputs
     oldest_first = [found[birth] for birth in sorted(found)]
-    holders: dict[int, Tensor] = {id(tensor.numpy()): tensor for tensor in inputs.values()}
+    holders: dict[int, Tensor] = {id(tensor._data): tensor for tensor in inputs.values()}
     given, twins = {tensor.birth for tensor in inputs.values()}, {}
     for tensor in oldest_first:
         if tensor.op is not None:
-            holders.setdefault(id(tensor.numpy()), tensor)
-        elif tensor.birth not in given and id(tensor.numpy()) in holders:
-            twins[tensor.birth] = holders[id(tensor.numpy())]
+            holders.setdefault(id(tensor._data), tensor)
+        elif tensor.birth not in given and id(tensor._data) in holders:
+            twins[tensor.birth] = holders[id(tensor._data)]
         elif tensor.birth not in given and tensor.ndim:
             user = next((t for t in oldest_first if any(x is tensor for x in t.inputs)), None)
             raise _refusal(

@@ -36,7 +36,7 @@ def backward_only(change: Any) -> Any:
             raise ValueError(f"backward_only: the tensor has shape {x.shape}, its replacement {value.shape}.")
         settings = {"value": np.broadcast_to(value, x.shape), "products": []}
         made = _AsIf.__new__(_AsIf)
-        made._become(x.numpy(), True, _as_if, (x,), (x.numpy(), x.numpy()), settings)
+        made._become(x._data, True, _as_if, (x,), (x._data, x._data), settings)
         return made
 
     return replace
@@ -75,9 +75,9 @@ def _multiply(a: Array, b: Array, *, a_value: Array | None, b_value: Array | Non
 
 
 # Not in the registry: these are made by backward_only alone.
-_as_if = Op(lambda x, *, value, products: x, "as if", "y = x, which other factors take for another value.", False, "")
+_as_if = Op(lambda x, *, value, products: x, "as if", "y = x, which other factors take for another value.")
 _as_if.name = "as_if"
 _as_if.wrt("x", "dy", _sent)
-_times = Op(_multiply, "×", "y = a · b, entry by entry, with other values on the way back.", True, "")
+_times = Op(_multiply, "×", "y = a · b, entry by entry, with other values on the way back.", broadcasts=True)
 _times.wrt("a", "dy · b (as if)", lambda dy, y, a, b, a_value, b_value: dy * (b if b_value is None else b_value))
 _times.wrt("b", "dy · a (as if)", lambda dy, y, a, b, a_value, b_value: dy * (a if a_value is None else a_value))

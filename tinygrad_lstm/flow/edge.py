@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from ..engine import spread
-from ..numerics import norm
-from ..op import Piece, is_basic
+from ..numerics import is_basic, norm
+from ..op import Piece
 from ..tensor import Array, Tensor
 from .recurrence import Recurrence
 

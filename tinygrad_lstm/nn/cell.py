@@ -12,7 +12,7 @@ from .. import compile, ops
 from ..ops import stack, where
 from ..scope import scope
 from ..tensor import Array, Tensor
-from .init import Initializer, InitializerName, initializer_of
+from .init import Initializer, InitializerName, Seed, initializer_of
 from .module import Module
 
 Activation = Callable[[Any], Any]
@@ -108,14 +108,14 @@ class Cell(Module):
         *,
         initializer: InitializerName | Initializer = "glorot_uniform",
         recurrent_initializer: InitializerName | Initializer = "orthogonal",
-        rng: np.random.Generator | None = None,
+        rng: Seed = None,
     ) -> None:
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if size < 1:
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 1, not {size}.")
         self.input_size, self.hidden_size = input_size, hidden_size
         self._initializers = initializer_of(recurrent_initializer), initializer_of(initializer)
-        self._rng = rng or np.random.default_rng()
+        self._rng = np.random.default_rng(rng)
 
     def weight(self, name: str) -> Tensor:
         """A new W (hidden + input, hidden): its h rows by `recurrent_initializer`, its x rows by `initializer`."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..ops import embed
 from ..scope import scope
 from ..tensor import Tensor
-from .init import Initializer, InitializerName, initializer_of
+from .init import Initializer, InitializerName, Seed, initializer_of
 from .module import Module
 
 
@@ -22,9 +22,9 @@ class Embedding(Module):
         size: int,
         *,
         initializer: InitializerName | Initializer = "glorot_uniform",
-        rng: np.random.Generator | None = None,
+        rng: Seed = None,
     ) -> None:
-        values = initializer_of(initializer)((num_embeddings, size), rng or np.random.default_rng())
+        values = initializer_of(initializer)((num_embeddings, size), np.random.default_rng(rng))
         self.W = Tensor(values, requires_grad=True, name="W", dtype=np.float32)
 
     def forward(self, tokens: Any) -> Tensor:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..ops import concat
 from ..scope import scope
 from .cell import Activation, ActivationName, Cell, RNNState, Step, activation_of
 from .fused import OPS, gru_sequence
-from .init import Initializer, InitializerName
+from .init import Initializer, InitializerName, Seed
 from .recurrent import Fused, Recurrent, not_default
 
 
@@ -90,7 +88,7 @@ class GRU(Recurrent[RNNState]):
         fused: Fused = False,
         initializer: InitializerName | Initializer = "glorot_uniform",
         recurrent_initializer: InitializerName | Initializer = "orthogonal",
-        rng: np.random.Generator | None = None,
+        rng: Seed = None,
         name: str | None = None,
         cell: type[Cell] | None = None,
         **settings: Any,

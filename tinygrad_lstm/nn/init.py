@@ -10,6 +10,7 @@ import numpy as np
 
 from ..tensor import Array, Shape
 
+Seed = int | np.random.Generator | None  # the same numbers from the same integer, others each time from None
 Initializer = Callable[[Shape, np.random.Generator], Array]
 InitializerName = Literal[
     "zeros", "ones", "identity", "orthogonal", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",

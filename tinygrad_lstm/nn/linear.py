@@ -9,11 +9,11 @@ import numpy as np
 from ..ops import sqrt
 from ..scope import scope
 from ..tensor import Tensor
-from .init import Initializer, InitializerName, initializer_of
+from .init import Initializer, InitializerName, Seed, initializer_of
 from .module import Module
 
 
-def dropout(x: Any, rate: float = 0.5, *, rng: np.random.Generator) -> Any:
+def dropout(x: Any, rate: float = 0.5, *, rng: Seed) -> Any:
     """Set each entry to 0 with probability `rate` and scale the others by 1/(1 − rate), so that the mean is kept.
 
     Source: Srivastava et al. 2014, section 10 (scaled while training).
@@ -21,7 +21,7 @@ def dropout(x: Any, rate: float = 0.5, *, rng: np.random.Generator) -> Any:
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate must be in [0, 1), not {rate}.")
-    return x * ((rng.random(x.shape) >= rate) / (1 - rate)).astype(x.dtype) if rate else x
+    return x * ((np.random.default_rng(rng).random(x.shape) >= rate) / (1 - rate)).astype(x.dtype) if rate else x
 
 
 class Linear(Module):
@@ -34,9 +34,9 @@ class Linear(Module):
         *,
         bias: bool = True,
         initializer: InitializerName | Initializer = "glorot_uniform",
-        rng: np.random.Generator | None = None,
+        rng: Seed = None,
     ) -> None:
-        rng = rng or np.random.default_rng()
+        rng = np.random.default_rng(rng)
         values = initializer_of(initializer)((input_size, output_size), rng)
         self.W = Tensor(values, requires_grad=True, name="W", dtype=np.float32)
         self.b = Tensor(np.zeros(output_size), requires_grad=True, name="b", dtype=np.float32) if bias else None
@@ -49,10 +49,10 @@ class Linear(Module):
 class Dropout(Module):
     """`dropout` while training, nothing otherwise."""
 
-    def __init__(self, rate: float = 0.5, *, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, rate: float = 0.5, *, rng: Seed = None) -> None:
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate must be in [0, 1), not {rate}.")
-        self.rate, self._rng = rate, rng or np.random.default_rng()
+        self.rate, self._rng = rate, np.random.default_rng(rng)
 
     def forward(self, x: Any) -> Any:
         with scope("dropout"):

@@ -1,4 +1,4 @@
-"""Losses: means over what is not masked."""
+"""Losses: means over what is not masked. What is masked is not read: it may be NaN, and gets the gradient 0."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def mse_loss(pred: Any, target: Any, mask: Any = None) -> Tensor:
     """
     with scope("mse loss"):
         _same("mse_loss", "pred", np.shape(pred), "target", np.shape(target))
-        difference = pred - target
-        return mean(_kept(difference * difference, mask, "mse_loss"))
+        difference = _kept(pred, mask, "mse_loss") - _kept(target, mask, "mse_loss")
+        return mean(difference * difference)
 
 
 def cross_entropy(logits: Any, labels: Any, mask: Any = None) -> Tensor:
@@ -38,7 +38,8 @@ def cross_entropy(logits: Any, labels: Any, mask: Any = None) -> Tensor:
             f"cross_entropy: labels range over [{picked.min()}, {picked.max()}], but there are {classes} classes."
         )
     with scope("cross entropy"):
-        return -log_softmax(logits).reshape(-1, classes)[rows, picked].mean()
+        rows_kept = logits.reshape(-1, classes) if mask is None else logits.reshape(-1, classes)[rows]
+        return -log_softmax(rows_kept)[np.arange(len(rows)), picked].mean()
 
 
 def binary_cross_entropy_with_logits(logits: Any, targets: Any, mask: Any = None) -> Tensor:
@@ -49,7 +50,13 @@ def binary_cross_entropy_with_logits(logits: Any, targets: Any, mask: Any = None
     """
     with scope("binary cross entropy"):
         _same("binary_cross_entropy_with_logits", "logits", np.shape(logits), "targets", np.shape(targets))
-        return mean(_kept(softplus(logits) - logits * targets, mask, "binary_cross_entropy_with_logits"))
+        x, y = (_kept(part, mask, "binary_cross_entropy_with_logits") for part in (logits, targets))
+        if not (0 <= values(y).min() <= values(y).max() <= 1):
+            raise ValueError(
+                "binary_cross_entropy_with_logits: the targets must be in [0, 1], "
+                f"not in [{values(y).min():g}, {values(y).max():g}]."
+            )
+        return mean(softplus(x) - x * y)
 
 
 def _same(loss: str, a: str, a_shape: Shape, b: str, b_shape: Shape) -> None:
@@ -59,7 +66,10 @@ def _same(loss: str, a: str, a_shape: Shape, b: str, b_shape: Shape) -> None:
 
 def _mask(mask: Any, shape: Shape, loss: str) -> Array:
     """The mask as an array of bools of the given shape, everything where there is none."""
-    covered = np.ones(shape, bool) if mask is None else np.asarray(values(mask)).astype(bool)
+    given = np.ones(shape, bool) if mask is None else np.asarray(values(mask))
+    if not np.isin(given, (0, 1)).all():
+        raise ValueError(f"{loss}: a mask says yes or no (True or False, 1 or 0); it is no array of weights.")
+    covered = given.astype(bool)
     _same(loss, "the mask", covered.shape, "what it covers", shape)
     if not covered.any():
         raise ValueError(f"{loss}: the mask leaves nothing over (shape {covered.shape}), so there is no mean.")
@@ -67,4 +77,6 @@ def _mask(mask: Any, shape: Shape, loss: str) -> Array:
 
 
 def _kept(x: Any, mask: Any, loss: str) -> Any:
+    """What the mask leaves over, picked before anything is computed of it: what it hides may be NaN."""
+    x = x if isinstance(x, Tensor) else np.asarray(x)
     return x if mask is None else x[_mask(mask, x.shape[: np.ndim(mask)], loss)]

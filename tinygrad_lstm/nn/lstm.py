@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..ops import concat
 from ..scope import scope
 from ..tensor import Tensor, detach
 from .cell import Activation, ActivationName, Cell, Step, activation_of
 from .fused import OPS, lstm_sequence
-from .init import Initializer, InitializerName
+from .init import Initializer, InitializerName, Seed
 from .recurrent import Fused, Recurrent, not_default
 
 
@@ -174,7 +172,7 @@ class LSTM(Recurrent[LSTMState]):
         fused: Fused = False,
         initializer: InitializerName | Initializer = "glorot_uniform",
         recurrent_initializer: InitializerName | Initializer = "orthogonal",
-        rng: np.random.Generator | None = None,
+        rng: Seed = None,
         name: str | None = None,
         cell: type[Cell] | None = None,
         **settings: Any,

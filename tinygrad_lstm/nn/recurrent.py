@@ -12,11 +12,12 @@ import numpy as np
 
 from .. import compile, ops
 from ..habits import advice
-from ..ops import concat, stack
+from ..ops import concat, stack, where
 from ..scope import scope
 from ..tensor import Array, Tensor
 from .cell import Cell, Run, Step, carry, check_input
 from .fused import OPS, run_sequence, steps_of
+from .init import Seed
 from .linear import dropout
 from .module import Module
 
@@ -105,7 +106,7 @@ class Recurrent(Module, Generic[S]):
         dropout: probability, on the outputs of every layer but the last, while training.
         fused: run the whole sequence as one op: faster, but without steps to look into. See `fusable`. With "numba"
             its steps are compiled (the extra `fast`): faster again, after seconds of compiling at the first use.
-        rng: source of all random numbers; give one for a result that can be repeated.
+        rng: source of all random numbers: an integer or a generator for a result that can be repeated.
         name: the scope under which its tensors are found; that of the class, in lower case, by default.
         cell: what one step computes: a variant of the layer's own cell, or a cell of one's own (see `Cell`).
         settings: those of the cell, such as `activation=`.
@@ -124,7 +125,7 @@ class Recurrent(Module, Generic[S]):
         bidirectional: bool = False,
         dropout: float = 0.0,
         fused: Fused = False,
-        rng: np.random.Generator | None = None,
+        rng: Seed = None,
         name: str | None = None,
         cell: type[Cell] | None = None,
         **settings: Any,
@@ -139,7 +140,7 @@ class Recurrent(Module, Generic[S]):
         _check_settings(type(self), make, settings)
         self.name = name or (type(self) if self.cell_type else make).__name__.lower().removesuffix("cell")
         self.input_size, self.hidden_size, self.dropout = input_size, hidden_size, dropout
-        self._rng = rng or np.random.default_rng()
+        self._rng = np.random.default_rng(rng)
         self.directions = ("forward", "backward") if bidirectional else ("forward",)
         sizes = [input_size, *[hidden_size * len(self.directions)] * (num_layers - 1)]
         self.cells = [[make(n, hidden_size, rng=self._rng, **settings) for _ in self.directions] for n in sizes]
@@ -196,13 +197,16 @@ class Recurrent(Module, Generic[S]):
         Args:
             x: Tensor or array; float32 or float64.
             state: what `.last` of an earlier call holds (detach it), or a tuple of arrays; zeros where None.
-            lengths: (batch,) integers: how many steps of each row are valid.
+            lengths: (batch,) integers: how many steps of each row are valid; what stands behind them is not read.
 
         Raises ValueError where shapes or lengths do not fit.
         """
         x = x if isinstance(x, Tensor) else Tensor(x)
         check_input(type(self).__name__, x, ("batch", "time", "features"), self.input_size)
         valid = None if lengths is None else _valid(lengths, *x.shape[:2])
+        if valid is not None and x.numpy()[~valid].any():  # padding is never read: NaN · 0 would not be 0
+            with scope(f"{self.name}/padding"):
+                x = where(valid[..., None], x, 0.0)
         starts = self._split(state)
         layers: list[list[Run]] = []
         inputs: Any = x  # a fused layer reads it whole, any other step by step
@@ -235,9 +239,11 @@ class Recurrent(Module, Generic[S]):
     def _split(self, state: Any) -> Sequence[Any]:
         """The state of each layer and direction, from one stacked state."""
         n = len(self.cells) * len(self.directions)
-        if state is None or n == 1:
-            return [state] * n
+        if state is None:
+            return [None] * n
         fields: Sequence[Any] = (state,) if isinstance(state, Tensor | np.ndarray) else state
+        if n == 1 and not all(np.ndim(field) == 3 and len(field) == 1 for field in fields):  # (1, …) is PyTorch's form
+            return [state]
         for field in fields:
             if np.ndim(field) != 3 or len(field) != n:
                 raise ValueError(

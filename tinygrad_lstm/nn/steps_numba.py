@@ -25,7 +25,7 @@ ABOVE = tuple(np.float32([
     -8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16,
 ]))  # fmt: skip
 BELOW = tuple(np.float32([4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06]))
-END = np.float32(7.90531110763549805)
+END, ONE = np.float32(7.90531110763549805), np.float32(1)
 
 # A division that does not raise leaves a loop no way out, and "contract" joins products and sums; NaN remains NaN.
 compiled = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
@@ -42,7 +42,8 @@ def _tanh(x):
         x = END if x > END else -END if x < -END else x
         s = x * x
         above = ((((ABOVE[6] * s + ABOVE[5]) * s + ABOVE[4]) * s + ABOVE[3]) * s + ABOVE[2]) * s + ABOVE[1]
-        return x * (above * s + ABOVE[0]) / (((BELOW[3] * s + BELOW[2]) * s + BELOW[1]) * s + BELOW[0])
+        y = x * (above * s + ABOVE[0]) / (((BELOW[3] * s + BELOW[2]) * s + BELOW[1]) * s + BELOW[0])
+        return ONE if x >= END else -ONE if x <= -END else y  # exactly 1, so that a saturated gate passes nothing back
 
     return quotient
 
