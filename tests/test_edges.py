@@ -12,7 +12,7 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, concat, embed, grad, nn, ops, scope
 from tinygrad_lstm.op import Op
-from tinygrad_lstm.optim import SGD
+from tinygrad_lstm.optim import SGD, Adam, RMSprop
 from tinygrad_lstm.scope import recording, scope_path, setting
 
 INF, NAN = np.inf, np.nan
@@ -436,3 +436,132 @@ def test_a_mode_left_open_at_a_yield_is_told(make):
         going.close()
     scope_path.set("")
     recording.set(True)
+
+
+# — what was accepted in silence ————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.mark.parametrize("bad", [5, 1, -0.1, np.ones(2), True, "0.9", NAN])
+@pytest.mark.parametrize("cls", [SGD, RMSprop])
+def test_a_momentum_is_below_1(cls, bad):
+    with pytest.raises(ValueError, match=r"momentum must be a number in \[0, 1\)"):
+        cls([leaf([1.0])], momentum=bad)
+
+
+@pytest.mark.parametrize("bad", [-1, NAN, np.array([0.1]), None])
+def test_a_learning_rate_set_later_is_looked_at(bad):
+    p = leaf([1.0])
+    p.grad, optimizer = np.ones(1), SGD([p], lr=0.1)
+    optimizer.lr = bad
+    with pytest.raises(ValueError, match="lr must be a number of at least 0"):
+        optimizer.step()
+    assert p.data == 1
+    optimizer.lr = 0.0
+    optimizer.step()
+    assert p.data == 1 and optimizer.steps == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("settings", {"lr": -5}), ("settings", {"betas": [0.9, 2.0]}), ("settings", {"eps": "small"}),
+        ("counts", {"times": [1]}), ("counts", {"times": [1.5, 2]}), ("counts", {"times": [-1, 2]}),
+        ("arrays", {"m/0": np.ones(2, int)}), ("arrays", {"v/1": np.ones(3)}),
+    ],
+)  # fmt: skip
+def test_a_state_from_elsewhere_changes_nothing(part, change):
+    adam = Adam([leaf([1.0, 2.0]), leaf([3.0])])
+    before, state = adam.state_dict(), copy.deepcopy(adam.state_dict())
+    state[part] |= change
+    with pytest.raises(ValueError):
+        adam.load_state_dict(state)
+    assert repr(adam.state_dict()) == repr(before)
+    adam.load_state_dict(before)
+    assert repr(adam.state_dict()) == repr(before)
+
+
+def test_two_parameters_with_one_path():
+    class Two(nn.Module):
+        def __init__(self):
+            self.inner = nn.Module()
+            self.inner.b = leaf([2.0])
+            setattr(self, "inner.b", leaf([1.0]))
+
+    for ask in (lambda m: m.state_dict(), lambda m: m.parameters(), lambda m: m.summary()):
+        with pytest.raises(ValueError, match=r"Two: two parameters have the path 'inner\.b'"):
+            ask(Two())
+
+
+@pytest.mark.parametrize(("size", "shape"), [(1, (2, 3)), (3, (2, 1)), (3, ())])
+def test_a_layer_norm_is_as_wide_as_its_input(size, shape):
+    with pytest.raises(ValueError, match=f"LayerNorm: the last axis of x must be {size}"):
+        nn.LayerNorm(size)(np.ones(shape, np.float32))
+
+
+def test_names_are_texts():
+    for name in (5, None, b"h"):
+        for give in (lambda name: leaf([1.0]).named(name), lambda name: scope(name)):
+            with pytest.raises(TypeError, match="a name is a text, not"):
+                give(name)
+    with pytest.raises(TypeError, match=r"Write '5'"):
+        Tensor([1.0], name=5)
+
+
+def test_a_function_of_numpy_is_our_activation():
+    net = nn.LSTM(3, 4, activation=np.tanh, rng=0, fused=True)
+    assert net.cells[0][0].activation is tl.tanh
+    with pytest.raises(ValueError, match="activation 'tan' is unknown"):
+        nn.LSTM(3, 4, activation="tan")
+
+
+def test_an_optimizer_of_another_model():
+    task = tl.tasks.Adding()
+    model, other = (tl.SequenceModel.for_task(task, hidden=4) for _ in range(2))
+    with pytest.raises(ValueError, match="parameters that are not this model's"):
+        tl.fit(model, task, steps=1, optimizer=SGD(other.parameters(), 0.1), progress=False)
+
+
+def test_nets_that_are_compared_have_names_of_their_own():
+    with pytest.raises(ValueError, match="'rnn' is named twice"):
+        tl.compare("rnn, lstm:1,rnn")
+
+
+def test_what_a_trace_hands_out_is_closed():
+    x = leaf([1.0, 2.0])
+    y = x * 3
+    traced = tl.trace((y * y).sum())
+    for array in (traced.grad(y), traced.grad(x), traced.share(x, y), traced.edges[0].sent):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+        with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+            array.flags.writeable = True
+
+
+def test_a_trace_after_backward_says_so():
+    net = nn.LSTM(2, 3, rng=0)
+    loss = net(np.ones((1, 3, 2), np.float32)).last.h.sum()
+    traced = tl.trace(loss)
+    flow = traced.flow("C")
+    kept = traced.grad(net.cells[0][0].W_f).copy()
+    loss.backward()
+    assert "its history freed" in repr(flow) and "keep_graph=True" in flow._repr_html_()
+    with pytest.raises(RuntimeError, match=r"freed by a backward that passed here.*ask a trace afterwards.*keep_graph"):
+        flow.table()
+    np.testing.assert_array_equal(traced.grad(net.cells[0][0].W_f), kept)
+
+
+def test_after_a_backward_that_failed():
+    bad = Op(lambda x: x * 1, "?", "its rule fails")
+    bad.wrt("x", "?", lambda dy, y, x: 1 / 0)
+    x = leaf([1.0])
+    y = bad(x).sum() * 2
+    with pytest.raises(ZeroDivisionError):
+        y.backward()
+    with pytest.raises(RuntimeError, match="whether or not it came to its end"):
+        y.backward()
+
+
+def test_a_fused_layer_has_no_flow_and_says_why():
+    net = nn.LSTM(2, 3, rng=0, fused=True)
+    with pytest.raises(LookupError, match=r"ran fused: set layer\.fused = False"):
+        tl.trace(net(np.ones((1, 3, 2), np.float32)).h.sum()).flow("C")

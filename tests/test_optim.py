@@ -134,7 +134,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
     with pytest.raises(ValueError, match="is of Adam, this optimizer is SGD"):
         SGD(ours, 0.1).load_state_dict(state)
     other = Adam(parameters((2, 2)), lr=1.0)
-    with pytest.raises(ValueError, match=r"m/0 is \(2, 2\) here, but \(3, 2\) there"):
+    with pytest.raises(ValueError, match=r"m/0 is \(2, 2\) of float64 here, but \(3, 2\) of float64 there"):
         other.load_state_dict(state)
     with pytest.raises(ValueError, match="does not hold"):
         other.load_state_dict({**state, "arrays": {}})

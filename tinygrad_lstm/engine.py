@@ -144,8 +144,9 @@ def shares_of(tensor: Tensor, gradient: Any, graph: bool = False, oldest: int = 
     assert op is not None
     if saved is None:
         raise RuntimeError(
-            f"backward: the history of {tensor.describe()} was freed by an earlier backward. If it is a state from the "
-            "previous chunk, detach it: state.detach(). To go back twice, use backward(keep_graph=True)."
+            f"backward: the history of {tensor.describe()} was freed by a backward that passed here, whether or not "
+            "it came to its end. If it is a state from the previous chunk, detach it: state.detach(). To go back "
+            "twice, or to ask a trace afterwards, use backward(keep_graph=True)."
         )
     args = (tensor, *inputs) if graph else saved
     joint = op.joint_rule and op.joint_rule(gradient, *args, **settings)

@@ -107,6 +107,13 @@ HABITS = {
 }
 
 
+def text(name: Any) -> str:
+    """The name. Raises TypeError where it is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name is a text, not {name!r} of type {type(name).__name__}. Write {str(name)!r}.")
+    return name
+
+
 def advice(name: str) -> str:
     """The end of an error message, " Use ….", for a name that has another here; else nothing."""
     return f" Use {HABITS[name]}." if name in HABITS else ""
@@ -136,6 +143,9 @@ class ReadOnly(np.ndarray[Any, np.dtype[Any]]):
             _writable(array)
         settings |= {"out": _plain(settings["out"])} if "out" in settings else {}
         return getattr(ufunc, method)(*_plain(inputs), **settings)
+
+    def __repr__(self) -> str:
+        return repr(self.view(np.ndarray))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         _writable(self)

@@ -95,7 +95,7 @@ class Optimizer:
         self.lr = float(lr)
         self.clip, self.threshold = _one_clip(name, clip, ("lr", *self.numbers))
         self.memories: list[Memory] = [
-            {slot: np.full_like(p.data, self.start(slot)) for slot in self.slots} for p in self.params
+            {slot: np.full_like(p.numpy(), self.start(slot)) for slot in self.slots} for p in self.params
         ]
         self.times = [0] * len(self.params)  # how often each parameter was moved
         self.steps = self.clipped = 0
@@ -116,12 +116,13 @@ class Optimizer:
         Raises FloatingPointError that names the parameter whose gradient is not finite, and ValueError where a gradient
         has another shape than its parameter; then nothing was changed.
         """
+        self._least("lr", self.lr)
         gradients = self._clipped({k: p.grad for k, p in enumerate(self.params) if p.grad is not None})
         self.steps += 1
         for k, g in gradients.items():
             p = self.params[k]
             self.times[k] += 1
-            new = p.data - self.change(p.data, g, self.memories[k], self.times[k])
+            new = p.numpy() - self.change(p.numpy(), g, self.memories[k], self.times[k])
             new = new.astype(p.dtype, copy=False)  # a memory may be older than an astype of the module
             new.setflags(write=False)
             p._data = new  # ours already: `p.data = new` would copy it
@@ -169,12 +170,16 @@ class Optimizer:
         if settings.keys() != known or counts.keys() != own["counts"].keys() or arrays.keys() != own["arrays"].keys():
             raise ValueError("load_state_dict: the state does not hold what this optimizer remembers.")
         for name, array in own["arrays"].items():
-            if np.shape(arrays[name]) != array.shape:
-                raise ValueError(f"load_state_dict: {name} is {array.shape} here, but {np.shape(arrays[name])} there.")
-        self.times = [int(n) for n in counts.pop("times")]
-        vars(self).update(counts)
-        self.clip, self.threshold = clip, settings.pop(clip, None) if clip else None
-        vars(self).update({name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()})
+            if np.shape(arrays[name]) != array.shape or np.asarray(arrays[name]).dtype.kind != "f":
+                there = f"{np.shape(arrays[name])} of {np.asarray(arrays[name]).dtype}"
+                raise ValueError(f"load_state_dict: {name} is {array.shape} of {array.dtype} here, but {there} there.")
+        times = counts.pop("times")
+        if len(times) != len(self.params) or not all(isinstance(n, int | np.integer) and n >= 0 for n in times):
+            raise ValueError(f"load_state_dict: times must be {len(self.params)} counts, not {times!r:.80}.")
+        self._least("lr", settings["lr"])  # 0 too, as a schedule may have it
+        settings = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
+        same = vars(type(self)(self.params, **{**settings, "lr": 1.0}))  # raises ValueError for a bad setting
+        vars(self).update(same | counts | {"lr": settings["lr"], "names": self.names, "times": list(times)})
         self.memories = [
             {slot: np.array(arrays[f"{slot}/{k}"]) for slot in self.slots} for k in range(len(self.params))
         ]
@@ -193,12 +198,12 @@ class Optimizer:
         return dict(zip(gradients, after, strict=True))
 
     def _share(self, name: str, value: float) -> None:
-        if not 0 <= value < 1:
-            raise ValueError(f"{type(self).__name__}: {name} must be in [0, 1), not {value!r}.")
+        if not _is_number(value) or not 0 <= value < 1:
+            raise ValueError(f"{type(self).__name__}: {name} must be a number in [0, 1), not {value!r}.")
 
     def _least(self, name: str, value: float) -> None:
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{type(self).__name__}: {name} must be at least 0, not {value!r}.")
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise ValueError(f"{type(self).__name__}: {name} must be a number of at least 0, not {value!r}.")
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in self.settings().items())
@@ -222,10 +227,10 @@ class SGD(Optimizer):
         nesterov: bool = False,
         **clip: Unpack[Clips],
     ) -> None:
+        self._share("momentum", momentum)
         self.momentum, self.nesterov = momentum, nesterov
         self.slots = ("v",) if momentum else ()
         super().__init__(params, lr, **clip)
-        self._least("momentum", momentum)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov=True needs a momentum above 0.")
 
@@ -254,12 +259,12 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         **clip: Unpack[Clips],
     ) -> None:
+        self._share("momentum", momentum)
         self.alpha, self.eps, self.momentum = alpha, eps, momentum
         self.slots = ("s", "v") if momentum else ("s",)
         super().__init__(params, lr, **clip)
         self._share("alpha", alpha)
         self._least("eps", eps)
-        self._least("momentum", momentum)
 
     def change(self, p: Array, g: Array, memory: Memory, t: int) -> Array:
         s = memory["s"] = self.alpha * memory["s"] + (1 - self.alpha) * g * g
@@ -413,8 +418,12 @@ def _clip(gradients: Sequence[Array], norms: Sequence[float], kind: str | None, 
     return [g * (limit / length) if length > limit else g for g, length in zip(gradients, norms, strict=True)]
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
 def _positive(where: str, name: str, value: Any) -> None:
-    if not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+    if not _is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{where}: {name} must be a number above 0, not {value!r}.")
 
 

@@ -12,6 +12,8 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import local
 from typing import Any, TypeVar
 
+from .habits import text
+
 F = TypeVar("F", bound=Callable[..., Any])
 LATER = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # functions that run after their call is over
 
@@ -61,7 +63,7 @@ class scope(Mode):
     Scopes nest: a tensor's `.scope` reads like `"lstm/t=3/forget gate"`."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = text(name)
 
     def __enter__(self) -> None:
         outer = scope_path.get()

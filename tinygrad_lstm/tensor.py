@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .habits import HABITS, Missing, ReadOnly
+from .habits import HABITS, Missing, ReadOnly, text
 from .numerics import own, unpacked
 from .scope import hooks, scope_path
 
@@ -53,7 +53,7 @@ class Tensor:
     def __init__(
         self, data: Any, *, requires_grad: bool = False, name: str | None = None, dtype: DTypeLike | None = None
     ) -> None:
-        self._become(own(data, dtype), requires_grad, name=name)
+        self._become(own(data, dtype), requires_grad, name=None if name is None else text(name))
 
     def _become(
         self,
@@ -203,7 +203,7 @@ class Tensor:
         tensor = self
         for hook in hooks.get():
             tensor = hook(tensor, name)
-        tensor.name = name
+        tensor.name = text(name)
         return tensor
 
     def keep_grad(self) -> Self:

@@ -145,7 +145,15 @@ class Flow(StateHistory, Generic[Of]):
         return table(self, self._highway, labels)
 
     def _repr_html_(self) -> str:
-        return f"<b>{escape(repr(self))}</b><pre>{escape(self.table())}</pre>"
+        try:
+            shown = self.table()
+        except RuntimeError as exc:  # the history was freed
+            shown = str(exc)
+        return f"<b>{escape(repr(self))}</b><pre>{escape(shown)}</pre>"
 
     def __repr__(self) -> str:
-        return f"Flow(of {self.name} in {self.place}, T={self.T}, half-life {self.half_life:.3g} steps)"
+        try:
+            half_life = f", half-life {self.half_life:.3g} steps"
+        except RuntimeError:
+            half_life = ", its history freed"
+        return f"Flow(of {self.name} in {self.place}, T={self.T}{half_life})"

@@ -116,6 +116,8 @@ def _chosen(trace: Traced, name: str, layer: str | int | None) -> Recurrence:
     fitting = exact or [r for r in with_it if not part or f"/{part}/" in f"/{r.path}/"]
     if len(fitting) != 1:
         paths = ", ".join(r.path for r in with_it)
+        fused = any(x.op is not None and x.op.name.endswith("_sequence") for x in trace.tensors)
         have = f"There are: {paths}. Choose one by layer=." if with_it else "Is there a recurrent layer?"
+        have = "A layer ran fused: set layer.fused = False and run it again." if fused and not with_it else have
         raise LookupError(f"flow: {len(fitting)} recurrences with a state {name!r} (layer={layer!r}). {have}")
     return fitting[0]

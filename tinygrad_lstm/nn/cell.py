@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from .. import compile, ops
+from ..op import registry
 from ..ops import stack, where
 from ..scope import scope
 from ..tensor import Array, Tensor
@@ -36,6 +37,7 @@ def activation_of(choice: ActivationName | Activation, *, gate: bool = False) ->
 
     Warns once where a gate's activation leaves [0, 1]. Raises ValueError for an unknown name.
     """
+    choice = registry.get(choice.__name__, choice) if isinstance(choice, np.ufunc) else choice  # np.tanh is ours
     if not callable(choice) and choice not in activations:
         raise ValueError(f"activation {choice!r} is unknown. Known: {', '.join(activations)}, or a function.")
     function = choice if callable(choice) else activations[choice]

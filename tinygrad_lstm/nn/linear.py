@@ -68,6 +68,8 @@ class LayerNorm(Module):
         self.bias = Tensor(np.zeros(size), requires_grad=True, name="bias", dtype=np.float32)
 
     def forward(self, x: Any) -> Tensor:
+        if np.shape(x)[-1:] != self.gain.shape:
+            raise ValueError(f"LayerNorm: the last axis of x must be {self.gain.size}; its shape is {np.shape(x)}.")
         with scope("layer norm"):
             centred = x - x.mean(axis=-1, keepdims=True)
             variance = (centred * centred).mean(axis=-1, keepdims=True)

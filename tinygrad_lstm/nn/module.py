@@ -44,11 +44,18 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Each parameter once, with its path: `("cells.0.W_f", Tensor(…))`."""
+        """Each parameter once, with its path: `("cells.0.W_f", Tensor(…))`.
+
+        Raises ValueError where two parameters have one path, as an attribute called "a.b" beside the b of a module a.
+        """
         seen: set[int] = set()
+        paths: set[str] = set()
         for name, value in _walk(self, ""):
             if isinstance(value, Tensor) and id(value) not in seen:
+                if name in paths:
+                    raise ValueError(f"{type(self).__name__}: two parameters have the path {name!r}; rename one.")
                 seen.add(id(value))
+                paths.add(name)
                 yield name, value
 
     def parameters(self) -> list[Tensor]:

@@ -101,8 +101,10 @@ def _settings(nets: str | Iterable[str] | Mapping[str, Mapping[str, Any]]) -> di
     if isinstance(nets, Mapping):
         chosen = {name: dict(settings) for name, settings in nets.items()}
     else:
-        names = nets.split(",") if isinstance(nets, str) else nets
-        chosen = {name.strip(): _named(name.strip()) for name in names if name.strip()}
+        names = [name.strip() for name in (nets.split(",") if isinstance(nets, str) else nets) if name.strip()]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"compare: {sorted(twice)[0]!r} is named twice. A dict gives each net a name of its own.")
+        chosen = {name: _named(name) for name in names}
     if not chosen:
         raise ValueError("compare: which nets? For instance nets='rnn,lstm:1,lstm:5'.")
     return chosen

@@ -82,6 +82,8 @@ def fit(
             raise ValueError(f"fit: {name} must be at least {least[name]}, not {value}.")
     if chunk is not None and not task.is_stream:
         raise ValueError(f"fit: chunk= is for streams; {task.name} is drawn example by example.")
+    if optimizer is not None and not {*map(id, optimizer.params)} <= {*map(id, model.parameters())}:
+        raise ValueError("fit: the optimizer moves parameters that are not this model's. Give it model.parameters().")
     if isinstance(resume, History):
         training = _gone_on_with(resume, model, task, optimizer)
     else:
