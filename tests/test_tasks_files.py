@@ -1,13 +1,17 @@
 """Tasks which read files: texts and tables, whole, torn and wrong."""
 
+import os
 import shutil
+import tracemalloc
+from collections import Counter
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from tinygrad_lstm import tasks
 from tinygrad_lstm.tasks import TaskError
-from tinygrad_lstm.tasks.base import read
+from tinygrad_lstm.tasks.reading import read
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -85,7 +89,7 @@ def test_a_folder(write, tmp_path):
     write(b"caf\xe9", "b/latin.txt")
     write(bytes(range(256)), "b/z.bin")
     task = tasks.text(tmp_path)
-    assert task.text == "first second third" and task.skipped == 2
+    assert task.text == "first second third" and task.skipped == ("b/latin.txt", "b/z.bin")
     assert tasks.text(tmp_path, max_bytes=9).text == "first sec"
 
 
@@ -103,9 +107,100 @@ def test_no_character_is_torn(write, most):
 
 def test_not_utf8_names_file_and_offset(write):
     path = write(("é" * 8).encode() + b"caf\xe9 noir", "menu.txt")
-    with pytest.raises(TaskError, match=r"menu\.txt: not UTF-8, byte 0xe9 at offset 19; save it.*iconv") as caught:
+    with pytest.raises(TaskError, match=r"menu\.txt: not UTF-8, byte 0xe9 at offset 19; ") as caught:
         tasks.text(path)
     assert "\n" not in str(caught.value)
+
+
+POEM = "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n" * 3
+needs_guess = pytest.mark.skipif(
+    find_spec("charset_normalizer") is None, reason='guessing needs pip install "tinygrad-lstm[encodings]"'
+)
+
+
+@needs_guess
+@pytest.mark.parametrize(
+    ("text", "encoding"), [(POEM, "gb18030"), ("Fußgänger überqueren die Straße; naïve café. " * 20, "cp125")]
+)
+def test_what_is_no_utf8_is_named(write, text, encoding):
+    path = write(text.encode("cp1252" if encoding == "cp125" else encoding), "t.txt")
+    with pytest.raises(TaskError, match=rf"it is probably {encoding}\w* \(“.*--set encoding={encoding}"):
+        tasks.text(path)
+    with pytest.raises(TaskError, match=rf"it is probably {encoding}"):
+        tasks.words(path=path)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5", "utf-16-le", "utf-16-be", "cp936"])
+def test_an_encoding_that_is_said(write, encoding):
+    text = POEM if encoding != "big5" else "明月光" * 20
+    path = write(text.encode(encoding), "t.txt")
+    assert tasks.text(path, encoding=encoding, rare=1).text == text
+    assert tasks.words(path=path, encoding=encoding).digest() == tasks.words(text).digest()
+    with pytest.raises(TaskError):
+        tasks.text(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_the_encoding(write, encoding):
+    assert tasks.text(write(POEM.encode(encoding), "t.txt")).text == POEM
+    table = "值\n" + "".join(f"{k % 7}\n" for k in range(80))
+    assert tasks.series(write(table.encode(encoding), "t.csv"), window=4).values[:3].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"PK\x03\x04" + bytes(range(256)), r"Excel workbook \(\.xlsx\): save the sheet as CSV"),
+        (b"%PDF-1.7\n\xff\xfe", "it is a PDF"),
+        ("中文".encode("utf-16-le") * 9, "NUL|no text|probably"),
+        (b"\x1f\x8b\x08\x00\xff", "gzip"),
+    ],
+)
+@pytest.mark.parametrize("kind", [tasks.text, lambda path: tasks.words(path=path), lambda path: tasks.series(path)])
+def test_what_is_no_text_is_named(write, data, message, kind):
+    if b"\x00" not in data and data.startswith("中".encode("utf-16-le")):
+        data += "a".encode("utf-16-le")
+    with pytest.raises(TaskError, match=message):
+        kind(write(data, "file"))
+
+
+def test_an_unknown_encoding(write):
+    with pytest.raises(TaskError, match=r"there is no encoding 'utf-9'; there are gb18030"):
+        tasks.text(write(PROSE), encoding="utf-9")
+    with pytest.raises(TaskError, match="not encoded as ascii, see the byte at offset 0"):
+        tasks.text(write(POEM), encoding="ascii")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs on this system")
+def test_nothing_waits_for_a_pipe(write, tmp_path):
+    write("one two " * 20, "b.txt")
+    os.mkfifo(tmp_path / "a.txt")
+    task = tasks.text(tmp_path)
+    assert task.text == "one two " * 20 and task.skipped == ("a.txt",)
+    for kind in (tasks.text, lambda path: tasks.words(path=path), tasks.series):
+        with pytest.raises(TaskError, match="is no ordinary file"):
+            kind(tmp_path / "a.txt")
+
+
+def test_notes_say_what_is_not_told_apart(write, tmp_path):
+    poem = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
+    (note,) = tasks.text(write(poem, "p.txt"), held_out=0).notes()
+    seen = Counter(poem)
+    assert note.startswith(f"{sum(n for n in seen.values() if n < 2) / len(poem):.1%} of the characters occur fewer")
+    assert "--set rare=1" in note
+    assert tasks.text(write(poem, "p.txt"), held_out=0, rare=1).notes() == []
+    write(b"\xff\xff", "bad.bin")
+    assert any("bad.bin" in note for note in tasks.text(tmp_path, rare=1).notes())
+    (note,) = tasks.words("a b. a c. a d. a b.", rare=2, held_out=0).notes()
+    assert note.startswith("16.7% of the words")
+
+
+def test_a_digest_tells_other_data_apart(write):
+    for kind in (tasks.text, lambda path: tasks.words(path=path), lambda path: tasks.series(path, window=2)):
+        one = kind(write("1\n2\n3\n1\n2\n4\n2\n5\n6\n7\n" * 3, "one")).digest()
+        assert one == kind(write("1\n2\n3\n1\n2\n4\n2\n5\n6\n7\n" * 3, "two")).digest()
+        assert one != kind(write("1\n2\n3\n1\n2\n4\n2\n5\n6\n8\n" * 3, "three")).digest()
+    assert tasks.adding().digest() == ""
 
 
 def test_texts_that_cannot_be_learnt(write, tmp_path):
@@ -113,7 +208,7 @@ def test_texts_that_cannot_be_learnt(write, tmp_path):
         tasks.text(write(""))
     with pytest.raises(TaskError, match=r"nowhere\.txt: cannot be read \(No such file"):
         tasks.text(tmp_path / "nowhere.txt")
-    write(b"\xff\xfe", "bad/x.txt")
+    write(b"\xff\xff", "bad/x.txt")
     with pytest.raises(TaskError, match=r"bad: has no text to learn from \(1 files are not UTF-8\)"):
         tasks.text(tmp_path / "bad")
     with pytest.raises(TaskError, match="train part of 18 characters is too short for steps=64"):
@@ -193,9 +288,19 @@ WRONG = [
     ("a,b\n" + LONG, {"column": "c"}, "no column 'c'; it has 'a', 'b'"),
     ("a,b\n" + LONG, {"column": 2}, "no column 2; it has 'a', 'b'"),
     ("a,b\n" + LONG, {"column": -1}, "no column -1"),
-    ("a,b\n1,2\n2,\n3\n4,NaN\n5,1e999\n6,six\n7,8\n", {"column": "b"}, "'b' has no number in row 3, 4, 5, 6, 7; fill"),
-    ("a,b\n" + "1,?\n" * 20, {"column": "b"}, "row 2, 3, 4, 5, 6, 7, 8, 9 and 12 more"),
+    ("a,b\n1,2\n2,\n3\n4,NaN\n5,1e999\n6,six\n7,8\n", {"column": "b"}, "'b' has no number in row 6, 7: '1e999'; mend"),
+    ("a,b\n" + "1,?\n" * 20, {"column": "b"}, "row 2, 3, 4, 5, 6, 7, 8, 9 and 12 more; --set fill=linear"),
+    ("a,b\n" + "1,x\n" * 20, {"column": "b"}, "no numbers but text, 'x' in row 2; choose another column"),
+    ("a\n" + "1,5\n2,5\n" * 20, {"delimiter": ";"}, "has a decimal comma: --set decimal=,"),
+    ("a\n" + "1\n1.234,5\n3\n" * 20, {"delimiter": ";"}, "--set decimal=, --set thousands=."),
+    ("a\n" + "1\n1,234.5\n3\n" * 20, {"delimiter": ";"}, "',' between thousands: --set thousands=','"),
+    ("a\n" + "1\n5 %\n3\n" * 20, {}, "take the sign out of the column"),
+    ("a;b\n" + "1;2\n" * 20, {"column": "b"}, "Is ';' between its columns\\? --set delimiter=';'"),
+    ("a\tb\n" + "1\t2\n" * 20, {"column": "b"}, "--set delimiter='\\\\t'"),
+    (",".join(f"c{k}" for k in range(10000)) + "\n1\n", {}, "'c11' and 9988 more; name one"),
     ("a\n" + "3\n" * 200, {}, "std must be above 0"),
+    ("a\n" + "0.1\n" * 200, {}, "std must be above 0"),
+    ("a\n" + "123456.78\n" * 200, {}, "a constant column has nothing to learn"),
     ("a\n1\n2\n3\n", {}, "3 values are too few for window=24 and held_out=0.2; each part needs 25"),
     ("a\n", {}, "0 values are too few"),
     ("a\n" + "1\n2\n" * 30, {"held_out": 0.1}, "too few"),
@@ -216,8 +321,35 @@ def test_unreadable_tables(write, tmp_path):
         tasks.series(tmp_path / "none.csv")
     with pytest.raises(TaskError, match="byte 0xfc at offset 2"):
         tasks.series(write(b"f\xc3\xfcr\n1\n".replace(b"\xc3", b"_"), "t.csv"))
-    with pytest.raises(TaskError, match="cannot be read"):
+    with pytest.raises(TaskError, match="is a folder; give a file"):
         tasks.series(tmp_path)
+
+
+def test_numbers_written_in_other_ways(write):
+    table = write("d;v\n" + "".join(f"2020-01-{k % 28 + 1:02};1.{k:03},5\n" for k in range(60)), "t.csv")
+    task = tasks.series(table, column="v", delimiter=";", decimal=",", thousands=".", window=4)
+    assert task.values[:2].tolist() == [1000.5, 1001.5] and task.dates[1] == "2020-01-02"
+    assert tasks.from_config(task.config()).values.tolist() == task.values.tolist()
+    other = write("v;w\n" + "3,5;1\n4,5;1\n", "o.csv")
+    x, words = task.read_table(other)
+    np.testing.assert_allclose(task.decode(x), [3.5, 4.5], rtol=1e-5)
+    assert words == ["3.5", "4.5"]
+
+
+@pytest.mark.parametrize(("fill", "expected"), [("linear", [1, 1, 2, 3, 4, 4]), ("previous", [1, 1, 1, 1, 4, 4])])
+def test_gaps_are_filled_as_said(write, fill, expected):
+    path = write("a,b\n0,\n0,1\n0,NA\n0,\n0,4\n0\n", "t.csv")
+    assert tasks.series(path, column="b", window=1, held_out=0, fill=fill).values.tolist() == expected
+
+
+def test_a_large_table_is_not_held_whole(write):
+    row = ",".join(["x" * 40] * 20)
+    path = write("".join(f"{k % 9},{row}\n" for k in range(10_000)), "big.csv")  # 8 MB
+    tracemalloc.start()
+    assert len(tasks.series(path, column=0, window=4).values) == 10_000
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4e6
 
 
 def test_a_known_scale_needs_no_file(write, tmp_path):

@@ -1,4 +1,4 @@
-"""What the names of PyTorch and NumPy are called here: an error for a missing name says it.
+"""What the names of PyTorch and NumPy are called here: an error for a missing name says it. And names as texts.
 
 One table for `t.name` of a Tensor t, for `tl.name` and for `np.name(t)`; in it `tl` is tinygrad_lstm and `np` NumPy.
 """
@@ -112,6 +112,22 @@ def text(name: Any) -> str:
     if not isinstance(name, str):
         raise TypeError(f"a name is a text, not {name!r} of type {type(name).__name__}. Write {str(name)!r}.")
     return name
+
+
+def visible(text: Any) -> str:
+    """A text whose control characters are shown and not obeyed: ESC as "␛"; line ends and tabs stay."""
+    return "".join(map(_shown, str(text)))
+
+
+def _shown(sign: str) -> str:
+    code = ord(sign)
+    if code < 32 and sign not in "\n\t":
+        return chr(0x2400 + code)
+    if code == 127:
+        return "␡"
+    if 128 <= code < 160 or code in range(0x202A, 0x202F) or code in range(0x2066, 0x206A):  # C1, and overrides
+        return f"\\x{code:02x}" if code < 160 else f"\\u{code:04x}"
+    return sign
 
 
 def advice(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .habits import HABITS, Missing, ReadOnly, text
+from .habits import HABITS, Missing, ReadOnly, text, visible
 from .numerics import own, unpacked
 from .scope import hooks, scope_path
 
@@ -180,7 +180,7 @@ class Tensor:
         """A short phrase for error messages: what it is called, what made it, where, and its shape."""
         origin = f" made by {self.op.name}" if self.op else ""
         place = f" in {self.scope}" if self.scope else ""
-        return f"tensor {self.name + ' ' if self.name else ''}of shape {self.shape}{origin}{place}"
+        return visible(f"tensor {self.name + ' ' if self.name else ''}of shape {self.shape}{origin}{place}")
 
     def __repr__(self) -> str:
         values = np.array2string(self._data, prefix="Tensor(", threshold=100, precision=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from ..habits import visible
 from .compare import compare
+from .console import prepare
 from .demo import demo
 from .doctor import doctor
 from .draw import draw
@@ -39,6 +42,7 @@ def options(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 for a failure, 2 for wrong use, 130 after Ctrl-C."""
+    prepare()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]  # it may stand anywhere
@@ -55,6 +59,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return code if isinstance(code, int) else 0
         except typer.Abort:  # Ctrl-C, as typer tells it
             return 130
+        except BrokenPipeError:  # the reader has gone, as after `| head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
+            return 1
         except Exception as exc:
             if debug:
                 raise
@@ -86,7 +93,7 @@ def explain(exc: Exception) -> tuple[int, str]:
 
 
 def _one_line(message: Any) -> str:
-    return " ".join(str(message).split())
+    return visible(" ".join(str(message).split()))
 
 
 def _warned(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .console import say
+
 
 def compare(
     out: Annotated[Path, typer.Option(help="The picture: .svg, .png, .pdf or .gv.")] = Path("compare.svg"),
@@ -39,13 +41,13 @@ def compare(
     comparison = measure(
         nets, steps=steps, hidden=hidden, batch=batch, seed=seed, task=made_task, train=train, progress=bool(train)
     )
-    print(f"{comparison.about}.\nOne backward pass from a weighted sum of h_T, through each of them:\n")
-    print(comparison.table())
-    print("\nhalf-life: steps in which the gradient halves, on average. highway: the same for the product of the")
-    print("forget gates alone (GRU: the update gates). <1e-7 at: where less than that of the end's gradient is left.")
-    print("‖∂L/∂W‖: the gradient of all recurrent weights. step: how far SGD (lr=1) moves them, after the clip.")
-    print("\nWhat to look at:")
+    say(f"{comparison.about}.\nOne backward pass from a weighted sum of h_T, through each of them:\n")
+    say(comparison.table())
+    say("\nhalf-life: steps in which the gradient halves, on average. highway: the same for the product of the")
+    say("forget gates alone (GRU: the update gates). <1e-7 at: where less than that of the end's gradient is left.")
+    say("‖∂L/∂W‖: the gradient of all recurrent weights. step: how far SGD (lr=1) moves them, after the clip.")
+    say("\nWhat to look at:")
     for note in [*comparison.notes(), f"All this is one draw of the weights; --seed {seed + 1} is another one."]:
-        print(fill(note, 108, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False))
+        say(fill(note, 108, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False))
     comparison.draw().save(out)  # last: where the picture fails, the numbers are there
-    print(f"\npicture: {out}")
+    say(f"\npicture: {out}")

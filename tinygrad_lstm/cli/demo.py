@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from .console import say
+
 if TYPE_CHECKING:
     from ..flow.flow import Flow
     from ..flow.trace import Trace
@@ -39,8 +41,8 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     check_place(out / "model.safetensors")
     task = tl.tasks.pronouns(clauses=(1, 2), distance=REACH)
-    print('Which pronoun comes next? "mary opened the box and lost …": the net must remember the name over many words,')
-    print("and forget it when another name comes.\n")
+    say('Which pronoun comes next? "mary opened the box and lost …": the net must remember the name over many words,')
+    say("and forget it when another name comes.\n")
 
     ours = {"cell": "lstm", "forget_bias": 3.0, "recurrent_initializer": "zeros"}
     nets = {
@@ -61,32 +63,32 @@ def _answers(nets: dict[str, SequenceModel], task: Pronouns, seed: int) -> None:
     """Print how often each net is right, by the distance of the name."""
     from ..training.fit import evaluate
 
-    print("\nRight answers in held-out sentences, by the number of words from the name to its pronoun:")
-    print(f"{'':<21}" + "".join(f"{f'{a}–{b}':>9}" for a, b in BANDS) + f"{'all':>9}")
+    say("\nRight answers in held-out sentences, by the number of words from the name to its pronoun:")
+    say(f"{'':<21}" + "".join(f"{f'{a}–{b}':>9}" for a, b in BANDS) + f"{'all':>9}")
     for name, model in nets.items():
         score = evaluate(model, task, batch=100, batches=10, seed=seed)
         bands = [[share for d, share in score.by_distance.items() if a <= d <= b] for a, b in BANDS]
-        print(f"{name:<21}" + "".join(f"{np.mean(band):>9.1%}" for band in bands) + f"{score.accuracy:>9.1%}")
-    print("What a net of this size learns in this time is no law: try --hidden 16 or another --seed.")
+        say(f"{name:<21}" + "".join(f"{np.mean(band):>9.1%}" for band in bands) + f"{score.accuracy:>9.1%}")
+    say("What a net of this size learns in this time is no law: try --hidden 16 or another --seed.")
 
 
 def _erase(nets: dict[str, SequenceModel], task: Pronouns, sentences: int, seed: int) -> None:
     """Print what becomes of many answers where a word is erased."""
     from ..training.erasure import survey
 
-    print(f"\nThe same over {sentences} held-out sentences whose last name has the other gender than the one before:")
-    print(f"{'':<21}{'name hurts most':>16}{'it flips':>10}{'others flip':>13}{'written: name':>15}{'highway':>9}")
+    say(f"\nThe same over {sentences} held-out sentences whose last name has the other gender than the one before:")
+    say(f"{'':<21}{'name hurts most':>16}{'it flips':>10}{'others flip':>13}{'written: name':>15}{'highway':>9}")
     for name, model in nets.items():
         counts = survey(model, task, sentences=sentences, seed=seed)
-        print(
+        say(
             f"{name:<21}{counts.name_first:>16.0%}{counts.name_flips:>10.0%}{counts.other_flips:>13.1%}"
             f"{counts.written_first:>15.0%}{counts.highway:>9.3g}"
         )
-    print("name hurts most: of all words, erasing the last name costs most. it flips: that turns the answer round;")
-    print("others flip: erasing any one other word does. written: name: what the name wrote weighs most at the end.")
-    print("highway: the share of a gradient that the forget gates alone bring back from the answer to the name.")
-    print("The second net begins as Keras begins, and answers as well. But where it ranks the name lower, it has not")
-    print("kept its memory in C alone: it writes it anew on the way, through h.")
+    say("name hurts most: of all words, erasing the last name costs most. it flips: that turns the answer round;")
+    say("others flip: erasing any one other word does. written: name: what the name wrote weighs most at the end.")
+    say("highway: the share of a gradient that the forget gates alone bring back from the answer to the name.")
+    say("The second net begins as Keras begins, and answers as well. But where it ranks the name lower, it has not")
+    say("kept its memory in C alone: it writes it anew on the way, through h.")
 
 
 def _write(out: Path, flow: Flow[Trace], question: Question, lstm: SequenceModel) -> None:
@@ -101,13 +103,13 @@ def _write(out: Path, flow: Flow[Trace], question: Question, lstm: SequenceModel
     }.items():
         drawing.save(out / name)
     tl.save_model(out / "model.safetensors", lstm)
-    print(f"\nIn {out}/:")
-    print("  graph.svg, graph.png  the steps from the name to the pronoun. C runs along the top; the wide coloured")
-    print("                        line is the gradient on its way back, redder and wider where it is larger. Follow")
-    print("                        it to the left, and see at each + how much turns off to the gates.")
-    print("  strip.svg             the whole sentence at a glance, one column a word.")
-    print("  model.safetensors     the net. Ask it about a sentence of your own, in the words of the task:")
-    print(f'    tinygrad-lstm trace {out}/model.safetensors --text "mary lost her box and john sold" --out own.svg')
+    say(f"\nIn {out}/:")
+    say("  graph.svg, graph.png  the steps from the name to the pronoun. C runs along the top; the wide coloured")
+    say("                        line is the gradient on its way back, redder and wider where it is larger. Follow")
+    say("                        it to the left, and see at each + how much turns off to the gates.")
+    say("  strip.svg             the whole sentence at a glance, one column a word.")
+    say("  model.safetensors     the net. Ask it about a sentence of your own, in the words of the task:")
+    say(f'    tinygrad-lstm trace {out}/model.safetensors --text "mary lost her box and john sold" --out own.svg')
 
 
 def _train(task: Pronouns, steps: int, seed: int, **settings: Any) -> SequenceModel:
@@ -118,7 +120,7 @@ def _train(task: Pronouns, steps: int, seed: int, **settings: Any) -> SequenceMo
     model = SequenceModel.for_task(task, seed=seed, embedding=EMBEDDING, **settings)
     bias = f", forget bias {settings['forget_bias']:g}" if "forget_bias" in settings else ""
     size = sum(p.size for p in model.parameters())
-    print(f"training: {str(settings['cell']).upper()}{bias}, {settings['hidden']} units, {size:,} parameters")
+    say(f"training: {str(settings['cell']).upper()}{bias}, {settings['hidden']} units, {size:,} parameters")
     model.rnn.fused = True  # nobody looks inside while it trains
     fit(model, task, steps=steps, seed=seed, optimizer=make_optimizer("adam", model, LR, global_clipnorm=1.0))
     model.rnn.fused = False
@@ -149,14 +151,14 @@ def _traced(model: SequenceModel, question: Question) -> Flow[Trace]:
 def _follow(model: SequenceModel, question: Question) -> Flow[Trace]:
     """Print the ledger of one sentence, word by word."""
     flow = _traced(model, question)
-    print(f'\nOne held-out sentence: "{" ".join(question.words)} …"')
-    print("Back from the pronoun, word by word: the gradient of its loss at C, and the paths by which it came there.\n")
-    print(flow.table(question.words))
+    say(f'\nOne held-out sentence: "{" ".join(question.words)} …"')
+    say("Back from the pronoun, word by word: the gradient of its loss at C, and the paths by which it came there.\n")
+    say(flow.table(question.words))
     t = question.name + 1
     total, pure = _times(flow.norm[t], flow.norm[-1]), _times(flow.highway[t], flow.highway[-1])
-    print("\nreadout: from the answer. highway: from the C after it, times the forget gate f. f, i, C̃, o: through")
-    print(f"that gate, by h. After {question.words[question.name]!r} (t={t}) the gradient is {total} times that at")
-    print(f"the end; along the pure highway alone, the product of the forget gates, it would be {pure} times.")
+    say("\nreadout: from the answer. highway: from the C after it, times the forget gate f. f, i, C̃, o: through")
+    say(f"that gate, by h. After {question.words[question.name]!r} (t={t}) the gradient is {total} times that at")
+    say(f"the end; along the pure highway alone, the product of the forget gates, it would be {pure} times.")
     return flow
 
 
@@ -169,13 +171,13 @@ def _weights(model: SequenceModel, question: Question) -> None:
     from ..training.erasure import weigh
 
     weights = weigh(model, question)
-    print("\nWhich word decides? Three questions about the margin between the two pronouns (in logits):\n")
-    print(f"{'t':>4}  {'read':<10}{'gradient':>12}{'written':>12}{'erased':>12}")
+    say("\nWhich word decides? Three questions about the margin between the two pronouns (in logits):\n")
+    say(f"{'t':>4}  {'read':<10}{'gradient':>12}{'written':>12}{'erased':>12}")
     for t, (word, *row) in enumerate(zip(question.words, *weights, strict=True), 1):
-        print(f"{t:>4}  {word:<10}" + "".join(f"{value:>12.3g}" for value in row))
+        say(f"{t:>4}  {word:<10}" + "".join(f"{value:>12.3g}" for value in row))
     tops = [question.words[int(np.argmax(np.abs(column)))] for column in weights]
-    print(f"\ngradient: how much a small change of the word's vector would do. Largest at {tops[0]!r}.")
-    print(f"written:  what the word put into C and the forget gates have left there. Largest at {tops[1]!r}.")
-    print(f"erased:   what is lost when C̃ is set to 0 at that word alone. Largest at {tops[2]!r}.")
-    print("A gate that is all but shut or open has no slope left, so a word can decide everything and show little")
-    print("gradient; and what was written early counts only as far as the forget gates, or h, have carried it.")
+    say(f"\ngradient: how much a small change of the word's vector would do. Largest at {tops[0]!r}.")
+    say(f"written:  what the word put into C and the forget gates have left there. Largest at {tops[1]!r}.")
+    say(f"erased:   what is lost when C̃ is set to 0 at that word alone. Largest at {tops[2]!r}.")
+    say("A gate that is all but shut or open has no slope left, so a word can decide everything and show little")
+    say("gradient; and what was written early counts only as far as the forget gates, or h, have carried it.")

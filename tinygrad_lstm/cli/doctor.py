@@ -11,6 +11,8 @@ from importlib.util import find_spec
 
 import typer
 
+from .console import say
+
 
 def doctor() -> None:
     """Print versions, try the gradients, and draw a test picture. Exit code 1 if something does not work."""
@@ -27,7 +29,7 @@ def doctor() -> None:
     ):
         line, works = _tried(check)
         healthy &= works
-        print(f"{'ok  ' if works else 'FAIL'}  {name:15} {line}")
+        say(f"{'ok  ' if works else 'FAIL'}  {name:15} {line}")
     if not healthy:
         raise typer.Exit(1)
 

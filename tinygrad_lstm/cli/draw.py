@@ -8,6 +8,8 @@ from typing import Annotated, Any, cast
 import numpy as np
 import typer
 
+from .console import say
+
 
 def draw(
     out: Annotated[Path, typer.Option(help="The picture: .html (the page to step through), .svg, .png, .pdf or .gv.")],
@@ -48,4 +50,4 @@ def draw(
         legend=legend, transparent=transparent,
     )  # fmt: skip
     drawing.save(out, scale=scale)
-    print(f"picture: {out}")
+    say(f"picture: {out}")

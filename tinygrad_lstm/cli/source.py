@@ -6,6 +6,8 @@ from typing import Annotated, cast
 
 import typer
 
+from .console import say
+
 
 def source(
     cell: Annotated[str, typer.Option(help="rnn, lstm, gru, or a variant: lstm-peephole, …")] = "lstm",
@@ -25,4 +27,4 @@ def source(
         if number < 1:
             raise ValueError(f"--{name} {number}: at least 1")
     layer, variant, _ = CELLS[cell]
-    print(layer(inputs, hidden, **variant).source(lang=cast(Language, lang)), end="")
+    say(layer(inputs, hidden, **variant).source(lang=cast(Language, lang)), end="")

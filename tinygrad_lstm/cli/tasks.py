@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .console import say
+
 
 def tasks(
     name: Annotated[str | None, typer.Argument(help="Show the settings and an example of this task.")] = None,
@@ -28,14 +30,14 @@ def tasks(
     if name not in TASKS:
         raise ValueError(f"there is no task {name!r}; there are {', '.join(TASKS)}")
     if name == "text":
-        print("text: the next character of your own file or folder. Use: tinygrad-lstm train FILE")
+        say("text: the next character of your own file or folder. Use: tinygrad-lstm train FILE")
         return
     made = TASKS[name][0]()
-    print(f"{name}: {made.about}\n")
+    say(f"{name}: {made.about}\n")
     for setting, value in made.config().items():
         if setting not in ("name", "vocabulary"):
-            print(f"  {setting} = {_short(value)}")
-    print(f"\n{made.show(made.batch(1, np.random.default_rng(0)))}")
+            say(f"  {setting} = {_short(value)}")
+    say(f"\n{made.show(made.batch(1, np.random.default_rng(0)))}")
 
 
 def _short(value: object) -> str:

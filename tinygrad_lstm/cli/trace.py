@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 import numpy as np
 import typer
 
+from .console import say
+
 if TYPE_CHECKING:
     from ..flow.flow import Flow
     from ..flow.trace import Trace
@@ -80,8 +82,8 @@ def trace(
         drawing = draw({first.name: first.trace, name: last.trace}, answer=[first.answer, last.answer])
     drawing.save(out)  # before anything is printed: a reader who closes the pipe early loses no picture
     for path, one in zip((model, beside), asked, strict=False):
-        print("\n".join([*([f"\n{path}:"] if path is beside else []), *one.told, *_table(one.flow, one.labels)]))
-    print(f"picture: {out}")
+        say("\n".join([*([f"\n{path}:"] if path is beside else []), *one.told, *_table(one.flow, one.labels)]))
+    say(f"picture: {out}")
 
 
 def _window(steps: str) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from .console import say
+
 if TYPE_CHECKING:
     from ..exchange import Checkpoint
     from ..optim import Optimizer
@@ -31,7 +33,13 @@ def train(
     ] = None,
     column: Annotated[str | None, typer.Option(help="Of a CSV: the column's header, or its number from 0.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task: --set length=50.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the task: --set length=50; of a table --set delimiter=';' --set decimal=, --set "
+            "thousands=. --set fill=linear; of any file --set encoding=gb18030.",
+        ),
     ] = None,
     cell: Annotated[str | None, typer.Option(help="rnn, lstm (default), gru, or a variant: lstm-peephole, …")] = None,
     hidden: Annotated[int | None, typer.Option(help="Hidden units; 64 by default.")] = None,
@@ -51,9 +59,13 @@ def train(
     global_clipnorm: Annotated[float | None, typer.Option(help="Scale all gradients together to this norm.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of initial values, batches and dropout; 0 by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to save the model; model.safetensors by default.")] = None,
+    save_every: Annotated[float, typer.Option(help="Seconds after which it is saved on the way, too.")] = 60.0,
     compiled: Annotated[
-        bool, typer.Option("--compiled", help="Steps compiled by numba (the extra fast): faster, other last digits.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--compiled/--not-compiled", help="Steps compiled by numba (the extra fast): faster, other last digits."
+        ),
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this model, bit by bit as if never stopped.")] = None,
 ) -> None:
     """Train a recurrent network and save it."""
@@ -79,7 +91,9 @@ def _train(options: dict[str, Any]) -> None:
     from ..training.fit import Interrupted, evaluate, fit
 
     plan = _resumed(options) if "resume" in options else _new(options)
-    model, task, compiled = plan.model, plan.task, options["compiled"]
+    model, task = plan.model, plan.task
+    before = plan.resume.meta["training"].get("engine") if plan.resume else False
+    compiled = options.get("compiled", before == "numba")
     steps, seconds = options.get("steps"), options.get("seconds")
     if steps is None and seconds is None:
         steps = 500
@@ -91,10 +105,12 @@ def _train(options: dict[str, Any]) -> None:
     check_place(out, model=plan.resume is None or out != options["resume"])  # what is gone on with has been read
 
     size = sum(p.size for p in model.parameters())
-    print(f"{task.name}: {task.about}")
-    print(f"{model.config()['cell']} with {model.config()['hidden']} units, {size:,} parameters; {plan.optimizer}")
+    say(f"{task.name}: {task.about}")
+    for note in task.notes():
+        say(f"note: {note}")
+    say(f"{model.config()['cell']} with {model.config()['hidden']} units, {size:,} parameters; {plan.optimizer}")
     try:
-        history = fit(**plan._asdict(), steps=steps, seconds=seconds, path=out)
+        history = fit(**plan._asdict(), steps=steps, seconds=seconds, path=out, save_every=options["save_every"])
     except Interrupted as stop:
         done = len(stop.history)
         again = f"tinygrad-lstm train --resume {shlex.quote(str(out))} --steps {steps or done + 500}"
@@ -104,12 +120,12 @@ def _train(options: dict[str, Any]) -> None:
         held_out: Evaluation | str = evaluate(model, task)
     except TaskError as exc:  # a text so short that nothing of it can be held out
         held_out = f"nothing: {exc}"
-    print(report(model, task, history, held_out, plan.optimizer.clip_report()))
-    print(f"\nsaved in {out}")
+    say(report(model, task, history, held_out, plan.optimizer.clip_report()))
+    say(f"\nsaved in {out}")
     if asking := task.asking():
-        print(f"look inside: {shlex.join(['tinygrad-lstm', 'trace', str(out), *asking, '--out', 'trace.html'])}")
+        say(f"look inside: {shlex.join(['tinygrad-lstm', 'trace', str(out), *asking, '--out', 'trace.html'])}")
     else:
-        print(f"look inside, in Python: model, task = tl.load_model({str(out)!r})")
+        say(f"look inside, in Python: model, task = tl.load_model({str(out)!r})")
 
 
 def _new(options: dict[str, Any]) -> TrainingPlan:
@@ -124,7 +140,7 @@ def _new(options: dict[str, Any]) -> TrainingPlan:
     rule = {name: options[name] for name in ("lr", *CLIPS) if name in options}
     optimizer = make_optimizer(options.get("optimizer", "adam"), model, **rule)
     chunk = options.get("chunk") if task.is_stream else None
-    batch = options.get("batch") or task.usual_batch(chunk)
+    batch = options.get("batch", task.usual_batch(chunk))
     return TrainingPlan(model, task, optimizer, batch, chunk, options.get("seed", 0))
 
 
@@ -164,6 +180,8 @@ def make_task(options: dict[str, Any]) -> Task:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"--set {setting}: write it as NAME=VALUE")
+        if name == "path":
+            raise ValueError(f"--set {setting}: the file is SOURCE, not a setting")
         config[name] = _value(value)
     is_file = (source not in TASKS or source == "text") and os.path.exists(source)
     if is_file:

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .console import say
+
 LANGUAGES = ("en", "zh")
 
 
@@ -36,9 +38,9 @@ def tutorials(
         raise ValueError(f"{target} is there already; --force overwrites it, --out names another folder")
     out.mkdir(parents=True, exist_ok=True)
     target.write_text(cleared(there[number]), encoding="utf-8")
-    print(f"{target}: {_head(there[number])[0]}")
+    say(f"{target}: {_head(there[number])[0]}")
     shown = f'"{target}"' if " " in str(target) else target
-    print(f'Open it with: pip install "tinygrad-lstm[course]" && jupyter lab {shown}')
+    say(f'Open it with: pip install "tinygrad-lstm[course]" && jupyter lab {shown}')
 
 
 def notebooks(lang: str) -> dict[int, Path]:

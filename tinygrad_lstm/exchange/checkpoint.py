@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -88,6 +89,8 @@ def read(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or a device may never end
+            raise OSError("it is no ordinary file")
         with open(path, "rb"):  # for the system's own words where it cannot be opened
             pass
         with safe_open(os.fspath(path), framework="np") as file:

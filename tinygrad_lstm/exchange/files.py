@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import secrets
+import time
 
 Path = str | os.PathLike[str]
+HOUR = 3600.0
 
 
 def try_place(path: Path) -> None:
@@ -51,8 +55,28 @@ def write(path: Path, data: bytes) -> None:
 
 
 def _beside(place: str) -> str:
+    """A new name beside the place; what killed programs have left there under such names is removed."""
     folder, name = os.path.split(place)
-    return os.path.join(folder, f".{name[:100]}.{secrets.token_hex(4)}.tmp")
+    start = os.path.join(folder, f".{name[:50]}.")
+    for left in glob.glob(f"{glob.escape(start)}*.tmp"):
+        if (found := re.fullmatch(r"(\d+)\.[0-9a-f]{8}\.tmp", left.removeprefix(start))) and _is_over(left, found[1]):
+            os.unlink(left)
+    return f"{start}{os.getpid()}.{secrets.token_hex(4)}.tmp"
+
+
+def _is_over(left: str, pid: str) -> bool:
+    """Whether nobody is writing this file any more: its process is gone, or it is old where that cannot be asked."""
+    try:
+        if time.time() - os.stat(left).st_mtime > HOUR:
+            return True
+        if os.name != "posix":
+            return False
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return os.path.exists(left)
+    except OSError:  # somebody else's, or just renamed
+        return False
+    return False
 
 
 def _regular(place: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..habits import visible
 from ..numerics import norm
 from .highway import Highway
 from .ledger import ledger
@@ -24,7 +25,7 @@ def table(history: StateHistory, highway: Highway, labels: Sequence[Any] | None 
         after = ledger(history, following) if following else {}
         norms = [f"{norm(after[name]):.2e}" if after else "–" for name in names]
         norms[0] = norms[0] if after else f"{history.norm[t]:.2e}"
-        word = str(labels[t - 1]) if labels is not None and t else ""
+        word = visible(labels[t - 1]) if labels is not None and t else ""
         if keeping:
             gates = history.recurrence.called(keeping, t)
             mean = f"{f'{gates[0].numpy().mean():.3f}' if gates else '':>8}"

@@ -270,6 +270,17 @@ class Task(Settings):
                 return example
         raise TaskError(f"{self.name}: no example for the {split} part; make the sequences longer or change held_out")
 
+    def digest(self) -> str:
+        """A hash of the data that it reads from outside, where it reads any: so that a training goes on with the same.
+
+        Raises TaskError where they cannot be read.
+        """
+        return ""
+
+    def notes(self) -> list[str]:
+        """What whoever trains on it should know: what was passed over, what is not told apart. A sentence each."""
+        return []
+
     def _check_split(self, split: str) -> None:
         if split not in ("train", "test"):
             raise TaskError(f"{self.name}: split must be 'train' or 'test', not {split!r}")
@@ -335,29 +346,3 @@ def stack(rows: Sequence[Batch]) -> Batch:
         lengths=lengths if lengths.min() < longest else None,
         info={key: column([np.asarray(r.info[key]) for r in rows]) for key in rows[0].info},
     )
-
-
-def utf8(data: bytes, where: Path) -> str:
-    """`data` as text with "\\n" as line ends. Raises TaskError with the offset of the first byte that is not UTF-8."""
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise TaskError(
-            f"{where}: not UTF-8, byte 0x{data[error.start]:02x} at offset {error.start}; "
-            f"save it as UTF-8, for instance: iconv -f latin1 -t utf-8 '{where}' > '{where.stem}-utf8{where.suffix}'"
-        ) from None
-
-
-def read(path: Path, most: int | None = None) -> bytes:
-    """The first `most` bytes of a file, no character torn. Raises TaskError if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(-1 if most is None else most + 1)
-    except OSError as error:
-        raise TaskError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
-    if most is not None and len(data) > most:
-        end = most
-        while end and data[end] & 0xC0 == 0x80:  # a continuation byte: its character began before the cut
-            end -= 1
-        data = data[:end]
-    return data

@@ -50,7 +50,7 @@ class Adding(Task):
         target = np.zeros((self.length, 1), dtype=np.float32)
         target[-1] = x[marks, 0].sum()
         last = np.arange(self.length) == self.length - 1
-        return Batch(x, target, last, info={"distance": last * (self.length - 1 - marks[0])})
+        return Batch(x, target, last, info={"distance": (last * (self.length - 1 - marks[0])).astype(np.int64)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Copying(Task):
         x[: self.length] = target[-self.length :] = rng.integers(2, self.inputs, self.length)
         x[self.length + self.delay - 1] = 1
         asked = np.arange(len(x)) >= self.length + self.delay
-        return Batch(x, target, asked, info={"distance": asked * (self.length + self.delay)})
+        return Batch(x, target, asked, info={"distance": (asked * (self.length + self.delay)).astype(np.int64)})
 
 
 # The Reber grammar: from each node, a symbol leads to a node. Both arcs of a node are taken equally often.
@@ -180,4 +180,5 @@ class TemporalOrder(Task):
         x[0], x[places], x[-1] = 6, 4 + which, 7
         last = np.arange(steps) == steps - 1
         label = int("".join(map(str, which)), base=2)
-        return Batch(x, last * label, last, info={"distance": last * (steps - 1 - places[0])})
+        distance = (last * (steps - 1 - places[0])).astype(np.int64)
+        return Batch(x, (last * label).astype(np.int64), last, info={"distance": distance})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import hashlib
 import math
 import os
 import re
@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Batch, Split, Task, TaskError, read, utf8
+from .base import Array, Batch, Split, Task, TaskError
+from .reading import lines_of
 
 # Yearly mean sunspot numbers, 1700 to 2008. Source: SIDC, Royal Observatory of Belgium (today WDC-SILSO, Brussels),
 # international sunspot number version 1, as kept by the US National Geophysical Data Center and the data set "sunspots"
 # of the package statsmodels, which marks it as public domain.
 SUNSPOTS = Path(__file__).with_name("sunspots.csv")
 TIMES = {"year", "month", "week", "day", "date", "time", "datetime", "timestamp", "日期", "时间", "年", "年份", "月份"}
+GAPS = {"", "nan", "na", "n/a", "null", "none", "-", "?"}  # how tables write that a value is missing
 DATE = re.compile(r"\d{1,4}[-/]\d{1,2}([-/]\d{1,4}.*)?$|\d{1,2}\.\d{1,2}\.\d{2,4}|\d{4}年")
 
 
@@ -28,7 +30,10 @@ DATE = re.compile(r"\d{1,4}[-/]\d{1,2}([-/]\d{1,4}.*)?$|\d{1,2}\.\d{1,2}\.\d{2,4
 class Series(Task):
     """A column of a CSV file, by its header or its number from 0; the target is the next value.
 
-    The first row is the header, unless `column` is no name in it and the column has a number there already.
+    The first row is the header, unless `column` is no name in it and the column has a number there already. `delimiter`
+    stands between columns, `decimal` before the fraction and `thousands` (nothing by default) between groups of digits;
+    `fill` says what becomes of empty cells: "linear" (between the neighbours) or "previous"; `encoding` is for files
+    that are not UTF-8.
 
     Without a path: yearly sunspot numbers from 1700 to 2008, which come in waves of about eleven years. The last
     `held_out` of the values is the test part. Values are scaled by `mean` and `std` of the training part alone, kept in
@@ -48,6 +53,10 @@ class Series(Task):
     column: str | int | None = None
     window: int = 24
     delimiter: str = ","
+    decimal: str = "."
+    thousands: str = ""
+    fill: str = ""
+    encoding: str = ""
     held_out: float = 0.2
     mean: float = math.nan
     std: float = math.nan
@@ -58,13 +67,17 @@ class Series(Task):
         self._set("path", None if self.path is None else os.fspath(self.path))
         self._integer("window", 1)
         self._need("delimiter", isinstance(self.delimiter, str) and len(self.delimiter) == 1, "one character")
+        self._need("decimal", self.decimal in (".", ","), "'.' or ','")
+        self._need("thousands", isinstance(self.thousands, str) and self.thousands != self.decimal, "another sign")
+        self._need("fill", self.fill in ("", "linear", "previous"), "'linear' or 'previous'")
         for setting in ("mean", "std"):
             self._need(setting, isinstance(getattr(self, setting), int | float), "a number")
         if math.isnan(self.mean) or math.isnan(self.std):
             train = self.values[: self._cut]
             self._set("mean", float(train.mean()))
             self._set("std", float(train.std()))
-        self._need("std", 0 < self.std < math.inf, "above 0 (a constant column?)")
+        tiny = 1e-12 * abs(self.mean)  # what rounding leaves of a constant
+        self._need("std", tiny < self.std < math.inf, "above 0: a constant column has nothing to learn; it is")
 
     def encode(self, given: Any) -> Array:
         """Values (time,) as a network sees them, scaled, (time, 1) float32."""
@@ -79,12 +92,16 @@ class Series(Task):
         whole = self.windows(split="test")
         return f"saying that nothing changes has loss {((whole.x - whole.target) ** 2).mean():.4f}"
 
+    def digest(self) -> str:
+        return hashlib.blake2b(self.values.tobytes(), digest_size=16).hexdigest()
+
     def read_table(self, path: str | Path, column: str | None = None) -> tuple[Array, list[str]]:
         """The values of a column, that of the training unless another is named: (time, 1), scaled as in training.
 
         And a word for each: its date, where another column has dates in all rows, else the value.
         """
-        other = Series(path=path, column=column or self.column, window=1, held_out=0.0)
+        form = {name: getattr(self, name) for name in ("delimiter", "decimal", "thousands", "fill", "encoding")}
+        other = Series(path=path, column=column or self.column, window=1, held_out=0.0, mean=0.0, std=1.0, **form)
         return self.encode(other.values), other.dates or [f"{value:g}" for value in other.values]
 
     def asking(self) -> list[str]:
@@ -131,57 +148,125 @@ class Series(Task):
     @cached_property
     def _columns(self) -> tuple[Array, list[str]]:
         path = SUNSPOTS if self.path is None else Path(self.path)
-        reader = csv.reader(io.StringIO(utf8(read(path), path)), delimiter=self.delimiter)
-        try:
-            rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
-        except csv.Error as error:
-            raise TaskError(f"{path}: row {reader.line_num} is no CSV ({error}); write it anew as CSV") from None
-        if not rows:
-            raise TaskError(f"{path}: is empty; give a CSV file with a column of numbers")
-        header = rows[0][1]
-        column = self._index(header, path)
-        heads = header
-        if header[column] == self.column or not _is_number(header[column]):  # a header may look like a number: "1990"
-            rows = rows[1:]
-        else:
-            heads = [""] * len(header)
-        holes = [line for line, cells in rows if column >= len(cells) or not _is_number(cells[column])]
-        if holes:
-            some = ", ".join(map(str, holes[:8])) + (f" and {len(holes) - 8} more" if len(holes) > 8 else "")
-            raise TaskError(
-                f"{path}: column {header[column]!r} has no number in row {some}; fill the holes in (the mean of the "
-                "neighbours, for instance) or delete these rows"
-            )
-        values = np.array([float(cells[column]) for _, cells in rows], dtype=np.float64)
+        table = Table(path, self)
+        values = self._filled(table)
         test = round(len(values) * self.held_out)
         if len(values) - test <= self.window or 0 < test <= self.window:
             raise TaskError(
                 f"{path}: {len(values)} values are too few for window={self.window} and held_out={self.held_out}; each "
                 f"part needs {self.window + 1}: take a smaller window, another held_out or a longer file"
             )
-        others = [k for k in range(len(header)) if k != column]
-        columns = {k: [cells[k] if k < len(cells) else "" for _, cells in rows] for k in others}
-        return values, next((cells for k, cells in columns.items() if _is_dated(heads[k], cells)), [])
+        return values, next(iter(table.dates.values()), [])
 
-    def _index(self, header: list[str], path: Path) -> int:
-        column = self.column
-        if column is None and (self.path is None or len(header) == 1):
+    def _filled(self, table: Table) -> Array:
+        """The values, gaps filled as `fill` says. Raises TaskError where it does not say, and for what is no number."""
+        wrong, gaps, values = table.wrong, np.flatnonzero(np.isnan(table.values)), table.values
+        if len(wrong) > len(values) / 2 and not re.search(r"\d", wrong[0][1]):
+            line, cell = wrong[0]
+            raise TaskError(f"{table.place} holds no numbers but text, {cell!r} in row {line}; choose another column")
+        if wrong:
+            line, cell = wrong[0]
+            raise TaskError(f"{table.place} has no number in row {some([line for line, _ in wrong])}: "
+                            f"{cell!r}{_mended(cell, self)}")  # fmt: skip
+        if len(gaps) and not self.fill:
+            rows = some([table.lines[k] for k in gaps])
+            raise TaskError(f"{table.place} has no number in row {rows}; --set fill=linear puts the mean of the "
+                            "neighbours there, fill=previous the value before, or delete these rows")  # fmt: skip
+        there = np.flatnonzero(~np.isnan(values))
+        if not len(there):
+            return values[:0]
+        if self.fill == "linear":
+            return np.interp(np.arange(len(values)), there, values[there])
+        nearest = np.clip(np.searchsorted(there, np.arange(len(values)), side="right") - 1, 0, None)
+        return np.asarray(values[there[nearest]])
+
+
+class Table:
+    """One column of a CSV file, read row by row: a large file is never held whole.
+
+    Attributes:
+        values: its numbers, (rows,) float64; NaN where a cell is empty.
+        lines: the number of the line at which each row ends, as editors count.
+        wrong: line and text of the cells that are neither empty nor a number.
+        dates: by number, each other column that has dates in all rows, or whose head says that it does.
+        place: file and column, for errors.
+    """
+
+    def __init__(self, path: Path, task: Series) -> None:
+        self.path, self.task = path, task
+        self.lines, self.wrong, numbers = list[int](), list[tuple[int, str]](), list[float]()
+        reader = csv.reader(lines_of(path, task.encoding), delimiter=task.delimiter)
+        try:
+            header = next((cells for row in reader if any(cells := [cell.strip() for cell in row])), None)
+            if header is None:
+                raise TaskError(f"{path}: is empty; give a CSV file with a column of numbers")
+            column = self._index(header)
+            self.place = f"{path}: column {header[column]!r}"
+            headless = header[column] != task.column and self._number(header[column]) is not None
+            heads = [""] * len(header) if headless else header  # a header may look like a number: "1990"
+            self.dates: dict[int, list[str]] = {k: [] for k in range(len(header)) if k != column}
+            if headless:
+                self._add(header, column, heads, reader.line_num, numbers)
+            for row in reader:
+                if row:
+                    self._add([cell.strip() for cell in row], column, heads, reader.line_num, numbers)
+        except csv.Error as error:
+            raise TaskError(f"{path}: row {reader.line_num} is no CSV ({error}); write it anew as CSV") from None
+        self.values = np.array(numbers, dtype=np.float64)
+
+    def _add(self, cells: list[str], column: int, heads: list[str], line: int, numbers: list[float]) -> None:
+        cell = cells[column] if column < len(cells) else ""
+        number = self._number(cell)
+        if number is None and cell.lower() not in GAPS:
+            self.wrong.append((line, cell))
+        self.lines.append(line)
+        numbers.append(math.nan if number is None else number)
+        for k in list(self.dates):
+            date = cells[k] if k < len(cells) else ""
+            if date and (heads[k].lower() in TIMES or DATE.match(date)):
+                self.dates[k].append(date)
+            else:
+                del self.dates[k]
+
+    def _number(self, cell: str) -> float | None:
+        plain = cell.replace(self.task.thousands, "") if self.task.thousands else cell
+        try:
+            value = float(plain.replace(self.task.decimal, ".") if self.task.decimal != "." else plain)
+        except ValueError:
+            return None
+        return value if math.isfinite(value) else None
+
+    def _index(self, header: list[str]) -> int:
+        column = self.task.column
+        if column is None and (self.task.path is None or len(header) == 1):
             column = len(header) - 1
         if isinstance(column, str) and column in header:
             return header.index(column)
         if column is not None and str(column).isdecimal() and int(column) < len(header):
             return int(column)
         problem = "which column?" if column is None else f"no column {column!r};"
-        raise TaskError(f"{path}: {problem} it has {', '.join(map(repr, header))}; name one, or its number from 0")
+        other = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), "")
+        hint = f". Is {other!r} between its columns? --set delimiter={other!r}" if other else ""
+        more = f" and {len(header) - 12} more" if len(header) > 12 else ""
+        shown = ", ".join(repr(name)[:60] for name in header[:12]) + more
+        raise TaskError(f"{self.path}: {problem} it has {shown}; name one, or its number from 0{hint}")
 
 
-def _is_dated(head: str, cells: list[str]) -> bool:
-    """Whether a column holds dates: all of its cells look so, or its head says it."""
-    return all(cells) and (head.lower() in TIMES or all(map(DATE.match, cells)))
+def some(lines: list[int]) -> str:
+    """The first line numbers, and how many more there are."""
+    return ", ".join(map(str, lines[:8])) + (f" and {len(lines) - 8} more" if len(lines) > 8 else "")
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
+def _mended(cell: str, task: Series) -> str:
+    """How to read a cell that looks like a number written in another way; "" where it does not."""
+    if re.search(r"[%$€£¥₹]", cell):
+        return "; take the sign out of the column: 5 % is 5, or 0.05, as you mean it"
+    if re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?|[-+]?\d+,\d+", cell) and task.decimal == ".":
+        dots = " --set thousands=." if "." in cell else ""
+        return f" has a decimal comma: --set decimal=,{dots}" + (
+            "; or a comma between thousands: --set thousands=," if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", cell) else ""
+        )
+    if re.fullmatch(r"[-+]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?", cell):
+        mark = re.sub(r"[\d.+-]", "", cell)[0]
+        return f" has {mark!r} between thousands: --set thousands={mark!r}"
+    return "; mend these cells, or leave them empty and set fill=linear or fill=previous"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sysconfig
@@ -14,7 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .base import Array, Batch, Split, Task, TaskError, read, utf8
+from .base import Array, Batch, Split, Task, TaskError
+from .reading import read, text_of
 
 UNKNOWN = "�"
 
@@ -23,10 +25,11 @@ UNKNOWN = "�"
 class Text(Task):
     """Characters of a UTF-8 file, or of all UTF-8 files in a folder and the folders in it; the target is the next one.
 
-    Folders are read in sorted order, without hidden files; files which are not UTF-8 text are passed over and counted
-    in `skipped`. A single file must be UTF-8. At most `max_bytes` are read. The last `held_out` of the text is the test
-    part; the vocabulary holds the characters seen at least `rare` times in the training part, all others are "�",
-    number 0. A task made with a `vocabulary` does not open its files until a batch is asked for.
+    Folders are read in sorted order, without hidden files; what is not UTF-8 text is passed over, see `skipped`. A
+    single file must be UTF-8, or have a byte-order mark, or `encoding` must say what it is. At most `max_bytes` are
+    read. The last `held_out` of the text is the test part; the vocabulary holds the characters seen at least `rare`
+    times in the training part, all others are "�", number 0. A task made with a `vocabulary` does not open its files
+    until a batch is asked for.
 
     `batch` draws windows of `steps` characters, `chunks` walks through the text; `x` and `target` are (batch, steps).
     Raises TaskError for a missing, empty, too short or non-UTF-8 text.
@@ -45,6 +48,7 @@ class Text(Task):
     steps: int = 64
     rare: int = 2
     max_bytes: int | None = None
+    encoding: str = ""
     vocabulary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,9 +77,25 @@ class Text(Task):
         return self._content[0]
 
     @property
-    def skipped(self) -> int:
-        """How many files of the folder are no UTF-8 text."""
+    def skipped(self) -> tuple[str, ...]:
+        """The files of the folder that are no UTF-8 text, or no ordinary files."""
         return self._content[1]
+
+    def digest(self) -> str:
+        return hashlib.blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    def notes(self) -> list[str]:
+        told, part = [], self._part("train")
+        if self.skipped:
+            more = f" and {len(self.skipped) - 5} more" if len(self.skipped) > 5 else ""
+            told.append(f"passed over, since they are no UTF-8 text: {', '.join(self.skipped[:5])}{more}")
+        unknown = float((part == 0).mean()) if len(part) else 0.0
+        if unknown > 0.001:
+            told.append(
+                f"{unknown:.1%} of the characters occur fewer than {self.rare} times and are all read as {UNKNOWN!r}, "
+                "which counts as right where it is predicted; --set rare=1 tells them apart"
+            )
+        return told
 
     def encode(self, given: str) -> Array:
         """Characters as tokens (time,) int64; a character outside the vocabulary is 0."""
@@ -148,25 +168,25 @@ class Text(Task):
         return {c: i for i, c in enumerate(self.vocabulary)}
 
     @cached_property
-    def _content(self) -> tuple[str, int]:
-        top, parts, skipped, left = self._top(), list[str](), 0, self.max_bytes
+    def _content(self) -> tuple[str, tuple[str, ...]]:
+        top, parts, skipped, left = self._top(), list[str](), list[str](), self.max_bytes
         for file in self._files(top) if top.is_dir() else [top]:
             if left is not None and left <= 0:
                 break
             try:
                 data = read(file, left)
-                parts.append(utf8(data, file))
+                parts.append(text_of(data, file, self.encoding))
             except TaskError:
                 if file == top:
                     raise
-                skipped += 1
+                skipped.append(str(file.relative_to(top)))
             else:
                 left = None if left is None else left - len(data)
         text = "".join(parts)
         if len(text) < 2:
-            also = f" ({skipped} files are not UTF-8)" if skipped else ""
+            also = f" ({len(skipped)} files are not UTF-8)" if skipped else ""
             raise TaskError(f"{top}: has no text to learn from{also}; give a UTF-8 file with at least two characters")
-        return text, skipped
+        return text, tuple(skipped)
 
     def _top(self) -> Path:
         if not self.path:

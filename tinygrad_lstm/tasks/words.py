@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Batch, Split, Task, TaskError, read, utf8
+from .base import Array, Batch, Split, Task, TaskError
+from .reading import read, text_of
 from .text import UNKNOWN
 
 END = "¶"
@@ -33,7 +34,7 @@ anna broke the clock and moved her boat. paul broke the clock and moved his boat
 
 @dataclass(frozen=True, kw_only=True)
 class Words(Task):
-    """Sentences of one's own, word by word, from a text or a UTF-8 file; the target is the next word, at the end "¶".
+    """Sentences of one's own, word by word, from a text or a file; the target is the next word, at the end "¶".
 
     A sentence ends with its line or with one of . ! ? 。！？؟ । …. Punctuation marks are words of their own; so is each
     Chinese or Japanese character, unless `segmented` says that blanks stand between the words. Words are taken in
@@ -44,8 +45,8 @@ class Words(Task):
     that occur at least `rare` times; all others are "�", number 0; "¶" is number 1. Without text and path there are
     twelve sentences to try it on. A task made with a `vocabulary` does not open its file until a batch is asked for.
 
-    `x` and `target` are (batch, time). Raises TaskError for a file that cannot be read or is not UTF-8, and where there
-    is no word.
+    `x` and `target` are (batch, time). Raises TaskError for a file that cannot be read or is not UTF-8 (unless
+    `encoding` says what it is), and where there is no word.
     """
 
     name = "words"
@@ -55,6 +56,7 @@ class Words(Task):
 
     text: str = field(default="", kw_only=False)
     path: str | Path = ""
+    encoding: str = ""
     segmented: bool = False
     lower: bool = True
     rare: int = 1
@@ -114,10 +116,25 @@ class Words(Task):
         return self._parts[split]
 
     @cached_property
+    def _source(self) -> str:
+        """What is cut into sentences."""
+        path = Path(self.path)
+        return self.text or (text_of(read(path), path, self.encoding) if self.path else SAMPLE)
+
+    def digest(self) -> str:
+        return hashlib.blake2b(self._source.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    def notes(self) -> list[str]:
+        words = [word for sentence in self._parts["train"] for word in sentence]
+        unknown = float(np.mean(self.encode(words) == 0))
+        if unknown <= 0.001:
+            return []
+        return [f"{unknown:.1%} of the words occur fewer than {self.rare} times and are all read as {UNKNOWN!r}"]
+
+    @cached_property
     def _parts(self) -> dict[str, list[tuple[str, ...]]]:
         """The sentences of each part, as they come: twice where they stand twice."""
-        text = self.text or (utf8(read(Path(self.path)), Path(self.path)) if self.path else SAMPLE)
-        pieces = re.split(rf"(?<=[{MARKS}])(?:(?<=[。！？｡])|(?=\s|$))|\n", text)
+        pieces = re.split(rf"(?<=[{MARKS}])(?:(?<=[。！？｡])|(?=\s|$))|\n", self._source)
         sentences = [words for piece in pieces if (words := tuple(self.split(piece)))]
         if not sentences:
             raise TaskError(f"{self.path or self.name}: has no words; write a sentence a line, for instance")

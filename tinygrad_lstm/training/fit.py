@@ -45,6 +45,7 @@ def fit(
     on_step: Callable[[History], object] | None = None,
     progress: bool | str = True,
     path: str | os.PathLike[str] | None = None,
+    save_every: float | None = None,
     resume: str | os.PathLike[str] | Checkpoint | History | None = None,
 ) -> History:
     """Train a model on the training part of a task.
@@ -64,21 +65,22 @@ def fit(
             far the gates are open, on 8 examples that are always the same; each look costs about as much as a step.
         on_step: called after each step with the history so far; training stops where it returns True.
         progress: True for a bar in a terminal and some lines elsewhere, "lines" for lines, False for silence.
-        path: where to save the model and all that a resume needs, at the end and at Ctrl-C.
+        path: where to save the model and all that a resume needs, at the end, however it ends but by a kill.
+        save_every: seconds after which it is saved on the way, too.
         resume: what to go on with, bit by bit: a file written through `path` (or what `exchange.read` has read of it),
             where model, optimizer and batch must be as then; or the History of an earlier `fit` of this model.
 
-    Ctrl-C (in the main thread) finishes the step, saves, and raises Interrupted, a KeyboardInterrupt; a second Ctrl-C
-    stops at once, without saving. Raises TrainingError where loss or gradient is not finite, with the step, the first
-    bad tensor and remedies; the model then has its last good parameters, and nothing is written. Raises CheckpointError
-    for a file that cannot be gone on with, ValueError for bad settings, OSError where `path` cannot be written.
+    Ctrl-C, SIGTERM and SIGHUP (in the main thread) finish the step, save, and raise Interrupted, a KeyboardInterrupt; a
+    second one stops at once, without saving. Raises TrainingError where loss or gradient is not finite, with the step,
+    the first bad tensor and remedies; model and file then have the last good parameters. Raises CheckpointError for a
+    file that cannot be gone on with, ValueError for bad settings, OSError where `path` cannot be written.
     """
     if steps is None and seconds is None:
         raise ValueError("fit: give steps=, or seconds= for as many steps as fit into them.")
-    least = {"steps": 0, "batch": 1, "chunk": 1, "seconds": 0, "record": 1}
+    least = {"steps": 0, "batch": 1, "chunk": 1, "seconds": 0, "record": 1, "save_every": 0}
     numbers = {"steps": steps, "batch": batch, "chunk": chunk, "seconds": seconds, "record": record}
-    for name, value in numbers.items():
-        if value is not None and value < least[name]:
+    for name, value in (numbers | {"save_every": save_every}).items():
+        if value is not None and not value >= least[name]:  # NaN neither
             raise ValueError(f"fit: {name} must be at least {least[name]}, not {value}.")
     if chunk is not None and not task.is_stream:
         raise ValueError(f"fit: chunk= is for streams; {task.name} is drawn example by example.")
@@ -90,26 +92,48 @@ def fit(
         training = Training(model, task, optimizer or make_optimizer("adam", model), batch, chunk, seed)
         if resume is not None:
             training.restore(resume if isinstance(resume, Checkpoint) else read(resume))
+    history, first, saved = training.history, len(training.history), time.perf_counter()
+    model.train()
+    with interruptible() as interrupted:  # the last save, too
+        try:
+            with display(progress, steps, seconds, history) as show, np.errstate(all="ignore"):
+                for spent in _steps(training, steps, seconds, record, interrupted):
+                    show(spent)
+                    if on_step is not None and on_step(history) is True:
+                        break
+                    if path is not None and save_every is not None and time.perf_counter() - saved >= save_every:
+                        training.save(path)
+                        saved = time.perf_counter()
+        except Exception as exc:  # whatever went wrong, what was learned is not lost
+            if path is None or not training.whole or len(history) == first:
+                raise
+            training.save(path)
+            if isinstance(exc, TrainingError):
+                raise TrainingError(f"{exc}, and so does {path}") from None
+            raise
+        if path is not None:
+            training.save(path)
+    if interrupted():
+        where = f"saved in {path}; go on with resume={os.fspath(path)!r}" if path is not None else "nothing was saved"
+        raise Interrupted(f"stopped after step {len(history)}: {where}", history)
+    return history
+
+
+def _steps(
+    training: Training, steps: int | None, seconds: float | None, record: int | None, interrupted: Callable[[], bool]
+) -> Iterator[float]:
+    """Take the steps; after each, the seconds since the first began."""
     history, start = training.history, time.perf_counter()
     before = history.seconds
-    model.train()
-    with display(progress, steps, seconds, history) as show, interruptible() as interrupted, np.errstate(all="ignore"):
+    training.look(record)
+    while (steps is None or len(history) < steps) and not interrupted():
+        training.step()
         training.look(record)
-        while (steps is None or len(history) < steps) and not interrupted():
-            training.step()
-            training.look(record)
-            spent = time.perf_counter() - start
-            history.seconds = before + spent
-            show(spent)
-            stopped = on_step is not None and on_step(history) is True
-            if stopped or (seconds is not None and spent >= seconds):
-                break
-    if path is not None:
-        training.save(path)
-    if interrupted():
-        saved = f"saved in {path}; go on with resume={os.fspath(path)!r}" if path is not None else "nothing was saved"
-        raise Interrupted(f"stopped after step {len(history)}: {saved}", history)
-    return history
+        spent = time.perf_counter() - start
+        history.seconds = before + spent
+        yield spent
+        if seconds is not None and spent >= seconds:
+            return
 
 
 def _gone_on_with(history: History, model: SequenceModel, task: Task, optimizer: Optimizer | None) -> Training:

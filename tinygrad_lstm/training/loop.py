@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ class Training:
         self.history.training = self
         self.state: Any = None  # carried from chunk to chunk, without history
         self.position = 0  # the number of the next chunk
+        self.whole = True  # whether it stands between two steps, and may be saved
         self.probe: Batch | None = None  # what a record is made on
         self.chunks: Iterator[Batch] | None = None
         self.good = model.state_dict()  # the parameters that last gave a finite loss: arrays never change, so no copy
@@ -72,9 +74,10 @@ class Training:
             good = self.model.state_dict()
             self.optimizer.zero_grad()
             loss.backward()
-            clipped = self.optimizer.clipped
+            clipped, self.whole = self.optimizer.clipped, False
             self.optimizer.step()
         except FloatingPointError as exc:
+            self.whole = True  # an optimizer refuses such a gradient before it moves anything
             error = self.explained(exc, batch, dice)
             if not math.isfinite(value):  # these parameters are bad; a bad gradient has not moved any
                 self.model.load_state_dict(self.good)
@@ -88,6 +91,7 @@ class Training:
         history.norm.append(self.optimizer.clip_report().last_norm)
         history.clipped.append(float(self.optimizer.clipped - clipped))
         history.answers += int(batch.mask.sum())
+        self.whole = True
 
     def look(self, every: int | None) -> None:
         """Take a snapshot, if it is time for one. No random number of the training is drawn, and no `.grad` touched."""
@@ -148,6 +152,8 @@ class Training:
             "state": list(fields),
             "seconds": self.history.seconds,
             "answers": self.history.answers,
+            "engine": self.model.rnn.fused,
+            "data": self.task.digest(),
         }
         save_model(path, self.model, {"training": training, "task": self.task.config()}, extra=arrays)
 
@@ -162,6 +168,12 @@ class Training:
                 raise CheckpointError(f"{path}: was trained with {name}={training[name]}, not {mine}")
         if meta["task"] != self.task.config():
             raise CheckpointError(f"{path}: was trained on {meta['task'].get('name')!r} with other settings or files")
+        if training.get("data", "") not in ("", self.task.digest()):
+            raise CheckpointError(f"{path}: was trained on other data than now stand in {meta['task'].get('path')}")
+        if training.get("engine", self.model.rnn.fused) != self.model.rnn.fused:
+            kinds = {False: "step by step", True: "fused", "numba": "with compiled steps"}
+            was, now = kinds[training["engine"]], kinds[self.model.rnn.fused]
+            warnings.warn(f"{path}: was trained {was} and goes on {now}: the last digits will differ", stacklevel=3)
         generators = self.generators()
         if len(generators) != len(training["generators"]):
             raise CheckpointError(f"{path}: was made for another model (other sources of random numbers)")

@@ -185,6 +185,22 @@ def save_model(
     save(path, model, {**(meta or {}), "model": model.config()}, extra=extra)
 
 
+def _check_sizes(saved: Checkpoint) -> None:
+    """Raise ValueError where the settings claim sizes that no array of the file has: before anything is built of them.
+
+    Each size is the length of some array's axis, or the hidden units less than that; of layers there are no more than
+    arrays.
+    """
+    config, own = saved.meta["model"], [a for name, a in saved.arrays.items() if "/" not in name]
+    if not isinstance(config, dict):
+        raise ValueError("the settings of its model are no table of names and values")
+    longest = max((n for array in own for n in array.shape), default=0)
+    for name in ("inputs", "outputs", "hidden", "embedding", "layers"):
+        size = config.get(name) or 0
+        if not isinstance(size, int) or size > (len(own) if name == "layers" else longest):
+            raise ValueError(f"its settings say {name}={size!r}, but its arrays are smaller")
+
+
 def load_model(path: str | os.PathLike[str] | Checkpoint) -> tuple[SequenceModel, Task | None]:
     """The model of a file (or of what was read of it) and the task it was made for, None if it was made for none.
 
@@ -197,6 +213,7 @@ def load_model(path: str | os.PathLike[str] | Checkpoint) -> tuple[SequenceModel
         what = "holds parameters, but not the settings of a SequenceModel; see exchange.load"
         raise CheckpointError(f"{saved.path}: {what}")
     try:
+        _check_sizes(saved)
         model = SequenceModel.from_config(saved.meta["model"])
         config = model.config()["task"]
         task = from_config(config) if config else None

@@ -11,12 +11,15 @@ from typing import Any
 
 from .history import History
 
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last is Windows'
+
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C only sets a flag, which is what the block gets to ask; a second one acts as always.
+    """Ctrl-C, a request to end and a closed terminal only set a flag, which is what the block gets to ask.
 
-    Only the main thread may say how signals are treated; elsewhere nothing changes.
+    The second signal of a kind acts as always. Only the main thread may say how signals are treated; elsewhere nothing
+    changes, nor where a signal is ignored (as SIGHUP is under nohup).
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -24,14 +27,19 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         return
 
     def on_signal(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
         asked.set()
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    kinds = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+    before = {kind: how for kind, how in before.items() if how not in (signal.SIG_IGN, None)}
+    for kind in before:
+        signal.signal(kind, on_signal)
     try:
         yield asked.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for kind, how in before.items():
+            signal.signal(kind, how)
 
 
 @contextmanager
@@ -46,7 +54,7 @@ def display(
         by_steps = (len(history) - first) / max(1, steps - first) if steps is not None else 0.0
         return max(by_steps, spent / seconds if seconds else 0.0)
 
-    if progress is True and sys.stdout.isatty():
+    if progress is True and sys.stdout is not None and sys.stdout.isatty():
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
@@ -62,7 +70,10 @@ def display(
             nonlocal printed
             if (tenths := int(share(spent) * 10)) > printed:
                 printed = tenths
-                print(f"step {len(history)}: {history.line()}", flush=True)
+                try:
+                    print(f"step {len(history)}: {history.line()}", flush=True)
+                except (OSError, UnicodeError):  # nobody reads any more, or the disk is full: train on
+                    printed = 11
 
         yield lines
     else:

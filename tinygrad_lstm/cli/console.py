@@ -1,0 +1,39 @@
+"""What reaches the terminal: any text, on any terminal, and nothing that would command it."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from typing import Any
+
+from ..habits import visible
+
+PLAIN = {
+    "│": "|", "─": "-", "└": "`", "├": "|", "→": "->", "←": "<-", "−": "-", "–": "-", "—": "-", "…": "...", "·": ".",
+    "“": '"', "”": '"', "’": "'", "∂": "d", "½": "1/2", "×": "x", "₀": "0", "σ": "sigma", "Σ": "sum", "∘": "*",
+    "≥": ">=", "≤": "<=", "∞": "inf", "¶": "|p", "°": "deg", "\u0303": "~", "‖": "||", "²": "^2", "√": "sqrt",
+}  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """For an encoding that lacks a sign: the nearest in ASCII, else "?"."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+def prepare() -> None:
+    """Let no print fail for want of a sign, nor for want of a terminal: a result must not be lost to its report."""
+    codecs.register_error("plain", _plain)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller: `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 — for as long as we run
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="plain")
+
+
+def say(*parts: Any, end: str = "\n", flush: bool = False) -> None:
+    """Print what came from files and names, made visible. All commands print by this."""
+    print(visible(" ".join(map(str, parts))), end=end, flush=flush)
