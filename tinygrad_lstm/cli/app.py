@@ -12,7 +12,7 @@ import typer
 
 from ..habits import visible
 from .compare import compare
-from .console import prepare
+from .console import prepare, unsaid
 from .demo import demo
 from .doctor import doctor
 from .draw import draw
@@ -55,6 +55,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _warned
         try:
             code = app(words, prog_name=PROGRAM, standalone_mode=False)
+            if unsaid:
+                raise unsaid[0]
             sys.stdout.flush()  # a full disk behind a redirection shows here, while it can still be told
             return code if isinstance(code, int) else 0
         except typer.Abort:  # Ctrl-C, as typer tells it

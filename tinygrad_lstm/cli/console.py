@@ -25,6 +25,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 def prepare() -> None:
     """Let no print fail for want of a sign, nor for want of a terminal: a result must not be lost to its report."""
+    unsaid.clear()
     codecs.register_error("plain", _plain)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -34,6 +35,16 @@ def prepare() -> None:
             stream.reconfigure(errors="plain")
 
 
+unsaid: list[OSError] = []  # why nothing more is printed: the reader has gone, or the disk is full
+
+
 def say(*parts: Any, end: str = "\n", flush: bool = False) -> None:
-    """Print what came from files and names, made visible. All commands print by this."""
-    print(visible(" ".join(map(str, parts))), end=end, flush=flush)
+    """Print what came from files and names, made visible. All commands print by this.
+
+    Where that fails the command goes on in silence, so that its files are written; `run` tells at the end.
+    """
+    try:
+        if not unsaid:
+            print(visible(" ".join(map(str, parts))), end=end, flush=flush)
+    except OSError as exc:
+        unsaid.append(exc)

@@ -19,6 +19,7 @@ from .base import Array, Batch, Split, Task, TaskError
 from .reading import read, text_of
 
 UNKNOWN = "�"
+MOST = 1 << 28  # bytes that are looked at where no `max_bytes` is given: a wrong folder shall not take for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +171,16 @@ class Text(Task):
     @cached_property
     def _content(self) -> tuple[str, tuple[str, ...]]:
         top, parts, skipped, left = self._top(), list[str](), list[str](), self.max_bytes
+        looked_at = 0
         for file in self._files(top) if top.is_dir() else [top]:
             if left is not None and left <= 0:
                 break
+            looked_at += file.stat().st_size if file.is_file() else 0
+            if looked_at > MOST and left is None:
+                raise TaskError(
+                    f"{top}: holds more than {MOST >> 20} MB; give a smaller folder, or take the first part of it: "
+                    "--set max_bytes=10000000"
+                )
             try:
                 data = read(file, left)
                 parts.append(text_of(data, file, self.encoding))

@@ -195,5 +195,6 @@ class Training:
         self.history.seconds, self.history.answers = training["seconds"], training["answers"]
         self.history.record = Record.of(group("record/"))
         self.position = training["position"]
-        self.state = tuple(group("state/")[name] for name in training["state"]) or None
+        states = {name: Tensor(group("state/")[name]) for name in training["state"]}
+        self.state = self.model.rnn.cells[0][0].State(**states) if states else None
         self.good = self.model.state_dict()

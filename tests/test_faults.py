@@ -1,0 +1,274 @@
+"""What may go wrong around a training: signals, pipes, full disks, terminals, damaged and forged files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import exchange, tasks
+from tinygrad_lstm.cli import main
+from tinygrad_lstm.cli.console import PLAIN
+from tinygrad_lstm.exchange import CheckpointError
+from tinygrad_lstm.exchange.checkpoint import _digest
+from tinygrad_lstm.exchange.files import write
+from tinygrad_lstm.habits import visible
+from tinygrad_lstm.training.fit import Interrupted, fit
+from tinygrad_lstm.training.model import SequenceModel, load_model, save_model
+
+COMMAND = [sys.executable, "-m", "tinygrad_lstm"]
+SMALL = ["--hidden", "8", "--batch", "4"]
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "song.txt").write_text("row, row, row your boat, gently down the stream.\n" * 80, encoding="utf-8")
+    return tmp_path
+
+
+def small(task) -> SequenceModel:
+    return SequenceModel.for_task(task, hidden=4, seed=0)
+
+
+def run(*words, **kw):
+    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, timeout=120, check=False, **kw)
+
+
+# — a training's end ———————————————————————————————————————————————————————————————————————————————————————
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_training_after_it_was_saved(here, name):
+    child = subprocess.Popen([*COMMAND, "train", "copying", "--seconds", "100", *SMALL], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)  # fmt: skip
+    child.stdout.readline()  # it says what it trains, so the handler is near
+    time.sleep(1)
+    child.send_signal(getattr(signal, name))
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130 and "saved in model.safetensors; go on with" in err
+    assert load_model("model.safetensors")[1] == tasks.copying()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_during_the_last_save_loses_nothing(tmp_path, monkeypatch, name):
+    task, path = tasks.copying(), tmp_path / "m"
+    real = exchange.files.write
+
+    def slow(*arguments):
+        signal.raise_signal(getattr(signal, name))
+        real(*arguments)
+
+    monkeypatch.setattr("tinygrad_lstm.exchange.checkpoint.write", slow)
+    with pytest.raises(Interrupted, match="stopped after step 2: saved in"):
+        fit(small(task), task, steps=2, batch=2, progress=False, path=path)
+    assert exchange.read(path).meta["training"]
+
+
+def test_it_is_saved_on_the_way(tmp_path):
+    task, path, seen = tasks.copying(), tmp_path / "m", []
+
+    def look(history):
+        seen.append(path.exists() and len(exchange.read(path).arrays["history/loss"]))
+
+    fit(small(task), task, steps=4, batch=2, progress=False, path=path, save_every=0, on_step=look)
+    assert seen == [False, 1, 2, 3]
+    with pytest.raises(ValueError, match="save_every must be at least 0, not nan"):
+        fit(small(task), task, steps=1, path=path, save_every=float("nan"))
+
+
+def test_it_is_saved_whatever_went_wrong(tmp_path):
+    task, path = tasks.copying(), tmp_path / "m"
+
+    def fails(history):
+        if len(history) == 3:
+            raise MemoryError("somewhere else")
+
+    model = small(task)
+    with pytest.raises(MemoryError):
+        fit(model, task, steps=9, batch=2, progress=False, path=path, on_step=fails)
+    kept = exchange.read(path)
+    assert len(kept.arrays["history/loss"]) == 3
+    np.testing.assert_array_equal(kept.arrays["head.W"], model.head.W.numpy())
+
+
+@posix
+@pytest.mark.parametrize("shell", ["{} | head -1", "{} > /dev/full", "{} >&-", "{} >&- 2>&-", "nohup {} | true"])
+def test_no_print_costs_a_training(here, shell):
+    command = f"{sys.executable} -m tinygrad_lstm train copying --steps 20 {' '.join(SMALL)}"
+    subprocess.run(["bash", "-c", shell.format(command)], capture_output=True, timeout=120, check=False)
+    assert len(exchange.read("model.safetensors").arrays["history/loss"]) == 20
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp1252", "cp437", "latin1", "cp932", "utf-8"])
+def test_any_terminal_will_do(here, encoding):
+    env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = run("train", "song.txt", "--steps", 2, *SMALL, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"saved in model.safetensors" in done.stdout
+    done = run("trace", "model.safetensors", "--text", "row, row", "--out", "t.svg", env=env)
+    assert (done.returncode, done.stderr) == (0, b"") and os.path.exists("t.svg")
+    assert "|∂L/∂C|" in done.stdout.decode(encoding) or b"|dL/dC|" in done.stdout
+    assert run("tutorials", "--lang", "zh", env=env).returncode == 0
+
+
+def test_plain_signs_are_plain():
+    assert all(sign.isascii() for sign in PLAIN.values())
+
+
+@posix
+def test_a_file_name_that_is_no_text(here):
+    name = os.fsdecode(b"m\xff.safetensors")
+    done = run("train", "copying", "--steps", 2, *SMALL, "--out", name)
+    assert done.returncode == 0 and os.path.exists(name)
+
+
+# — resuming ————————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_resuming_what_is_already_done(here, capsys):
+    assert main(["train", "song.txt", "--steps", "5", "--out", "m", *SMALL]) == 0
+    assert main(["train", "--resume", "m", "--steps", "5"]) == 0
+    assert "5 steps" in capsys.readouterr().out and len(exchange.read("m").arrays["history/loss"]) == 5
+    assert main(["train", "--resume", "m", "--steps", "3"]) == 0
+    assert main(["train", "--resume", "m", "--steps", "7"]) == 0
+    assert len(exchange.read("m").arrays["history/loss"]) == 7
+
+
+def test_resuming_with_other_data_behind_the_path(here, capsys):
+    assert main(["train", "song.txt", "--steps", "2", "--out", "m", *SMALL]) == 0
+    (here / "song.txt").write_text("row, row, row your boat, gently down the street.\n" * 80, encoding="utf-8")
+    assert main(["train", "--resume", "m", "--steps", "4"]) == 1
+    assert "m: was trained on other data than now stand in song.txt" in capsys.readouterr().err
+
+
+def test_another_engine_is_told(tmp_path):
+    task, path = tasks.copying(), tmp_path / "m"
+    fit(small(task), task, steps=2, batch=2, progress=False, path=path)
+    model = small(task)
+    model.rnn.fused = True
+    with pytest.warns(UserWarning, match="was trained step by step and goes on fused: the last digits will differ"):
+        fit(model, task, steps=3, batch=2, progress=False, resume=path)
+
+
+# — files ————————————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def forged(path: Path, **claims) -> Path:
+    """A file with a valid digest whose settings claim something else."""
+    saved = exchange.read(path)
+    meta = saved.meta | {"model": saved.meta["model"] | claims}
+    text = json.dumps(meta, ensure_ascii=False, sort_keys=True)
+    header = {"format": "tinygrad_lstm", "version": "1", "meta": text, "digest": _digest(saved.arrays, text)}
+    save_file(saved.arrays, path, header)
+    return path
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"hidden": 20000}, {"layers": 10**5}, {"embedding": 10**7}, {"inputs": 10**9}, {"outputs": 10**9}, {"hidden": -1},
+        {"hidden": "8"}, {"hidden": 3.5}, {"layers": [1]}, {"cell": "none"}, {"task": {"name": "text", "path": "/"}},
+        {"vocabulary": 5}, {"dropout": 7},
+    ],
+)  # fmt: skip
+def test_forged_sizes_are_refused_before_anything_is_built(tmp_path, claims):
+    save_model(tmp_path / "m", small(tasks.copying()))
+    start = time.process_time()
+    with pytest.raises(CheckpointError, match="m: ") if "task" not in claims else pytest.raises(Exception):
+        model, task = load_model(forged(tmp_path / "m", **claims))
+        fit(model, task, steps=1, batch=2, progress=False)
+    assert time.process_time() - start < 5
+
+
+@posix
+def test_a_pipe_is_no_file(here):
+    os.mkfifo("pipe")
+    for words in (("train", "pipe"), ("train", "--resume", "pipe"), ("trace", "pipe", "--text", "a", "--out", "t.svg")):
+        done = run(*words)
+        assert done.returncode == 1 and b"is no ordinary file" in done.stderr
+    assert b"it is no ordinary file" in run("train", "--resume", "/dev/zero").stderr
+
+
+@posix
+def test_what_killed_programs_left_is_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".m.{dead.pid}.0123abcd.tmp"
+    mine = tmp_path / f".m.{os.getpid()}.0123abcd.tmp"
+    others = [tmp_path / f".n.{dead.pid}.0123abcd.tmp", tmp_path / ".m.tmp", tmp_path / ".m.backup.tmp"]
+    for path in (left, mine, *others):
+        path.write_bytes(b"x")
+    write(tmp_path / "m", b"whole")
+    assert not left.exists() and mine.exists() and all(path.exists() for path in others)
+    assert (tmp_path / "m").read_bytes() == b"whole"
+
+
+def test_damaged_files_are_refused_in_one_line(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "m"
+    save_model(path, small(tasks.copying()))
+    whole, refused = path.read_bytes(), 0
+    for _ in range(100):
+        data = bytearray(whole)
+        for at in rng.integers(len(data), size=rng.integers(1, 4)):
+            data[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(data[: rng.integers(1, len(data) + 1)] if rng.random() < 0.3 else data))
+        try:
+            load_model(path)
+        except CheckpointError as exc:
+            refused += 1
+            assert "\n" not in str(exc)
+    assert refused == 100 or load_file(path)  # a change within the header's padding alone would be harmless
+
+
+# — what must not command a terminal ————————————————————————————————————————————————————————————————————————
+
+
+def test_control_characters_are_shown():
+    assert visible("a\x1b[31mb\x07\n\tc\x7f\x9b\u202e") == "a␛[31mb␇\n\tc␡\\x9b\\u202e"
+    assert visible("汉字　é😀") == "汉字　é😀"
+
+
+def test_a_text_of_escapes_reaches_no_terminal(here, capsys):
+    (here / "evil.txt").write_text("ab\x1b[31m\x07\x9b" * 200, encoding="utf-8")
+    assert main(["train", "evil.txt", "--steps", "2", "--out", "m", *SMALL]) == 0
+    assert main(["trace", "m", "--text", "ab\x1b[31m\x07", "--out", "t.svg"]) == 0
+    assert main(["train", "\x1b[2Jnone"]) == 1
+    captured = capsys.readouterr()
+    for text in (captured.out, captured.err):
+        assert not any(sign in text for sign in "\x1b\x07\x9b")
+    assert "␛" in captured.out and "␛" in captured.err
+    assert "\x1b" not in tl.Tensor([1.0], name="\x1b[2J").describe()
+
+
+# — wrong use ————————————————————————————————————————————————————————————————————————————————————————————————
+
+WRONG = [
+    "train copying --batch 0", "train copying --seconds nan", "train copying --seconds -1", "train copying --steps -1",
+    "train copying --set path=x", "train copying --set length", "train copying --save-every nan", "train",
+    "train song.txt --set encoding=utf-99", "train song.txt --set rare=0", "train nothing.csv", "train copying --lr 0",
+    "compare --nets rnn,rnn --out c.svg", "compare --nets nothing --out c.svg", "compare --out x.jpg",
+    "trace none --text a --out x.jpg", "draw none --out x.jpg", "train copying --hidden 0", "train copying --layers 0",
+    "train copying --cell none", "train copying --activation none", "train copying --optimizer none",
+    "train copying --clipnorm -1", "train copying --clipnorm 1 --clipvalue 1", "train adding --column 1",
+    "train copying --chunk 5", "nothing", "tutorials 99", "train song.txt --chunk 100000", "source --cell none",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_use_is_one_line_and_no_work(here, capsys, line):
+    start = time.process_time()
+    code = main(line.split())
+    captured = capsys.readouterr()
+    assert code in (1, 2) and captured.err.count("\n") == 1, captured.err
+    assert "should not happen" not in captured.err and "Traceback" not in captured.err
+    assert sorted(os.listdir()) == ["song.txt"] and time.process_time() - start < 10
