@@ -300,7 +300,7 @@ WRONG = [
     (",".join(f"c{k}" for k in range(10000)) + "\n1\n", {}, "'c11' and 9988 more; name one"),
     ("a\n" + "3\n" * 200, {}, "std must be above 0"),
     ("a\n" + "0.1\n" * 200, {}, "std must be above 0"),
-    ("a\n" + "123456.78\n" * 200, {}, "a constant column has nothing to learn"),
+    ("a\n" + "123456.78\n" * 200, {}, "a constant column teaches nothing"),
     ("a\n1\n2\n3\n", {}, "3 values are too few for window=24 and held_out=0.2; each part needs 25"),
     ("a\n", {}, "0 values are too few"),
     ("a\n" + "1\n2\n" * 30, {"held_out": 0.1}, "too few"),

@@ -173,6 +173,7 @@ def make_task(options: dict[str, Any]) -> Task:
     Raises ValueError; OSError for a file that fails.
     """
     from ..tasks import TASKS, TaskError, from_config
+    from ..tasks.base import SettingError
 
     source = options["source"]
     config: dict[str, Any] = {}
@@ -203,7 +204,7 @@ def make_task(options: dict[str, Any]) -> Task:
     try:
         return from_config(config)
     except TaskError as exc:
-        if is_file:
+        if is_file and not isinstance(exc, SettingError):
             raise OSError(str(exc)) from None  # the file's fault, not that of the command
         raise
 

@@ -22,6 +22,10 @@ class TaskError(ValueError):
     """A task cannot be made or read: one line with what is wrong, where, and how to mend it."""
 
 
+class SettingError(TaskError):
+    """A setting of a task is not what it must be: not the fault of a file, but of who set it."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some sequences, and what a network should answer where.
@@ -47,7 +51,7 @@ class Settings:
 
     def _need(self, setting: str, holds: bool, must_be: str) -> None:
         if not holds:
-            raise TaskError(f"{self.name}: {setting} must be {must_be}, not {getattr(self, setting)!r}")
+            raise SettingError(f"{self.name}: {setting} must be {must_be}, not {getattr(self, setting)!r}")
 
     def _set(self, setting: str, value: object) -> None:
         object.__setattr__(self, setting, value)  # the class is frozen for everybody else

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from .base import TaskError
+from .base import SettingError, TaskError
 
 MARKS = {  # how a file may begin that names its own encoding; the longer marks first
     codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
@@ -63,7 +63,7 @@ def text_of(data: bytes, path: Path, encoding: str = "") -> str:
     try:
         text = data.decode(known)
     except LookupError:
-        raise TaskError(f"{path}: there is no encoding {encoding!r}; there are {SOME}, and others") from None
+        raise SettingError(f"{path}: there is no encoding {encoding!r}; there are {SOME}, and others") from None
     except UnicodeDecodeError as error:
         what = f"not UTF-8, byte 0x{data[error.start]:02x} at offset {error.start}"
         if encoding:

@@ -77,7 +77,8 @@ class Series(Task):
             self._set("mean", float(train.mean()))
             self._set("std", float(train.std()))
         tiny = 1e-12 * abs(self.mean)  # what rounding leaves of a constant
-        self._need("std", tiny < self.std < math.inf, "above 0: a constant column has nothing to learn; it is")
+        if not tiny < self.std < math.inf:
+            raise TaskError(f"{self.path}: std must be above 0, not {self.std:.3g}: a constant column teaches nothing")
 
     def encode(self, given: Any) -> Array:
         """Values (time,) as a network sees them, scaled, (time, 1) float32."""
