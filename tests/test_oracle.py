@@ -1,9 +1,12 @@
 """PyTorch, where it is installed, as a second opinion: never a dependency."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from samples import LABELS, ROWS, SAMPLES, Row
 
+import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, grad, nn
 from tinygrad_lstm.op import Op
 
@@ -91,6 +94,7 @@ THEIRS = {
     "minimum": lambda t, a, b: t.minimum(a, b),
     "clip": lambda t, x, *, low=None, high=None: x.clamp(low, high),
     "where": lambda t, condition, a, b: t.where(condition, a, b),
+    "chosen": lambda t, slope, x: slope + 0 * x,
     "sigmoid": lambda t, x: x.sigmoid(),
     "tanh": lambda t, x: x.tanh(),
     "relu": lambda t, x: x.relu(),
@@ -268,3 +272,87 @@ def test_losses_and_layers():
         ty.backward()
         assert y.item() == pytest.approx(ty.item(), rel=1e-12)
         np.testing.assert_allclose(x.grad, tx.grad.numpy(), rtol=1e-10, atol=1e-13)
+
+
+# — what the README says is not as in PyTorch ————————————————————————————————————————————————————————————————
+
+
+def _ours(f, *xs):
+    xs = [Tensor(np.array(x, float), requires_grad=True) for x in xs]
+    y = f(*xs)
+    return [y.numpy().tolist(), *(dx.numpy().tolist() for dx in tl.grad(y.sum(), xs))]
+
+
+def _torchs(f, *xs):
+    xs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in xs]
+    y = f(*xs)
+    return [y.tolist(), *(dx.tolist() for dx in torch.autograd.grad(y.sum(), xs))]
+
+
+NAN, INF = float("nan"), float("inf")
+DIFFERENCES = {  # by the row of the README: ours and theirs, each function, inputs, and [value, gradients]
+    "`concat(a, b)`": (
+        (lambda a, b: tl.concat(a, b), [[[1.0]], [[2.0]]], [[[1, 2]], [[1]], [[1]]]),
+        (lambda a, b: torch.cat([a, b]), [[[1.0]], [[2.0]]], [[[1], [2]], [[1]], [[1]]]),
+    ),
+    "the larger of 1 and NaN": (
+        (lambda a, b: tl.maximum(a, b), [[1.0], [NAN]], [[NAN], [0], [0]]),
+        (lambda a, b: torch.maximum(a, b), [[1.0], [NAN]], [[NAN], [1], [1]]),
+    ),
+    "`relu(NaN)`": (
+        (lambda x: tl.relu(x), [[NAN]], [[NAN], [0]]),
+        (lambda x: torch.relu(x), [[NAN]], [[NAN], [1]]),
+    ),
+    "`max(axis)` of equal entries": (
+        (lambda x: x.max(axis=0), [[1.0, 1.0]], [1, [0.5, 0.5]]),
+        (lambda x: x.max(0).values, [[1.0, 1.0]], [1, [1, 0]]),
+    ),
+    "`logsumexp` of −∞, −∞": (
+        (lambda x: tl.logsumexp(x), [[-INF, -INF]], [-INF, [0.5, 0.5]]),
+        (lambda x: torch.logsumexp(x, 0), [[-INF, -INF]], [-INF, [NAN, NAN]]),
+    ),
+    "`power(0, −1)`": (
+        (lambda a, b: a**b, [0.0, -1.0], [INF, -INF, 0]),
+        (lambda a, b: a**b, [0.0, -1.0], [INF, -INF, -INF]),
+    ),
+    "`std`, `var`": (
+        (lambda x: tl.var(x), [[0.0, 2.0]], [1, [-1, 1]]),
+        (lambda x: torch.var(x), [[0.0, 2.0]], [2, [-2, 2]]),
+    ),
+}
+SAME = [  # where the README says that nothing differs
+    (lambda a, b: tl.maximum(a, b), lambda a, b: torch.maximum(a, b), [[1.0, 2.0], [1.0, 1.0]]),
+    (lambda x: tl.clip(x, low=0, high=1), lambda x: x.clamp(0, 1), [[-1.0, 0.0, 0.5, 1.0, 2.0, NAN]]),
+    (lambda x: tl.relu(x), lambda x: torch.relu(x), [[-1.0, 0.0, 1.0]]),
+    (lambda x: tl.abs(x), lambda x: torch.abs(x), [[-1.0, 0.0, 1.0, NAN]]),
+    (lambda x: x.max(axis=0), lambda x: x.amax(0), [[1.0, 1.0, 0.0]]),
+]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize("row", DIFFERENCES)
+def test_the_table_of_differences(row):
+    ours, theirs = DIFFERENCES[row]
+    for run, (f, xs, expected) in ((_ours, ours), (_torchs, theirs)):
+        for got, right in zip(run(f, *xs), expected, strict=True):
+            np.testing.assert_array_equal(got, right)
+    assert f"\n| {row} |" in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("ours", "theirs", "xs"), SAME)
+def test_where_nothing_differs(ours, theirs, xs):
+    for got, right in zip(_ours(ours, *xs), _torchs(theirs, *xs), strict=True):
+        np.testing.assert_array_equal(got, right)
+
+
+def test_what_follows_after_the_end_of_a_row():
+    net = tl.nn.LSTM(1, 2, rng=0)
+    out = net(np.ones((1, 3, 1), np.float32), lengths=[2])
+    np.testing.assert_array_equal(out.h.numpy()[0, 2], out.h.numpy()[0, 1])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(torch.ones(1, 3, 1), [2], batch_first=True)
+    padded, _ = torch.nn.utils.rnn.pad_packed_sequence(
+        torch.nn.LSTM(1, 2, batch_first=True)(packed)[0], batch_first=True, total_length=3
+    )
+    assert not padded[0, 2].any() and padded[0, 1].any()
+    biases = {name: p.numpy() for name, p in net.named_parameters() if ".b_" in name}
+    assert all((b == ("b_f" in name)).all() for name, b in biases.items()), "1 for the forget gate, else 0"

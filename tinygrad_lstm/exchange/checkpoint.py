@@ -89,7 +89,7 @@ def read(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe or a device may never end
+        if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):  # a pipe may never end
             raise OSError("it is no ordinary file")
         with open(path, "rb"):  # for the system's own words where it cannot be opened
             pass
