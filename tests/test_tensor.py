@@ -197,8 +197,8 @@ def test_functions_of_numpy_that_are_no_ops():
 @pytest.mark.parametrize(
     ("name", "ours"),
     {
-        "view": "t.reshape", "unsqueeze": "t[:, None]", "squeeze": "tl.squeeze(t)", "permute": "tl.transpose",
-        "flatten": "t.reshape(-1)", "cpu": "NumPy", "to": "NumPy", "clone": "t.detach()", "zero_": "t.grad = None",
+        "view": "t.reshape", "unsqueeze": "tl.unsqueeze", "squeeze": "tl.squeeze(t)", "permute": "tl.transpose",
+        "flatten": "tl.flatten(t)", "cpu": "NumPy", "to": "NumPy", "clone": "t.detach()", "zero_": "t.grad = None",
         "requires_grad_": "t.requires_grad = True", "var": "tl.var(t)", "clamp": "tl.clip", "add_": "t.data =",
     }.items(),
 )  # fmt: skip

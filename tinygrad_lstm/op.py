@@ -142,14 +142,15 @@ class Op:
             raise TypeError(self._where(f"{self.name}: {exc}", inputs, {})) from None
 
     def _explained(self, exc: Exception, inputs: Sequence[Any], settings: dict[str, Any]) -> Exception:
-        kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(exc, k))
+        kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(exc, k))  # of a subclass, too
         return kind(self._where(f"{self.name}: {exc}", inputs, settings))
 
     def _where(self, what: str, inputs: Sequence[Any], settings: dict[str, Any]) -> str:
         """An error message: what went wrong, and where, with which shapes, and how the op is used."""
-        facts = [f"in {scope_path.get()}"] if scope_path.get() else []
-        facts += ["inputs of shape " + ", ".join(str(np.shape(values(x))) for x in inputs)]
-        facts += [f"{key}={value!r:.40}" for key, value in settings.items()]
+        facts = [f"in {scope_path.get()}"] * bool(scope_path.get()) + [
+            "inputs of shape " + ", ".join(str(np.shape(values(x))) for x in inputs),
+            *(f"{key}={value!r:.40}" for key, value in settings.items()),
+        ]
         return f"{what} ({'; '.join(facts)}). Use {self.signature}. {self.hint}".rstrip()
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ never written to: a step replaces them, so that a backward through the old value
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict, Unpack
 
@@ -17,7 +17,10 @@ from .habits import advice
 from .numerics import norm
 from .tensor import Array, Tensor
 
-__all__ = ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "ClipReport", "Optimizer", "RMSprop", "clip_gradients"]
+__all__ = [
+    "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "ClipReport", "CosineAnnealingLR", "ExponentialLR", "LambdaLR",
+    "LinearLR", "Optimizer", "RMSprop", "Schedule", "StepLR", "clip_gradients",
+]  # fmt: skip
 
 Memory = dict[str, Array]
 
@@ -443,3 +446,81 @@ def listed(name: str, params: Iterable[Any]) -> tuple[list[str], list[Tensor]]:
     if not pairs:
         raise ValueError(f"{name}: there are no parameters to move.")
     return [label for label, _ in pairs.values()], [p for _, p in pairs.values()]
+
+
+class Schedule:
+    """The learning rate of an optimizer as a function of time: call `step()` after each of the optimizer's steps.
+
+    Names, arguments and values are PyTorch's (`torch.optim.lr_scheduler`). `t` counts the steps, `base` is the rate at
+    which it began; `factor(t)` says what becomes of it.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer, self.base, self.t = optimizer, optimizer.lr, 0
+        optimizer.lr = self.base * self.factor(0)
+
+    def factor(self, t: int) -> float:
+        raise TypeError(f"{type(self).__name__} does not say how the rate changes: define factor(t).")
+
+    def step(self) -> None:
+        self.t += 1
+        self.optimizer.lr = self.base * self.factor(self.t)
+
+    def _need(self, name: str, value: Any, holds: bool) -> None:
+        if not holds:
+            raise ValueError(f"{type(self).__name__}: {name} cannot be {value!r}.")
+
+
+class LambdaLR(Schedule):
+    """lr = base · lr_lambda(t)."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
+        self.factor = lr_lambda  # type: ignore[assignment, method-assign]
+        super().__init__(optimizer)
+
+
+class StepLR(Schedule):
+    """The rate times gamma after every `step_size` steps."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self._need("step_size", step_size, _is_number(step_size) and step_size >= 1)
+        self._need("gamma", gamma, _is_number(gamma) and gamma >= 0)
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return float(self.gamma ** (t // self.step_size))
+
+
+class ExponentialLR(StepLR):
+    """The rate times gamma after every step."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        super().__init__(optimizer, 1, gamma)
+
+
+class CosineAnnealingLR(Schedule):
+    """From the rate down to eta_min in T_max steps, along half a cosine (Loshchilov, Hutter 2017, equation 5)."""
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self._need("T_max", T_max, _is_number(T_max) and T_max >= 1)
+        self._need("eta_min", eta_min, _is_number(eta_min) and eta_min >= 0)
+        self.T_max, self.least = T_max, eta_min / optimizer.lr
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return self.least + (1 - self.least) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+class LinearLR(Schedule):
+    """From start_factor to end_factor of the rate in total_iters steps: a warm-up."""
+
+    def __init__(
+        self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
+    ) -> None:
+        self._need("total_iters", total_iters, _is_number(total_iters) and total_iters >= 1)
+        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return self.start_factor + (self.end_factor - self.start_factor) * min(t, self.total_iters) / self.total_iters

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from threading import local
 from typing import Any, TypeVar
 
 from .habits import text
 
 F = TypeVar("F", bound=Callable[..., Any])
-LATER = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # functions that run after their call is over
 
 scope_path: ContextVar[str] = ContextVar("scope_path", default="")
 recording: ContextVar[bool] = ContextVar("recording", default=True)
@@ -31,7 +30,7 @@ class Mode(ContextDecorator):
     """
 
     def __call__(self, function: F) -> F:
-        if getattr(function, "__code__", self.__call__.__code__).co_flags & LATER:
+        if any(is_later(function) for is_later in (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)):
             raise TypeError(f"@{type(self).__name__}: {function.__name__} runs after its call. Use `with` inside it.")
         return super().__call__(function)
 

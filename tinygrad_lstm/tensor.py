@@ -69,10 +69,8 @@ class Tensor:
         self._data, self.requires_grad = data, requires_grad
         self.op, self.inputs, self._saved, self.settings, self.made_at = op, inputs, saved, settings, made_at
         self._grad: Array | None = None
-        self.name = name
-        self.keeps_grad = False
-        self.scope = scope_path.get()
-        self.birth = next(births)
+        self.name, self.keeps_grad = name, False
+        self.scope, self.birth = scope_path.get(), next(births)
         return self
 
     @classmethod
@@ -256,6 +254,15 @@ class Tensor:
     def __rmatmul__(self, other: Any) -> Tensor:
         return ops.matmul(other, self)
 
+    def __mod__(self, other: Any) -> Tensor:
+        return registry["mod"](self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return registry["mod"](other, self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
     def __neg__(self) -> Tensor:
         return ops.neg(self)
 
@@ -348,4 +355,4 @@ def values(x: Any) -> Any:
 detach = Tensor.detach  # as a function, for what_if(h=detach)
 
 from . import engine, ops  # noqa: E402 — last, because these need Tensor, and Tensor's methods need them
-from .op import of_numpy  # noqa: E402
+from .op import of_numpy, registry  # noqa: E402

@@ -110,6 +110,7 @@ class Cell(Module):
         *,
         initializer: InitializerName | Initializer = "glorot_uniform",
         recurrent_initializer: InitializerName | Initializer = "orthogonal",
+        bias: bool = True,
         rng: Seed = None,
     ) -> None:
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
@@ -117,7 +118,7 @@ class Cell(Module):
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 1, not {size}.")
         self.input_size, self.hidden_size = input_size, hidden_size
         self._initializers = initializer_of(recurrent_initializer), initializer_of(initializer)
-        self._rng = np.random.default_rng(rng)
+        self._rng, self._bias = np.random.default_rng(rng), bias
 
     def weight(self, name: str) -> Tensor:
         """A new W (hidden + input, hidden): its h rows by `recurrent_initializer`, its x rows by `initializer`."""
@@ -126,8 +127,9 @@ class Cell(Module):
         return Tensor(np.concatenate(rows), requires_grad=True, name=name, dtype=np.float32)
 
     def bias(self, name: str, value: float = 0.0) -> Tensor:
-        """A new b (hidden,), all entries of one value."""
-        return Tensor(np.full(self.hidden_size, value), requires_grad=True, name=name, dtype=np.float32)
+        """A new b (hidden,), all entries of one value; in a cell made with bias=False it is 0 and not learned."""
+        start = np.full(self.hidden_size, value if self._bias else 0.0)
+        return Tensor(start, requires_grad=self._bias, name=name, dtype=np.float32)
 
     def step(self, x: Any, state: Any) -> Step:
         raise TypeError(f"{type(self).__name__} does not say what one step computes: define step(self, x, state).")
@@ -188,12 +190,17 @@ class Run(NamedTuple):
         return self.whole[field] if self.whole else stack([getattr(step, field) for step in self.steps], axis=1)
 
 
-def carry(cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, backward: bool) -> Run:
-    """All steps of one cell, from the first to the last or the other way round."""
+def carry(
+    cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, backward: bool, kept: Array | None = None
+) -> Run:
+    """All steps of one cell, from the first to the last or the other way round.
+
+    `kept` (batch, hidden) multiplies h before it enters a step: recurrent dropout.
+    """
     steps: list[Any] = [None] * len(inputs)
     for t in reversed(range(len(inputs))) if backward else range(len(inputs)):
         with scope(f"t={t + 1}"):
-            step = cell.step(inputs[t], state)
+            step = cell.step(inputs[t], state if kept is None else state._replace(h=state.h * kept))
             if valid is not None and not valid[:, t].all():
                 with scope("padding"):  # rows that are over keep their state
                     for field, old in zip(state._fields, state, strict=True):

@@ -22,15 +22,19 @@ from .linear import dropout
 from .module import Module
 
 Fused = bool | Literal["numba"]
+Merge = Literal["concat", "sum", "mul", "ave"] | None
+MERGES = ("concat", "sum", "mul", "ave", None)
 S = TypeVar("S")  # what a cell carries from step to step
 
 
 class Output(Generic[S]):
     """What a recurrent layer returns.
 
+    Of an x without a batch axis, all are without it too.
+
     Attributes:
-        h: (batch, time, hidden), or (batch, time, 2 · hidden) where bidirectional. After a row's last valid step the
-            state is carried on unchanged.
+        h: (batch, time, hidden), or where bidirectional, by `merge_mode`, (batch, time, 2 · hidden) or a pair. After a
+            row's last valid step, and where it is masked, the state is carried on unchanged.
         C: the same for the cell state (LSTM).
         last: the state at each row's last valid step: `last.h` and (LSTM) `last.C`, each (batch, hidden), or
             (layers · directions, batch, hidden) where there are several; ready to be given to the next call.
@@ -38,8 +42,10 @@ class Output(Generic[S]):
         layers: for each layer, for each direction, a Run with `.steps` and `.last`.
     """
 
-    def __init__(self, layers: list[list[Run]]) -> None:
-        self.layers = layers
+    def __init__(
+        self, layers: list[list[Run]], merge: Merge = "concat", *, single: bool = False, turned: bool = False
+    ) -> None:
+        self.layers, self._merge, self._single, self._turned = layers, merge, single, turned
 
     @property
     def steps(self) -> list[Step]:
@@ -47,38 +53,45 @@ class Output(Generic[S]):
             raise AttributeError("a fused layer records no steps. To look inside, set layer.fused = False.")
         return self.layers[-1][0].steps
 
-    def _sequence(self, field: str) -> Tensor:
+    def _sequence(self, field: str) -> Any:
         ways = [run.sequence(field) for run in self.layers[-1]]
-        return ways[0] if len(ways) == 1 else concat(ways, axis=-1)
+        return merged([way[0] for way in ways] if self._single else ways, self._merge)
 
     @cached_property
     def h(self) -> Tensor:
-        return self._sequence("h")
+        h: Tensor = self._sequence("h")
+        return h
 
     @cached_property
     def C(self) -> Tensor:
-        return self._sequence("C")
+        C: Tensor = self._sequence("C")
+        return C
+
+    def _states(self) -> list[Any]:
+        states = [run.last for layer in self.layers for run in layer]
+        return [type(state)(*(field[0] for field in state)) for state in states] if self._single else states
 
     @cached_property
     def last(self) -> S:
-        states: list[Any] = [run.last for layer in self.layers for run in layer]
+        states = self._states()
         last: S = states[0] if len(states) == 1 else type(states[0])(*map(stack, zip(*states, strict=True)))
         return last
 
     def as_torch(self) -> tuple[Tensor, Any]:
         """(output, h_n), for an LSTM (output, (h_n, c_n)), with states (layers · directions, batch, hidden)."""
-        states = [run.last for layer in self.layers for run in layer]
-        fields = tuple(map(stack, zip(*states, strict=True)))
+        fields = tuple(map(stack, zip(*self._states(), strict=True)))
         return self.h, fields[0] if len(fields) == 1 else fields
 
     def as_keras(self, return_sequences: bool = False, return_state: bool = False) -> Any:
         """What Keras' layer would return: h_T or all h, and with `return_state` a list [that, h_T, C_T].
 
-        Where bidirectional: the states of the forward, then those of the backward direction.
+        Where bidirectional: the states of the forward, then those of the backward direction. With go_backwards the
+        sequence comes in the order in which it was read, as Keras has it.
         """
-        states = [run.last for run in self.layers[-1]]
-        h_last = states[0].h if len(states) == 1 else concat([state.h for state in states])
-        output = self.h if return_sequences else h_last
+        states = self._states()[-len(self.layers[-1]) :]
+        output: Any = merged([state.h for state in states], self._merge)
+        if return_sequences:
+            output = self.h[..., ::-1, :] if self._turned else self.h
         return [output, *(tensor for state in states for tensor in state)] if return_state else output
 
     def __iter__(self) -> NoReturn:
@@ -103,7 +116,11 @@ class Recurrent(Module, Generic[S]):
     Args:
         input_size, hidden_size: numbers of features and of hidden units.
         num_layers, bidirectional: as in PyTorch.
-        dropout: probability, on the outputs of every layer but the last, while training.
+        merge_mode: what becomes of the two directions, as in Keras: "concat", "sum", "mul", "ave", or None for a pair.
+        go_backwards: read each sequence from its end, as in Keras; `out.h` remains in the order of the sequence.
+        dropout: probability, on the outputs of every layer but the last, while training (PyTorch's `dropout`).
+        input_dropout: the same on the features of x, one draw for all steps of a row (Keras's `dropout`).
+        recurrent_dropout: the same on h before each step (Gal, Ghahramani 2016, equation 7).
         fused: run the whole sequence as one op: faster, but without steps to look into. See `fusable`. With "numba"
             its steps are compiled (the extra `fast`): faster again, after seconds of compiling at the first use.
         rng: source of all random numbers: an integer or a generator for a result that can be repeated.
@@ -123,7 +140,11 @@ class Recurrent(Module, Generic[S]):
         *,
         num_layers: int = 1,
         bidirectional: bool = False,
+        merge_mode: Merge = "concat",
+        go_backwards: bool = False,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         fused: Fused = False,
         rng: Seed = None,
         name: str | None = None,
@@ -132,17 +153,25 @@ class Recurrent(Module, Generic[S]):
     ) -> None:
         if num_layers < 1:
             raise ValueError(f"{type(self).__name__}: num_layers must be at least 1, not {num_layers}.")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"{type(self).__name__}: dropout must be in [0, 1), not {dropout}.")
+        for what, rate in (("", dropout), ("input_", input_dropout), ("recurrent_", recurrent_dropout)):
+            if not 0 <= rate < 1:
+                raise ValueError(f"{type(self).__name__}: {what}dropout must be in [0, 1), not {rate}.")
+        if merge_mode not in MERGES or (merge_mode is None and num_layers > 1):
+            raise ValueError(
+                f"{type(self).__name__}: merge_mode must be one of {MERGES}, None with one layer, not {merge_mode!r}."
+            )
         make = cell or self.cell_type
         if make is None:
             raise TypeError("Recurrent: cell= is missing: which cell is carried along the sequence? See nn.Cell.")
         _check_settings(type(self), make, settings)
         self.name = name or (type(self) if self.cell_type else make).__name__.lower().removesuffix("cell")
-        self.input_size, self.hidden_size, self.dropout = input_size, hidden_size, dropout
+        self.input_size, self.hidden_size, self.merge_mode = input_size, hidden_size, merge_mode
+        self.dropout, self.input_dropout, self.recurrent_dropout = dropout, input_dropout, recurrent_dropout
         self._rng = np.random.default_rng(rng)
-        self.directions = ("forward", "backward") if bidirectional else ("forward",)
-        sizes = [input_size, *[hidden_size * len(self.directions)] * (num_layers - 1)]
+        ways = ("backward", "forward") if go_backwards else ("forward", "backward")
+        self.directions = ways if bidirectional else ways[:1]
+        width = hidden_size * (2 if bidirectional and merge_mode == "concat" else 1)
+        sizes = [input_size, *[width] * (num_layers - 1)]
         self.cells = [[make(n, hidden_size, rng=self._rng, **settings) for _ in self.directions] for n in sizes]
         self.fused = fused
 
@@ -167,7 +196,7 @@ class Recurrent(Module, Generic[S]):
     def fusable(self) -> bool:
         """Whether there is a fused op for this layer: for the three usual cells with their usual activations."""
         usual = {"activation": ops.tanh, "output_activation": ops.tanh, "recurrent_activation": ops.sigmoid}
-        return all(
+        return not self.recurrent_dropout and all(
             type(cell) in OPS and all(vars(cell).get(name, usual[name]) is usual[name] for name in usual)
             and vars(cell).get("reset_after", True)
             for layer in self.cells for cell in layer
@@ -191,22 +220,29 @@ class Recurrent(Module, Generic[S]):
         last = cell.State(*(states[:, -1] for states in ran.values()))
         return Run([], last, {field: states[way] if backward else states for field, states in ran.items()})
 
-    def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> Output[S]:
-        """Carry x (batch, time, features) through all layers.
+    def forward(self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None) -> Output[S]:
+        """Carry x (batch, time, features), or one sequence (time, features), through all layers.
 
         Args:
             x: Tensor or array; float32 or float64.
             state: what `.last` of an earlier call holds (detach it), or a tuple of arrays; zeros where None.
             lengths: (batch,) integers: how many steps of each row are valid; what stands behind them is not read.
+            mask: (batch, time) bools, as in Keras: the steps that are read; over the others the state is carried.
 
-        Raises ValueError where shapes or lengths do not fit.
+        Raises ValueError where shapes, lengths or mask do not fit.
         """
         x = x if isinstance(x, Tensor) else Tensor(x)
+        if single := x.ndim == 2:
+            x, mask = x.reshape(1, *x.shape), None if mask is None else np.asarray(mask)[None]
+            state = None if state is None else _batched(state)
         check_input(type(self).__name__, x, ("batch", "time", "features"), self.input_size)
-        valid = None if lengths is None else _valid(lengths, *x.shape[:2])
+        valid = _valid(lengths, mask, *x.shape[:2])
         if valid is not None and x.numpy()[~valid].any():  # padding is never read: NaN · 0 would not be 0
             with scope(f"{self.name}/padding"):
                 x = where(valid[..., None], x, 0.0)
+        if self.training and self.input_dropout:
+            with scope(f"{self.name}/dropout"):
+                x = x * self._kept(self.input_dropout, (len(x), 1, self.input_size), x.dtype)
         starts = self._split(state)
         layers: list[list[Run]] = []
         inputs: Any = x  # a fused layer reads it whole, any other step by step
@@ -219,22 +255,31 @@ class Recurrent(Module, Generic[S]):
             for cell, way in zip(cells, self.directions, strict=True):
                 with scope(f"{place}/{way}" if len(cells) > 1 else place):
                     start = cell.initial(len(x), x.dtype, starts[len(layers) * len(cells) + len(runs)])
-                    run = self._run_fused if self.fused else carry
+                    run = self._run_fused if self.fused else self._run
                     runs.append(run(cell, inputs, start, valid, way == "backward"))
             layers.append(runs)
             if k + 1 < len(self.cells):
                 with scope(place):
                     inputs = self._handed_on(runs)
-        return Output(layers)
+        return Output(layers, self.merge_mode, single=single, turned=self.directions == ("backward",))
+
+    def _kept(self, rate: float, shape: tuple[int, ...], dtype: Any) -> Array:
+        """0 with probability `rate`, else 1/(1 − rate): what dropout multiplies by."""
+        return np.asarray(dropout(np.ones(shape, dtype), rate, rng=self._rng))
+
+    def _run(self, cell: Cell, inputs: list[Tensor], state: Any, valid: Array | None, backward: bool) -> Run:
+        """One cell's way, step by step."""
+        rate = self.recurrent_dropout if self.training else 0.0
+        kept = self._kept(rate, state.h.shape, state.h.dtype) if rate else None
+        return carry(cell, inputs, state, valid, backward, kept)
 
     def _handed_on(self, runs: list[Run]) -> Any:
         """What the next layer reads of this one: h of all directions, with dropout while training."""
         rate = self.dropout if self.training else 0.0
         if self.fused:
-            return dropout(Output[S]([runs]).h, rate, rng=self._rng)
+            return dropout(Output[S]([runs], self.merge_mode).h, rate, rng=self._rng)
         both = zip(*(run.steps for run in runs), strict=True)
-        joined = [concat([step.h for step in hs]) if len(hs) > 1 else hs[0].h for hs in both]
-        return [dropout(h, rate, rng=self._rng) for h in joined]
+        return [dropout(merged([step.h for step in hs], self.merge_mode), rate, rng=self._rng) for hs in both]
 
     def _split(self, state: Any) -> Sequence[Any]:
         """The state of each layer and direction, from one stacked state."""
@@ -288,9 +333,42 @@ def unfused(module: Module) -> Iterator[None]:
             layer.fused = cast(Fused, fused)
 
 
-def _valid(lengths: Any, batch: int, time: int) -> Array:
-    """(batch, time) bools: which steps of each row are valid."""
-    lengths = np.asarray(lengths)
-    if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > time:
-        raise ValueError(f"lengths must be {batch} integers from 1 to {time}, one for each row, not {lengths!r:.80}.")
-    return np.arange(time) < lengths[:, None]
+def merged(ways: list[Tensor], mode: Merge) -> Any:
+    """What becomes of one tensor of each direction."""
+    if len(ways) == 1:
+        return ways[0]
+    match mode:
+        case None:
+            return tuple(ways)
+        case "concat":
+            return concat(ways, axis=-1)
+        case "mul":
+            return ways[0] * ways[1]
+        case "sum":
+            return ways[0] + ways[1]
+        case "ave":
+            return (ways[0] + ways[1]) * 0.5
+
+
+def _batched(state: Any) -> Any:
+    """The state of one sequence as that of a batch of one: (hidden,) as (1, hidden), (n, hidden) as (n, 1, hidden)."""
+    fields = (state,) if isinstance(state, Tensor | np.ndarray) else state
+    return tuple(field[..., None, :] for field in fields)
+
+
+def _valid(lengths: Any, mask: Any, batch: int, time: int) -> Array | None:
+    """(batch, time) bools: which steps of each row are read; None where all are."""
+    valid = None
+    if lengths is not None:
+        lengths = np.asarray(lengths)
+        if lengths.shape != (batch,) or lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > time:
+            raise ValueError(
+                f"lengths must be {batch} integers from 1 to {time}, one for each row, not {lengths!r:.80}."
+            )
+        valid = np.arange(time) < lengths[:, None]
+    if mask is not None:
+        given = np.asarray(mask)
+        if given.shape != (batch, time) or not np.isin(given, (0, 1)).all():
+            raise ValueError(f"mask must be bools (batch, time) = {(batch, time)}, not of shape {given.shape}.")
+        valid = given.astype(bool) if valid is None else valid & given.astype(bool)
+    return None if valid is None or valid.all() else valid

@@ -45,9 +45,20 @@ class Batch:
 
 
 class Settings:
-    """Checks of a task's settings: each names the setting, what it must be and what it was."""
+    """What a task says of its data, and checks of its settings: each names setting, what it must be and what it was."""
 
     name: ClassVar[str]
+
+    def digest(self) -> str:
+        """A hash of the data that it reads from outside, where it reads any: so that a training goes on with the same.
+
+        Raises TaskError where they cannot be read.
+        """
+        return ""
+
+    def notes(self) -> list[str]:
+        """What whoever trains on it should know: what was passed over, what is not told apart. A sentence each."""
+        return []
 
     def _need(self, setting: str, holds: bool, must_be: str) -> None:
         if not holds:
@@ -273,17 +284,6 @@ class Task(Settings):
             if (int.from_bytes(digest) < self.held_out * 2**64) == (split == "test"):
                 return example
         raise TaskError(f"{self.name}: no example for the {split} part; make the sequences longer or change held_out")
-
-    def digest(self) -> str:
-        """A hash of the data that it reads from outside, where it reads any: so that a training goes on with the same.
-
-        Raises TaskError where they cannot be read.
-        """
-        return ""
-
-    def notes(self) -> list[str]:
-        """What whoever trains on it should know: what was passed over, what is not told apart. A sentence each."""
-        return []
 
     def _check_split(self, split: str) -> None:
         if split not in ("train", "test"):

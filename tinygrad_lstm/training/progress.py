@@ -19,7 +19,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     """Ctrl-C, a request to end and a closed terminal only set a flag, which is what the block gets to ask.
 
     The second signal of a kind acts as always. Only the main thread may say how signals are treated; elsewhere nothing
-    changes, nor where a signal is ignored (as SIGHUP is under nohup).
+    changes, nor where SIGHUP is ignored, as it is under nohup.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -32,7 +32,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     kinds = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     before = {kind: signal.getsignal(kind) for kind in kinds}
-    before = {kind: how for kind, how in before.items() if how not in (signal.SIG_IGN, None)}
+    ignored = {kind for kind, how in before.items() if how in (signal.SIG_IGN, None)} - {signal.SIGINT}
+    before = {kind: how for kind, how in before.items() if kind not in ignored}
     for kind in before:
         signal.signal(kind, on_signal)
     try:
