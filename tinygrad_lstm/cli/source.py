@@ -11,6 +11,7 @@ from .console import say
 
 def source(
     cell: Annotated[str, typer.Option(help="rnn, lstm, gru, or a variant: lstm-peephole, …")] = "lstm",
+    sequence: Annotated[bool, typer.Option("--sequence", help="A whole sequence, as fused layers run it.")] = False,
     lang: Annotated[str, typer.Option("--lang", help="Of the comments: en or zh.")] = "en",
     inputs: Annotated[int, typer.Option(help="Features of x.")] = 3,
     hidden: Annotated[int, typer.Option(help="Hidden units.")] = 4,
@@ -27,4 +28,4 @@ def source(
         if number < 1:
             raise ValueError(f"--{name} {number}: at least 1")
     layer, variant, _ = CELLS[cell]
-    say(layer(inputs, hidden, **variant).source(lang=cast(Language, lang)), end="")
+    say(layer(inputs, hidden, **variant).source(sequence=sequence, lang=cast(Language, lang)), end="")

@@ -86,7 +86,6 @@ class TrainingPlan(NamedTuple):
 
 def _train(options: dict[str, Any]) -> None:
     from ..exchange import check_place
-    from ..nn.fused import steps_of
     from ..tasks import TaskError
     from ..training.fit import Interrupted, evaluate, fit
 
@@ -97,9 +96,6 @@ def _train(options: dict[str, Any]) -> None:
     steps, seconds = options.get("steps"), options.get("seconds")
     if steps is None and seconds is None:
         steps = 500
-    if compiled and not model.rnn.fusable:
-        raise ValueError("--compiled: only rnn, lstm and gru with their usual activations have compiled steps")
-    steps_of(compiled)  # says now if numba is missing
     model.rnn.fused = "numba" if compiled else model.rnn.fusable  # nobody looks inside while it trains
     out = options.get("out") or options.get("resume") or Path("model.safetensors")
     check_place(out, model=plan.resume is None or out != options["resume"])  # what is gone on with has been read

@@ -1,7 +1,8 @@
 """From one recorded step of any cell to its code: forward and backward as straight-line NumPy.
 
 `lines` finds lines of a program, `tape` records a step, `symbols` are arrays that write down what is done to them,
-`derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments.
+`derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments. `passes` and
+`sequence` make the text of a whole sequence, and `program` runs it.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ from typing import Any
 import numpy as np
 
 from .lines import Source, source_of
+from .program import Program, program_of, sequence_text
 from .symbols import CannotCompile
 from .tape import record
 from .wording import LANGUAGES, Language
 from .write import Writer
 
-__all__ = ["CannotCompile", "Language", "Source", "source", "source_of"]
+__all__ = ["CannotCompile", "Language", "Program", "Source", "program_of", "source", "source_of"]
 
 ROWS = (11, 13), (29, 31), (101, 103)  # a text is right if it is the same for two batches; none may be another size
 
 
-def source(cell: Any, *, lang: Language = "en") -> str:
+def source(cell: Any, *, sequence: bool = False, lang: Language = "en") -> str:
     """The forward and the backward pass of one step of a cell, as the text of a program in NumPy that runs.
 
     Args:
         cell: a cell, or a recurrent layer, whose first cell it is then.
+        sequence: the program over a whole sequence that `fused=True` runs: see `passes` for what makes it fast.
         lang: of the comments, "en" or "zh".
 
     The text has two functions, for x (batch, input), a state of (batch, hidden) each, and the parameters:
@@ -43,6 +46,8 @@ def source(cell: Any, *, lang: Language = "en") -> str:
     if isinstance(one, type) or not hasattr(one, "step") or not hasattr(one, "State"):
         what = f"the class {one.__name__}" if isinstance(one, type) else type(one).__name__
         raise TypeError(f"source: takes a cell or a recurrent layer, such as nn.LSTM(3, 8), not {what}.")
+    if sequence:
+        return sequence_text(one, lang)
     for rows in ROWS:
         with np.errstate(all="ignore"):
             text, other = (Writer(record(one, n), lang).text() for n in rows)

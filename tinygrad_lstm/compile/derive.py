@@ -72,16 +72,16 @@ def shares(step: Recorded, tensor: Tensor) -> list[tuple[Tensor, Share]]:
 
 def _share(share: Any, shape: Shape, rule: str, scope: str, rows: int) -> Share:
     if isinstance(share, Piece):
-        return Share(share.values.expr, rule, scope, _index(share.index, rows), is_basic(share.index))
-    return Share(_fitted(share, shape).expr, rule, scope)
+        return Share(share.values.expr, rule, scope, index_of(share.index, rows), is_basic(share.index))
+    return Share(fitted(share, shape).expr, rule, scope)
 
 
-def _index(index: Any, rows: int) -> Expr:
+def index_of(index: Any, rows: int) -> Expr:
     inside = [written(part, rows) for part in (index if isinstance(index, tuple) else (index,))]
     return Expr(", ".join(["{}"] * len(inside)), tuple(inside), 0, (0,) * len(inside))
 
 
-def _fitted(share: Symbol, shape: Shape) -> Symbol:
+def fitted(share: Symbol, shape: Shape) -> Symbol:
     """Undo broadcasting, as `op.sum_to` does, written as short as it may be."""
     new = share.ndim - len(shape)
     if new:

@@ -8,6 +8,10 @@ Language = Literal["en", "zh"]
 LANGUAGES = ("en", "zh")
 
 FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
+SEQUENCE = "{} over a whole sequence: states after each step, and in `kept` what the way back needs. Passes: {}."
+SEQUENCE_BACK = "The gradients of all inputs, from those of the states after each step."
+OVER = "rows that are over keep their state"
+GONE = "what has arrived there passes to the step before"
 BACKWARD = "The gradients of all inputs. In comments dy is what arrived at y, which an operation made of a, b or x."
 ZH = {  # by the English
     "forget gate": "遗忘门", "input gate": "输入门", "output gate": "输出门", "candidate": "候选值",
@@ -21,6 +25,10 @@ ZH = {  # by the English
     "Σ dy from there on": "从该处起的 Σ dy",
     "dy at the index": "dy，在索引处", "dy at each row": "dy，在各行处", "dy at its place": "dy，在其原位",
     "from later steps and the loss": "来自之后的时间步和损失", "no gradient returns": "没有梯度返回",
+    "dy · cos x": "dy · cos x", "−dy · sin x": "−dy · sin x", "Σ dy · the others": "Σ dy · 其余各项",
+    SEQUENCE: "整个序列上的 {}：给出每一步之后的状态，并在 `kept` 中留下反向传播所需的值。所做的变换：{}。",
+    SEQUENCE_BACK: "由每一步之后各状态的梯度，求所有输入的梯度。",
+    OVER: "已结束的行保持其状态", GONE: "到达这里的梯度直接传给前一步",
     FORWARD: "{} 的一步：算出后一状态，并在 `kept` 中留下反向传播所需的值。",
     BACKWARD: "所有输入的梯度。注释中 dy 是到达 y 的梯度，y 是对 a、b 或 x 做一次运算的结果。",
 }  # fmt: skip

@@ -206,6 +206,12 @@ def listed(before: str, parts: Any, after: str, indent: str = "") -> str:
 
 
 def commented(lines: list[Line]) -> list[str]:
-    """Indented lines, with the comments of all in one column."""
+    """Indented lines, with the comments of all in one column; that of a long line stands above it."""
     column = max((len(code) for code, comment in lines if comment and len(code) < 70), default=0)
-    return [INDENT + (f"{code:{column}}  # {comment}" if comment else code) for code, comment in lines]
+    written = []
+    for code, comment in lines:
+        line = f"{code:{column}}  # {comment}" if comment else code
+        indent = INDENT + " " * (len(code) - len(code.lstrip()))
+        is_long = comment and len(line) + 2 * len(INDENT) > WIDTH
+        written += [f"{indent}# {comment}", INDENT + code] if is_long else [INDENT + line]
+    return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from .. import compile, ops
+from ..engine import vjp
 from ..op import registry
 from ..ops import stack, where
 from ..scope import scope
@@ -162,9 +164,23 @@ class Cell(Module):
             tensors.append(start.named(f"{field}₀"))
         return self.State(*tensors)
 
-    def source(self, *, lang: compile.Language = "en") -> str:
+    def source(self, *, sequence: bool = False, lang: compile.Language = "en") -> str:
         """One step forward and backward as code, the text of a program in NumPy that runs: see `tl.source`."""
-        return compile.source(self, lang=lang)
+        return compile.source(self, sequence=sequence, lang=lang)
+
+    def twin_shares(self, dy: Any, inputs: Any, valid: Array | None) -> list[Any]:
+        """What a fused run sends to x, state and parameters, from the cell step by step: to be differentiated again."""
+        x, state, weights = inputs[0], self.State(*inputs[1 : 1 + (n := len(self.State._fields))]), inputs[1 + n :]
+        twin = copy.deepcopy(self)
+        for (path, _), weight in zip(self.named_parameters(), weights, strict=True):
+            *outer, name = path.split(".")
+            holder: Any = twin
+            for part in outer:
+                holder = holder[int(part)] if isinstance(holder, list | tuple) else getattr(holder, part)
+            setattr(holder, name, weight)
+        run = carry(twin, [x[:, t] for t in range(x.shape[1])], state, valid, False)
+        y = [run.sequence(field) for field in self.State._fields]
+        return vjp(y[0] if n == 1 else stack(y), inputs, dy, create_graph=True)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """One step: x (batch, features) and the state before it give the state after it."""

@@ -121,8 +121,9 @@ class Recurrent(Module, Generic[S]):
         dropout: probability, on the outputs of every layer but the last, while training (PyTorch's `dropout`).
         input_dropout: the same on the features of x, one draw for all steps of a row (Keras's `dropout`).
         recurrent_dropout: the same on h before each step (Gal, Ghahramani 2016, equation 7).
-        fused: run the whole sequence as one op: faster, but without steps to look into. See `fusable`. With "numba"
-            its steps are compiled (the extra `fast`): faster again, after seconds of compiling at the first use.
+        fused: run the whole sequence as one op: faster, but without steps to look into. Of any cell: its code is made
+            from one recorded step (`tl.source(cell, sequence=True)` shows it). With "numba" the steps of the three
+            usual cells are compiled (the extra `fast`): faster again, after seconds of compiling at the first use.
         rng: source of all random numbers: an integer or a generator for a result that can be repeated.
         name: the scope under which its tensors are found; that of the class, in lower case, by default.
         cell: what one step computes: a variant of the layer's own cell, or a cell of one's own (see `Cell`).
@@ -187,24 +188,32 @@ class Recurrent(Module, Generic[S]):
     def fused(self, how: Fused) -> None:
         if how not in (False, True, "numba"):
             raise ValueError(f'{type(self).__name__}: fused must be False, True or "numba", not {how!r}.')
-        if how and not self.fusable:
-            raise ValueError(f"{type(self).__name__}: there is no fused op for this cell or these activations.")
+        if how and (why := self._unfusable(compiled=how == "numba")):
+            raise ValueError(f"{type(self).__name__}: cannot run fused: {why}")
         steps_of(compiled=how == "numba")
         self._fused = how
 
     @property
     def fusable(self) -> bool:
-        """Whether there is a fused op for this layer: for the three usual cells with their usual activations."""
-        usual = {"activation": ops.tanh, "output_activation": ops.tanh, "recurrent_activation": ops.sigmoid}
-        return not self.recurrent_dropout and all(
-            type(cell) in OPS and all(vars(cell).get(name, usual[name]) is usual[name] for name in usual)
-            and vars(cell).get("reset_after", True)
-            for layer in self.cells for cell in layer
-        )  # fmt: skip
+        """Whether this layer can run as one op: any cell whose step is the same at every step, for any values."""
+        return not self._unfusable()
 
-    def source(self, *, lang: compile.Language = "en") -> str:
+    def _unfusable(self, *, compiled: bool = False) -> str:
+        """Why it cannot run as one op; "" where it can."""
+        if self.recurrent_dropout:
+            return "recurrent_dropout draws random numbers; set fused=False"
+        for cell in (cell for layer in self.cells for cell in layer if not _is_usual(cell)):
+            if compiled:
+                return f"there are no compiled steps for {type(cell).__name__} with these settings; fused=True can"
+            try:
+                compile.program_of(cell)
+            except compile.CannotCompile as exc:
+                return str(exc)
+        return ""
+
+    def source(self, *, sequence: bool = False, lang: compile.Language = "en") -> str:
         """One step of the first cell, forward and backward, as code: see `tl.source`."""
-        return compile.source(self, lang=lang)
+        return compile.source(self, sequence=sequence, lang=lang)
 
     def _facts(self) -> str:
         flags = ["bidirectional"] * (len(self.directions) > 1) + [f"dropout={self.dropout:g}"] * (self.dropout > 0)
@@ -215,7 +224,11 @@ class Recurrent(Module, Generic[S]):
         """One cell's way through x (batch, time, features) as one op."""
         way = slice(None), slice(None, None, -1 if backward else None)
         valid, compiled = None if valid is None else valid[way], self.fused == "numba"
-        y = run_sequence(cell, x[way] if backward else x, *state, valid=valid, compiled=compiled)
+        inputs = x[way] if backward else x, *state
+        if _is_usual(cell):
+            y = run_sequence(cell, *inputs, valid=valid, compiled=compiled)
+        else:
+            y = compile.program_of(cell).run(cell, *inputs, valid=valid)
         ran = dict(zip(state._fields, y if len(state) > 1 else [y], strict=True))  # in the order of the run
         last = cell.State(*(states[:, -1] for states in ran.values()))
         return Run([], last, {field: states[way] if backward else states for field, states in ran.items()})
@@ -331,6 +344,13 @@ def unfused(module: Module) -> Iterator[None]:
     finally:
         for layer, fused in layers:
             layer.fused = cast(Fused, fused)
+
+
+def _is_usual(cell: Cell) -> bool:
+    """Whether it is one of the three cells that have ops of their own, with the usual activations."""
+    usual = {"activation": ops.tanh, "output_activation": ops.tanh, "recurrent_activation": ops.sigmoid}
+    own = vars(cell)
+    return type(cell) in OPS and own.get("reset_after", True) and all(own.get(k, f) is f for k, f in usual.items())
 
 
 def merged(ways: list[Tensor], mode: Merge) -> Any:

@@ -1,0 +1,191 @@
+"""What a step, made fast by the passes, sends back: in the loop, and what waits until the loop is over."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from ..op import Piece, registry
+from .derive import fitted, index_of
+from .naming import Names
+from .passes import AHEAD, LOOP, NUMBER, ONCE, PASSES, POINTWISE, STOP, Node, Values, graph_of, in_order
+from .symbols import CannotCompile, Expr, Symbol, written
+from .tape import Recorded
+from .wording import Language
+
+
+class Gradients:
+    """The graph of a step after all passes, names for its values, and the shares of its gradients as formulas.
+
+    Attributes:
+        nodes: all values, each after its inputs; `outs` are the states after the step.
+        sent: what arrives at each value of the loop: a formula, the rule, and of which columns or where.
+        later: of what is made before the loop, the users in it whose shares are summed over all steps at once.
+        kept, stored: values, and gradients, of the loop of which all steps are needed.
+        aliases: values whose gradient is another's.
+    """
+
+    def __init__(self, step: Recorded, lang: Language = "en") -> None:
+        self.step, self.lang, self.values = step, lang, Values()
+        names = Names(step, {"forward", "backward", "T", "xs", "dt", "over", "states"})
+        self.leaves, self.outs = graph_of(step, names, self.values)
+        for one in PASSES:
+            self.outs = one(self.values, self.outs)
+        self.nodes = in_order(self.outs)
+        self.fields = list(self.outs)
+        self.parameters = [name for name in self.leaves if name != "x" and name.removesuffix("_prev") not in self.outs]
+        self.helpers: set[str] = set()
+        self._name_all()
+        self.kept: dict[Node, None] = {}  # values of the loop of which the way back needs all steps
+        self.stored: dict[Node, None] = {}  # and gradients in the loop of which what comes after it needs all steps
+        self.aliases: dict[Node, Node] = {}  # values whose gradient is another's
+        self._begun: set[Node] = set()  # gradients that have an array already, while the text is written
+        self._late_sent: dict[Node, list[tuple[str, str, str]]] = {}
+        self.sent: dict[Node, list[tuple[Expr, str, Any]]] = defaultdict(list)  # shares inside of the loop
+        self.later: dict[Node, list[tuple[Node, int]]] = defaultdict(list)  # and those that are made after it
+        self._differentiate()
+
+    # — names —————————————————————————————————————————————————————————————————————————————————————————————————
+
+    def _name_all(self) -> None:
+        self.names: dict[Node, str] = {}
+        taken = {"np", "T", "t", "xs", "dt", "over", "kept", "states", "gone", *registry}
+        taken |= {f"d{field}" for field in self.fields} | {f"{field}s" for field in self.fields}
+        for node in [*self.leaves.values(), *self.nodes]:
+            if node in self.names or node.op in (NUMBER, STOP) or (node.columns and node.stage != ONCE):
+                continue
+            name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
+            name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
+            k, new = 1, name
+            while new in taken:
+                k, new = k + 1, f"{name}_{k + 1}"
+            taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all"}
+            self.names[node] = new
+
+    def _value(self, node: Node, whole: bool, forward: bool = False) -> str:
+        """What stands for a value: in the loop at step t, or outside of it for all steps at once."""
+        if node.op == STOP:
+            return self._value(node.inputs[0], whole, forward)
+        if node.op == NUMBER:
+            return written(node.example, 0).template
+        if node.columns and node.stage != ONCE:
+            start, stop = node.columns
+            return f"{self._value(node.inputs[0], whole, forward)}[..., {start}:{stop}]"
+        name = self.names[node]
+        if node.stage == ONCE:
+            return name
+        if node.op == "x":
+            return "xs" if whole else "xs[t]"
+        if node.stage == AHEAD:
+            return name if whole else f"{name}[t]"
+        if node.op == "state":
+            place = f"{name.removesuffix('_prev')}s"
+            return f"{place}[:-1]" if whole else f"{place}[t]"
+        field = next((field for field, out in self.outs.items() if out is node), "")
+        if field and not forward:
+            return f"{field}s[1:]" if whole else f"{field}s[t + 1]"
+        return f"{name}_all" if whole else name if forward else f"{name}_all[t]"
+
+    def _text(self, expr: Expr, whole: bool, forward: bool = False) -> str:
+        def name(leaf: Any) -> tuple[str, int]:
+            kind, node = leaf
+            return (self._gradient(node, whole) if kind else self._value(node, whole, forward)), 10
+
+        return expr.text(name)[0]
+
+    def _gradient(self, node: Node, whole: bool) -> str:
+        node = self.aliases.get(node, node)
+        if node.columns and node.stage == LOOP:
+            start, stop = node.columns
+            return f"{self._gradient(node.inputs[0], whole)}[..., {start}:{stop}]"
+        return f"d{self.names[node]}" + ("_all" if whole and node.stage == LOOP else "")
+
+    # — derivation ————————————————————————————————————————————————————————————————————————————————————————————
+
+    def _symbol(self, node: Node, kind: str = "", whole: bool = False) -> Any:
+        if node.op == NUMBER:
+            return node.example
+        array = np.ones_like(node.example) if kind else node.example
+        if whole and node.stage != ONCE:
+            array = np.broadcast_to(array, (2, *array.shape))
+        return Symbol(array, Expr(leaf=(kind, node)), self.step.rows)
+
+    def _shares(self, node: Node, whole: bool = False) -> list[tuple[int, Any, str]]:
+        """What a value sends to each input that wants a gradient, on symbols."""
+        op = registry[node.op]
+        given = [self._symbol(node, "d", whole), self._symbol(node, "", whole)]
+        given += [self._symbol(x, "", whole) for x in node.inputs]
+        joint: Any = op.joint_rule and op.joint_rule(*given, **node.settings)
+        found = []
+        for k, x in enumerate(node.inputs):
+            rule = None if joint else op.rules[k]
+            if x.op not in (NUMBER, STOP) and (joint or rule):
+                found.append((k, joint[k] if joint else rule(*given, **node.settings), op.formula(k)))  # type: ignore[misc]
+        return found
+
+    def _differentiate(self) -> None:
+        """From the newest value of the loop to the oldest: what it sends to others in the loop, and what waits."""
+        for out in self.outs.values():
+            self.sent[out] = []
+        for node in reversed(self.nodes):
+            if node.stage != LOOP or not node.inputs or node not in self.sent or node.op == STOP:
+                continue
+            if node.columns:
+                self.sent[node.inputs[0]].append((Expr(leaf=("d", node)), "", node.columns))
+                continue
+            for k, share, rule in self._shares(node):
+                x = node.inputs[k]
+                if x.stage == LOOP:
+                    if isinstance(share, Piece):
+                        at = index_of(share.index, self.step.rows)
+                        self.sent[x].append((share.values.expr, rule, at))
+                    else:
+                        self.sent[x].append((fitted(share, x.shape).expr, rule, None))
+                elif node.op == "matmul" or node.op in POINTWISE:
+                    self.later[x].append((node, k))
+                else:
+                    raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
+        for node, terms in self.sent.items():  # the newest first, so that chains are followed to their beginning
+            if len(terms) != 1 or node.columns or any(node is out for out in self.outs.values()):
+                continue
+            expr, _, at = terms[0]
+            if at is None and expr.leaf and expr.leaf[1].shape == node.shape:  # a sum passes on what it gets
+                self.aliases[node] = self.aliases.get(expr.leaf[1], expr.leaf[1])
+        waiting = {node for users in self.later.values() for node, _ in users}
+        self.stored = dict.fromkeys(base_of(self.aliases.get(node, node)) for node in self.nodes if node in waiting)
+        self._note_kept()
+
+    def _note_kept(self) -> None:
+        """Values that the way back reads, of all steps."""
+        exprs = [expr for terms in self.sent.values() for expr, _, _ in terms]
+        wanted = [leaf[1] for expr in exprs for leaf in expr.leaves() if not leaf[0]]
+        for waiting in self.later.values():
+            for node, k in waiting:
+                if node.op == "matmul":
+                    wanted.append(node.inputs[1 - k])
+                else:
+                    share = next(share for j, share, _ in self._shares(node) if j == k)
+                    wanted += [leaf[1] for leaf in share.expr.leaves() if not leaf[0]]
+        for node in map(base_of, wanted):
+            if node.stage == LOOP and node.inputs and all(node is not out for out in self.outs.values()):
+                self.kept[node] = None
+
+    # — text ——————————————————————————————————————————————————————————————————————————————————————————————————
+
+    def _size(self, node: Node, like: str) -> str:
+        """The shape of a value at all steps, as text."""
+        if not node.example.ndim or node.shape[0] != self.step.rows:
+            raise CannotCompile(f"fused: {node.name or node.op} has shape {node.shape}, without the rows of the batch.")
+        return f"(T, len({like}), {', '.join(map(str, node.shape[1:]))})"
+
+    def _shape(self, node: Node) -> str:
+        """The shape of a value at one step, as text."""
+        return self._size(node, f"d{self.fields[0]}").replace("(T, ", "(", 1)
+
+
+def base_of(node: Node) -> Node:
+    """Of some columns, or of what was detached, the value itself."""
+    return base_of(node.inputs[0]) if node.op == STOP or (node.columns and node.stage != ONCE) else node
