@@ -18,6 +18,7 @@ import numpy as np
 
 Run = Callable[[], Any]
 GATES = "fiCo"
+OTHERS = ("peephole", "coupled", "minimal gated", "own cell")  # see cells.py
 THREADS = int(environ.get("OPENBLAS_NUM_THREADS", 0)) or cpu_count() or 1  # the same for all
 
 
@@ -43,6 +44,55 @@ def _ours(name: str, fused: Any) -> Callable[[int, int, int], Run]:
             net.zero_grad()
             x.grad = None
             net(x).h.sum().backward()
+
+        return run
+
+    return prepare
+
+
+def _our_cell(name: str, fused: bool) -> Callable[[int, int, int], Run]:
+    """A cell without an op of its own."""
+
+    def prepare(batch: int, steps: int, hidden: int) -> Run:
+        from cells import CELLS
+
+        from tinygrad_lstm import Tensor, nn
+
+        x = Tensor(data(batch, steps, hidden)[0], requires_grad=True)
+        net = nn.Recurrent(hidden, hidden, cell=CELLS[name][0], fused=fused, rng=0)
+
+        def run() -> None:
+            net.zero_grad()
+            x.grad = None
+            net(x).h.sum().backward()
+
+        return run
+
+    return prepare
+
+
+def _torch_loop(name: str) -> Callable[[int, int, int], Run]:
+    """The same ops in a loop."""
+
+    def prepare(batch: int, steps: int, hidden: int) -> Run:
+        import torch
+        from cells import CELLS
+
+        torch.set_num_threads(THREADS)
+        kind, step = CELLS[name]
+        x = torch.tensor(data(batch, steps, hidden)[0], requires_grad=True)
+        cell = kind(hidden, hidden, rng=0)
+        w = {path: torch.tensor(p.numpy().copy(), requires_grad=True) for path, p in cell.named_parameters()}
+
+        def run() -> None:
+            for p in (x, *w.values()):
+                p.grad = None
+            state = tuple(torch.zeros(batch, hidden) for _ in kind.State._fields)
+            hs = []
+            for t in range(steps):
+                state = step(torch, x[:, t], state, w)
+                hs.append(state[0])
+            torch.stack(hs, 1).sum().backward()
 
         return run
 
@@ -209,6 +259,9 @@ PEERS: dict[str, tuple[Callable[[int, int, int], Run], str]] = {
     "torch nn.RNN": (_torch_layer("RNN"), "torch"),
     "torch LSTMCell": (torch_cell, "torch"),
     "torch composed": (torch_composed, "torch"),
+    **{f"{name} fused": (_our_cell(name, True), "tinygrad-lstm") for name in OTHERS},
+    **{f"{name} composed": (_our_cell(name, False), "tinygrad-lstm") for name in OTHERS},
+    **{f"torch {name}": (_torch_loop(name), "torch") for name in OTHERS},
     "jax scan": (jax_scan, "jax"),
     "autograd": (autograd_composed, "autograd"),
     "tinygrad": (tinygrad_jit, "tinygrad"),

@@ -19,7 +19,7 @@ from time import sleep
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from peers import PEERS, THREADS, version  # noqa: E402
+from peers import OTHERS, PEERS, THREADS, version  # noqa: E402
 
 SIZES = ("1x100x32", "32x50x64", "32x100x128", "64x100x512")
 SLOW = {"tinygrad"}  # compiles for minutes; asked at the first size alone
@@ -30,6 +30,8 @@ TARGETS = {  # ours, the peer, and the ratio wanted at each size
     ("GRU fused", "torch nn.GRU"): None,
     ("GRU compiled", "torch nn.GRU"): None,
     ("RNN fused", "torch nn.RNN"): None,
+    **{(f"{name} fused", f"torch {name}"): None for name in OTHERS},
+    **{(f"{name} fused", f"{name} composed"): None for name in OTHERS},
 }
 
 
