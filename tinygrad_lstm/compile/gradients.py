@@ -11,8 +11,8 @@ import numpy as np
 from ..op import Piece, registry
 from .derive import fitted, index_of
 from .naming import Names
-from .passes import AHEAD, LOOP, NUMBER, ONCE, PASSES, POINTWISE, STOP, Node, Values, graph_of, in_order
-from .symbols import CannotCompile, Expr, Symbol, written
+from .passes import AHEAD, LOOP, NUMBER, ONCE, PASSES, POINTWISE, STOP, Node, Values, graph_of, in_order, own_states
+from .symbols import ATOM, CannotCompile, Expr, Symbol, written
 from .tape import Recorded
 from .wording import Language
 
@@ -34,6 +34,7 @@ class Gradients:
         self.leaves, self.outs = graph_of(step, names, self.values)
         for one in PASSES:
             self.outs = one(self.values, self.outs)
+        self.outs = own_states(self.values, self.leaves, self.outs)
         self.nodes = in_order(self.outs)
         self.fields = list(self.outs)
         self.parameters = [name for name in self.leaves if name != "x" and name.removesuffix("_prev") not in self.outs]
@@ -42,8 +43,6 @@ class Gradients:
         self.kept: dict[Node, None] = {}  # values of the loop of which the way back needs all steps
         self.stored: dict[Node, None] = {}  # and gradients in the loop of which what comes after it needs all steps
         self.aliases: dict[Node, Node] = {}  # values whose gradient is another's
-        self._begun: set[Node] = set()  # gradients that have an array already, while the text is written
-        self._late_sent: dict[Node, list[tuple[str, str, str]]] = {}
         self.sent: dict[Node, list[tuple[Expr, str, Any]]] = defaultdict(list)  # shares inside of the loop
         self.later: dict[Node, list[tuple[Node, int]]] = defaultdict(list)  # and those that are made after it
         self._differentiate()
@@ -52,10 +51,10 @@ class Gradients:
 
     def _name_all(self) -> None:
         self.names: dict[Node, str] = {}
-        taken = {"np", "T", "t", "xs", "dt", "over", "kept", "states", "gone", *registry}
+        taken = {"np", "T", "xs", "dt", "over", "kept", "states", "gone", "past", "size", "steps", "end", *registry}
         taken |= {f"d{field}" for field in self.fields} | {f"{field}s" for field in self.fields}
         for node in [*self.leaves.values(), *self.nodes]:
-            if node in self.names or node.op in (NUMBER, STOP) or (node.columns and node.stage != ONCE):
+            if node in self.names or node.op in (NUMBER, STOP):
                 continue
             name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
             name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
@@ -65,47 +64,43 @@ class Gradients:
             taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all"}
             self.names[node] = new
 
-    def _value(self, node: Node, whole: bool, forward: bool = False) -> str:
-        """What stands for a value: in the loop at step t, or outside of it for all steps at once."""
+    def whole(self, node: Node) -> str:
+        """What stands for a value outside of the loop, for all steps at once."""
         if node.op == STOP:
-            return self._value(node.inputs[0], whole, forward)
+            return self.whole(node.inputs[0])
         if node.op == NUMBER:
             return written(node.example, 0).template
-        if node.columns and node.stage != ONCE:
-            start, stop = node.columns
-            return f"{self._value(node.inputs[0], whole, forward)}[..., {start}:{stop}]"
         name = self.names[node]
         if node.stage == ONCE:
             return name
-        if node.op == "x":
-            return "xs" if whole else "xs[t]"
-        if node.stage == AHEAD:
-            return name if whole else f"{name}[t]"
+        if node.columns:
+            start, stop = node.columns
+            return f"{self.whole(node.inputs[0])}[..., {start}:{stop}]"
         if node.op == "state":
-            place = f"{name.removesuffix('_prev')}s"
-            return f"{place}[:-1]" if whole else f"{place}[t]"
-        field = next((field for field, out in self.outs.items() if out is node), "")
-        if field and not forward:
-            return f"{field}s[1:]" if whole else f"{field}s[t + 1]"
-        return f"{name}_all" if whole else name if forward else f"{name}_all[t]"
+            return f"{name.removesuffix('_prev')}s[:-1]"
+        if field := self.field_of(node):
+            return f"{field}s[1:]"
+        return "xs" if node.op == "x" else name if node.stage == AHEAD else f"{name}_all"
 
-    def _text(self, expr: Expr, whole: bool, forward: bool = False) -> str:
-        def name(leaf: Any) -> tuple[str, int]:
-            kind, node = leaf
-            return (self._gradient(node, whole) if kind else self._value(node, whole, forward)), 10
+    def field_of(self, node: Node) -> str:
+        """The state that a value is after the step; "" where it is none."""
+        return next((field for field, out in self.outs.items() if out is node), "")
 
-        return expr.text(name)[0]
-
-    def _gradient(self, node: Node, whole: bool) -> str:
+    def gradient(self, node: Node) -> str:
+        """What stands for the gradient of a value outside of the loop."""
         node = self.aliases.get(node, node)
         if node.columns and node.stage == LOOP:
             start, stop = node.columns
-            return f"{self._gradient(node.inputs[0], whole)}[..., {start}:{stop}]"
-        return f"d{self.names[node]}" + ("_all" if whole and node.stage == LOOP else "")
+            return f"{self.gradient(node.inputs[0])}[..., {start}:{stop}]"
+        return f"d{self.names[node]}" + ("_all" if node.stage == LOOP else "")
+
+    def text(self, expr: Expr) -> str:
+        """A formula outside of the loop."""
+        return expr.text(lambda leaf: (self.gradient(leaf[1]) if leaf[0] else self.whole(leaf[1]), ATOM))[0]
 
     # — derivation ————————————————————————————————————————————————————————————————————————————————————————————
 
-    def _symbol(self, node: Node, kind: str = "", whole: bool = False) -> Any:
+    def symbol(self, node: Node, kind: str = "", whole: bool = False) -> Any:
         if node.op == NUMBER:
             return node.example
         array = np.ones_like(node.example) if kind else node.example
@@ -113,16 +108,16 @@ class Gradients:
             array = np.broadcast_to(array, (2, *array.shape))
         return Symbol(array, Expr(leaf=(kind, node)), self.step.rows)
 
-    def _shares(self, node: Node, whole: bool = False) -> list[tuple[int, Any, str]]:
+    def shares(self, node: Node, whole: bool = False) -> list[tuple[int, Any, str]]:
         """What a value sends to each input that wants a gradient, on symbols."""
         op = registry[node.op]
-        given = [self._symbol(node, "d", whole), self._symbol(node, "", whole)]
-        given += [self._symbol(x, "", whole) for x in node.inputs]
+        given = [self.symbol(node, "d", whole), self.symbol(node, "", whole)]
+        given += [self.symbol(x, "", whole) for x in node.inputs]
         joint: Any = op.joint_rule and op.joint_rule(*given, **node.settings)
         found = []
         for k, x in enumerate(node.inputs):
             rule = None if joint else op.rules[k]
-            if x.op not in (NUMBER, STOP) and (joint or rule):
+            if x.op not in (NUMBER, STOP) and (joint or rule) and (node.op != "chosen" or k == 0):
                 found.append((k, joint[k] if joint else rule(*given, **node.settings), op.formula(k)))  # type: ignore[misc]
         return found
 
@@ -136,7 +131,7 @@ class Gradients:
             if node.columns:
                 self.sent[node.inputs[0]].append((Expr(leaf=("d", node)), "", node.columns))
                 continue
-            for k, share, rule in self._shares(node):
+            for k, share, rule in self.shares(node):
                 x = node.inputs[k]
                 if x.stage == LOOP:
                     if isinstance(share, Piece):
@@ -167,7 +162,7 @@ class Gradients:
                 if node.op == "matmul":
                     wanted.append(node.inputs[1 - k])
                 else:
-                    share = next(share for j, share, _ in self._shares(node) if j == k)
+                    share = next(share for j, share, _ in self.shares(node) if j == k)
                     wanted += [leaf[1] for leaf in share.expr.leaves() if not leaf[0]]
         for node in map(base_of, wanted):
             if node.stage == LOOP and node.inputs and all(node is not out for out in self.outs.values()):
@@ -175,15 +170,11 @@ class Gradients:
 
     # — text ——————————————————————————————————————————————————————————————————————————————————————————————————
 
-    def _size(self, node: Node, like: str) -> str:
-        """The shape of a value at all steps, as text."""
+    def shape(self, node: Node, rows: str) -> str:
+        """The shape of a value at one step, as text."""
         if not node.example.ndim or node.shape[0] != self.step.rows:
             raise CannotCompile(f"fused: {node.name or node.op} has shape {node.shape}, without the rows of the batch.")
-        return f"(T, len({like}), {', '.join(map(str, node.shape[1:]))})"
-
-    def _shape(self, node: Node) -> str:
-        """The shape of a value at one step, as text."""
-        return self._size(node, f"d{self.fields[0]}").replace("(T, ", "(", 1)
+        return ", ".join([rows, *map(str, node.shape[1:])]) + "," * (node.example.ndim == 1)
 
 
 def base_of(node: Node) -> Node:

@@ -21,7 +21,7 @@ from .tape import Recorded
 ONCE, AHEAD, LOOP = range(3)
 POINTWISE = {
     "add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "abs", "sigmoid", "tanh", "relu", "leaky_relu", "softplus",
-    "hard_sigmoid", "maximum", "minimum", "clip", "where", "power", "sin", "cos",
+    "hard_sigmoid", "maximum", "minimum", "clip", "where", "power", "sin", "cos", "chosen",
 }  # fmt: skip
 STATES, PARAMETER, NUMBER, X, STOP = "state", "parameter", "number", "x", "stop"
 
@@ -301,6 +301,15 @@ def _widened(v: Values, xs: list[Node], kind: Any) -> Node:
         start, stop = (xs[0].columns or (0, 0))[0], (xs[-1].columns or (0, 0))[1]
         return v.cut(kind, start, stop)
     return v.make("concat", *xs, name="b", axis=-1) if kind == PARAMETER else xs[0]
+
+
+def own_states(v: Values, leaves: dict[str, Node], outs: Graph) -> Graph:
+    """Each state after the step as a value of its own, made in the loop: also one that is only handed on."""
+    own: Graph = {}
+    for field, out in outs.items():
+        made = out.stage == LOOP and out.inputs and out.op != STOP and not out.columns and out not in own.values()
+        own[field] = out if made else v.make("chosen", out, leaves[f"{field}_prev"], name=field)
+    return own
 
 
 PASSES = (split_products, sort_sums, merge_products, sort_sums, widen)

@@ -1,0 +1,279 @@
+"""The text of the way back: a loop through the steps, block by block, and after it what is done for all at once."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from ..op import Piece
+from .derive import fitted, index_of
+from .gradients import Gradients, base_of
+from .loops import into, loop
+from .passes import AHEAD, LOOP, NUMBER, ONCE, STOP, Node
+from .symbols import ATOM, Expr
+from .wording import BEFORE, BLOCK, GONE, SEQUENCE_BACK, placed, said
+from .write import commented, documented, listed
+
+Line = tuple[str, str]
+
+
+class Afterwards:
+    """What is done for all steps at once when the loop is over: gradients of what was made before it."""
+
+    def __init__(self, graph: Gradients) -> None:
+        self.graph, self.lang = graph, graph.lang
+        self.late: dict[Node, list[tuple[str, str, str]]] = defaultdict(list)  # shares: place, text and rule
+
+    def lines(self) -> list[Line]:
+        graph, lines = self.graph, list[Line]()
+        for node in [*(leaf for leaf in graph.leaves.values() if leaf not in graph.nodes), *reversed(graph.nodes)]:
+            if node.stage != LOOP and node.op not in (STOP, NUMBER):
+                lines += self._after(node)
+        return lines
+
+    def _after(self, node: Node) -> list[Line]:
+        """The lines that give the gradient of what was made before the loop, and what it sends on."""
+        graph = self.graph
+        if node.columns and node.stage != ONCE:
+            return []
+        cuts = [cut for cut in graph.nodes if cut.columns and cut.inputs[0] is node and cut.stage != ONCE]
+        name = "dxs" if node.op == "x" else f"d{graph.names[node]}"
+        sent = self._late_shares(node, "")
+        sent += [share for cut in cuts for share in self._late_shares(cut, "..., {}:{}".format(*cut.columns or ()))]
+        lines: list[Line] = []
+        if not sent or any(at for at, _, _ in sent):
+            lines.append((f"{name} = np.zeros_like({graph.whole(node)})", ""))
+        for at, text, rule in sent:
+            lines.append((f"{name}[{at}] += {text}" if at else f"{name} {'+=' if lines else '='} {text}", rule))
+        if sent and node.inputs:
+            for k, share, rule in graph.shares(node, whole=node.stage == AHEAD):
+                self.late[node.inputs[k]].append(self._late(node, k, share, rule))
+        return lines
+
+    def _late_shares(self, node: Node, at: str) -> list[tuple[str, str, str]]:
+        """What a value, or some columns of one, gets behind the loop: the place, the text and the rule."""
+        found = []
+        for user, k in self.graph.later[node]:
+            share, rule = next((share, rule) for j, share, rule in self.graph.shares(user, whole=True) if j == k)
+            found.append(self._late(user, k, share, rule))
+        return [(at or place, text, rule) for place, text, rule in found + self.late.pop(node, [])]
+
+    def _late(self, node: Node, k: int, share: Any, rule: str) -> tuple[str, str, str]:
+        """A share as text, summed over what its input does not have; of all steps and rows it is one product."""
+        graph, x, comment = self.graph, node.inputs[k], said(rule, self.lang)
+        if node.op == "matmul" and k == 1 and node.stage != ONCE:
+            left, dy = graph.whole(node.inputs[0]), graph.gradient(node)
+            return "", f"{left}.reshape(-1, {x.shape[0]}).T @ {dy}.reshape(-1, {x.shape[1]})", comment
+        if node.op == "matmul" and node.stage != ONCE:
+            dy, W = graph.gradient(node), graph.whole(node.inputs[1])
+            return "", f"({dy}.reshape(-1, {node.shape[-1]}) @ {W}.T).reshape(T, -1, {x.shape[-1]})", comment
+        if isinstance(share, Piece):
+            return graph.text(index_of(share.index, graph.step.rows)), graph.text(share.values.expr), comment
+        shape = x.shape if x.stage == ONCE else (2, *x.shape)
+        return "", graph.text(fitted(share, shape).expr), comment
+
+
+class WayBack:
+    """What does not depend on a gradient is made block by block, so that it is in the cache when its step comes."""
+
+    def __init__(self, graph: Gradients) -> None:
+        self.graph, self.lang = graph, graph.lang
+        self.through: dict[str, str] = {}  # what the loop goes through: names of one step, and the arrays of all
+        self.before: dict[str, None] = {}  # arrays that each step writes anew, and views of them
+        self.factors: dict[str, tuple[str, str]] = {}  # by their text: name and comment
+        self.rows = f"len(d{graph.fields[0]})"
+
+    def text(self, kept: list[str], body: str) -> str:
+        """`backward`, whose body is made already."""
+        return "\n".join([
+            listed("def backward(", ["dstates", "kept", "xs", "over", *self.graph.parameters], "):"),
+            documented(said(SEQUENCE_BACK, self.lang)), listed("[", kept, "] = kept", "    "), body,
+        ])  # fmt: skip
+
+    def body(self) -> str:
+        graph, fields = self.graph, self.graph.fields
+        for k, field in enumerate(fields):
+            self.through[f"given_{field}"] = f"dstates[{k}]"
+        ds = [f"d{field}" for field in fields]
+        lines: list[Line] = [(f"{d} += given_{field}", "") for d, field in zip(ds, fields, strict=True)]
+        lines += [
+            ("if gone is not None:", said(GONE, self.lang)),
+            (f"    past = [{', '.join(f'{d}[gone]' for d in ds)}]", ""),
+            (f"    {' = '.join(f'{d}[gone]' for d in ds)} = 0", ""),
+        ]
+        for node in reversed(graph.nodes):
+            if node.stage == LOOP and node in graph.sent and node.op != STOP and not node.columns:
+                lines += self._arriving(node)
+        olds = [f"d{graph.names[graph.leaves[f'{field}_prev']]}" for field in fields]
+        for field, old in zip(fields, olds, strict=True):
+            lines += self._first_state(field, old)
+        comma = "," * (len(fields) == 1)
+        lines += [("if gone is not None:", ""), (f"    {', '.join(f'{old}[gone]' for old in olds)}{comma} = past", "")]
+        lines.append((f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}", said(BEFORE, self.lang)))
+        after = Afterwards(graph).lines()
+        first: list[Line] = [
+            (f"{', '.join(f'{field}s' for field in fields)}{comma} = states", ""),
+            ("T, dt = len(xs), states.dtype", ""),
+            *((f"{d} = np.zeros_like({field}s[0])", "") for d, field in zip(ds, fields, strict=True)),
+            *((f"{old} = np.empty_like({d})", "") for d, old in zip(ds, olds, strict=True)),
+            *((f"d{graph.names[n]}_all = np.empty((T, {graph.shape(n, self.rows)}), dt)", "") for n in graph.stored),
+            *((line, "") for line in self.before),
+            ("size = max(1, 2**16 // states[0, 0].size)", said(BLOCK, self.lang)),
+        ]
+        made = {name for name, _ in self.factors.values()}
+        through = {name: array if array in made else f"{array}[steps]" for name, array in self.through.items()}
+        block = [(f"{name} = {text}", comment) for text, (name, comment) in self.factors.items()]
+        results = ["dxs", *ds, *(f"d{name}" for name in graph.parameters)]
+        return "\n".join([
+            *commented(first), "    for end in range(T, 0, -size):", "        steps = slice(max(0, end - size), end)",
+            *("    " + line for line in commented(block)), *loop(through, "over[steps]", "[::-1]", "        "),
+            *("        " + line for line in commented(lines)), *commented(after),
+            listed("return ", results, "", "    "),
+        ]).replace("len(x)", self.rows)  # fmt: skip
+
+    # — in the loop —————————————————————————————————————————————————————————————————————————————————————————
+
+    def _local(self, node: Node) -> str:
+        """A value at one step."""
+        graph = self.graph
+        node = base_of(node) if node.op == STOP else node
+        if node.stage == ONCE:
+            return graph.whole(node)
+        name = f"{graph.names[node]}_t" if node.stage == AHEAD else graph.names[node]
+        self.through[name] = graph.whole(node)
+        return name
+
+    def _gradient(self, node: Node) -> str:
+        """The gradient of a value at one step."""
+        graph = self.graph
+        node = graph.aliases.get(node, node)
+        name = f"d{graph.names[node]}"
+        parent = base_of(node)
+        if graph.field_of(parent):
+            own = f"d{graph.field_of(parent)}"
+            if node is parent:
+                return own
+            return f"{own}[..., {node.columns[0]}:{node.columns[1]}]" if node.columns else own
+        if node.op == "state":
+            return name
+        if parent in graph.stored:
+            self.through[name] = graph.gradient(node)
+        elif node is parent:
+            self.before[f"{name} = np.empty(({graph.shape(node, self.rows)}), dt)"] = None
+        else:
+            self._gradient(parent)
+            start, stop = node.columns or (0, 0)
+            self.before[f"{name} = d{graph.names[parent]}[..., {start}:{stop}]"] = None
+        return name
+
+    def _text(self, expr: Expr) -> str:
+        """A formula at one step; what in it depends on no gradient is a factor, made for a block of steps."""
+        if expr.leaf:
+            kind, node = expr.leaf
+            return self._gradient(node) if kind else self._local(node)
+        leaves = expr.leaves()
+        if expr.parts and leaves and not any(kind for kind, _ in leaves) and any(n.stage != ONCE for _, n in leaves):
+            return self._factor(expr)
+        gaps = []
+        for part, need in zip(expr.parts, expr.needs, strict=True):
+            text = self._text(part)
+            gaps.append(f"({text})" if part.parts and part.binds < need and not text.isidentifier() else text)
+        return expr.template.format(*gaps)
+
+    def _factor(self, expr: Expr) -> str:
+        def value(leaf: Any) -> tuple[str, int]:
+            whole = self.graph.whole(leaf[1])
+            return (whole if leaf[1].stage == ONCE or leaf[1].op == NUMBER else f"{whole}[steps]"), ATOM
+
+        text = expr.text(value)[0]
+        if text not in self.factors:
+            self.factors[text] = f"factor_{len(self.factors) + 1}", ""
+        name = self.factors[text][0]
+        self.through[name.replace("factor", "by")] = name
+        return name.replace("factor", "by")
+
+    def _arriving(self, node: Node) -> list[Line]:
+        """The lines that give a value's gradient, and first those of some of its columns."""
+        graph = self.graph
+        if node in graph.aliases:
+            return []
+        cuts = [cut for cut in graph.sent if cut.columns and base_of(cut) is node and cut.stage == LOOP]
+        carried, lines = graph.field_of(node), list[Line]()
+        tiled = _tile([cut.columns for cut in cuts if cut.columns], node.shape[-1])
+        if cuts and not tiled and not carried:
+            lines.append((f"{self._gradient(node)}[...] = 0", ""))
+        for cut in cuts:
+            lines += self._filled(cut, bool(carried) or not tiled)
+        lines += self._filled(node, bool(carried) or bool(cuts))
+        if carried and node in graph.stored:
+            self.through[f"stored_{carried}"] = f"d{graph.names[node]}_all"
+            lines.append((f"stored_{carried}[...] = d{carried}", ""))
+        return lines
+
+    def _filled(self, node: Node, filled: bool) -> list[Line]:
+        """The lines that put all shares into the gradient of a value, or of some columns, that is there."""
+        lines: list[Line] = []
+        target = self._gradient(node) if self.graph.sent[node] else ""
+        for expr, rule, at in self.graph.sent[node]:
+            if type(at) is tuple:
+                continue
+            comment = placed(node.scope, [rule] if rule else [], self.lang)
+            if at is not None:
+                lines += [] if filled else [(f"{target}[...] = 0", "")]
+                lines.append((f"np.add.at({target}, np.s_[{self._text(at)}], {self._text(expr)})", comment))
+            else:
+                lines.append((self._put(target, expr, node, filled), comment))
+            filled = True
+        return lines
+
+    def _put(self, target: str, expr: Expr, node: Node, filled: bool) -> str:
+        """A share, put into an array or added to it, by way of no new array where that can be."""
+        expr = _sorted(expr)
+        if match := re.fullmatch(r"\{\} @ \{\}", expr.template):
+            right = expr.parts[1]
+            if match and right.template == "{}.T" and right.parts[0].leaf:
+                W = self.graph.whole(right.parts[0].leaf[1])
+                self.before[f"{W}_T = np.ascontiguousarray({W}.T)"] = None
+                expr = Expr("{} @ {}", (expr.parts[0], Expr(f"{W}_T")), 7, (7, 8))
+        if not filled:
+            return into(target, expr, self._text)
+        if expr.leaf:
+            return f"{target} += {self._text(expr)}"
+        width = "_".join(map(str, node.shape[1:]))
+        self.before[f"more_{width} = np.empty(({self.graph.shape(node, self.rows)}), dt)"] = None
+        return f"{into(f'more_{width}', expr, self._text)}; {target} += more_{width}"
+
+    def _first_state(self, field: str, old: str) -> list[Line]:
+        """The lines for the gradient of a state before the step, where it has no shares of its own."""
+        leaf = self.graph.leaves[f"{field}_prev"]
+        if leaf in self.graph.aliases:
+            return [(f"{old}[...] = {self._gradient(leaf)}", "")]
+        return [] if self.graph.sent.get(leaf) else [(f"{old}[...] = 0", "")]
+
+
+def _sorted(expr: Expr) -> Expr:
+    """A product with the gradient first and all else together behind it, as one factor: dy · (a · b)."""
+    parts = _product(expr)
+    moving = [part for part in parts if any(kind for kind, _ in part.leaves())]
+    still = [part for part in parts if part not in moving]
+    if len(parts) < 3 or len(moving) != 1:
+        return expr
+    factor = still[0]
+    for part in still[1:]:
+        factor = Expr("{} * {}", (factor, part), 7, (7, 8))
+    return Expr("{} * {}", (moving[0], factor), 7, (7, 8))
+
+
+def _product(expr: Expr) -> list[Expr]:
+    if expr.template == "{} * {}":
+        return [factor for part in expr.parts for factor in _product(part)]
+    if expr.template == "-{}":
+        return [Expr("-1", binds=8), *_product(expr.parts[0])]
+    return [expr]
+
+
+def _tile(cuts: list[tuple[int, int]], width: int) -> bool:
+    """Whether some columns make up the whole, none of them twice."""
+    ends = [0, *(stop for _, stop in sorted(cuts))]
+    return [start for start, _ in sorted(cuts)] == ends[:-1] and ends[-1] == width
