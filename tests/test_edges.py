@@ -3,8 +3,9 @@
 import asyncio
 import copy
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from importlib.util import find_spec
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, concat, embed, grad, nn, ops, scope
 from tinygrad_lstm.op import Op
-from tinygrad_lstm.optim import SGD, Adam, RMSprop
+from tinygrad_lstm.optim import OPTIMIZERS, SGD, Adam, RMSprop
 from tinygrad_lstm.scope import recording, scope_path, setting
 
 INF, NAN = np.inf, np.nan
@@ -565,3 +566,49 @@ def test_a_fused_layer_has_no_flow_and_says_why():
     net = nn.LSTM(2, 3, rng=0, fused=True)
     with pytest.raises(LookupError, match=r"ran fused: set layer\.fused = False"):
         tl.trace(net(np.ones((1, 3, 2), np.float32)).h.sum()).flow("C")
+
+
+# — names that no file can hold —————————————————————————————————————————————————————————————————————————————
+
+
+@pytest.mark.parametrize("view", ["time", "strip", "cells", "rolled", "ops"])
+def test_a_lone_surrogate_breaks_no_picture(view, tmp_path):
+    net = nn.LSTM(2, 3, rng=0)
+    labels = None if view == "ops" else ["a\ud800", "<script>", "b\x00"]
+    with scope("\ud800"):
+        loss = net(np.ones((1, 3, 2), np.float32)).last.h.sum()
+    drawing = tl.draw(loss, view=view, labels=labels)
+    drawing.save(tmp_path / "p.svg").save(tmp_path / "p.html") if view == "time" else drawing.save(tmp_path / "p.svg")
+    assert drawing._repr_mimebundle_() and tl.trace(loss)._repr_html_().encode()
+    assert "\\ud800" in loss.describe() and Tensor([1.0], name="\ud800")._repr_html_().encode()
+
+
+# — other processes ————————————————————————————————————————————————————————————————————————————————————————
+
+
+def _state_of(net):
+    return net(np.ones((1, 3, 3), np.float32)).last.h.numpy()
+
+
+def test_modules_cross_to_other_processes():
+    nets = [nn.LSTM(3, 4, rng=0), nn.GRU(3, 4, rng=0, fused=True), nn.Recurrent(3, 4, cell=nn.PeepholeLSTMCell, rng=0)]
+    nets[2].fused = True
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for net, far in zip(nets, pool.map(_state_of, nets), strict=True):
+            np.testing.assert_allclose(far, _state_of(net), rtol=1e-6)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copied_optimizers_and_tasks(copied):
+    for kind in OPTIMIZERS.values():
+        p = leaf([1.0])
+        p.grad, optimizer = np.ones(1), kind([p], lr=0.1)
+        optimizer.step()
+        twin = copied(optimizer)
+        assert repr(twin.state_dict()) == repr(optimizer.state_dict()) and twin.params[0] is not p
+    for name in ("pronouns", "words", "series", "adding", "copying", "reber", "temporal_order"):
+        task = tl.tasks.TASKS[name][0]()
+        twin = copied(task)
+        assert twin == task
+        one, other = (t.batch(2, np.random.default_rng(0)) for t in (task, twin))
+        np.testing.assert_array_equal(one.x, other.x)

@@ -123,13 +123,16 @@ def visible(text: Any) -> str:
     return "".join(map(_shown, str(text)))
 
 
+UNSEEN = ((0x202A, 0x202F), (0x2066, 0x206A), (0xD800, 0xE000))  # overrides of direction, and halves of characters
+
+
 def _shown(sign: str) -> str:
     code = ord(sign)
     if code < 32 and sign not in "\n\t":
         return chr(0x2400 + code)
     if code == 127:
         return "␡"
-    if 128 <= code < 160 or code in range(0x202A, 0x202F) or code in range(0x2066, 0x206A):  # C1, and overrides
+    if 128 <= code < 160 or any(code in range(*pair) for pair in UNSEEN):
         return f"\\x{code:02x}" if code < 160 else f"\\u{code:04x}"
     return sign
 

@@ -117,7 +117,7 @@ def by_program(dot: str, layout: str, suffix: str) -> bytes:
             command = dot_command.command(layout, suffix, neato_no_op=2 if layout == "neato" else None)
         finally:
             dot_command.DOT_BINARY = before
-    run = _run([os.fspath(part) for part in command], dot.encode(), TIMEOUT)
+    run = _run([os.fspath(part) for part in command], dot.encode("utf-8", "backslashreplace"), TIMEOUT)
     if run.returncode or not run.stdout:
         complaint = run.stderr.decode(errors="replace").strip()[-500:] or f"exit code {run.returncode}"
         raise RuntimeError(f"draw: {engine.path} failed: {complaint}")
@@ -188,11 +188,11 @@ class Drawing:
         if suffix not in (".svg", ".html", ".png", ".pdf", ".gv"):
             raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: .svg, .html, .png, .pdf, .gv.")
         if suffix == ".gv":
-            data = self.dot.encode()
+            data = self.dot.encode("utf-8", "backslashreplace")
         elif suffix == ".html":
-            data = self._page.encode()
+            data = self._page.encode("utf-8", "backslashreplace")
         elif suffix == ".svg":
-            data = self._svg.encode()
+            data = self._svg.encode("utf-8", "backslashreplace")
         elif suffix == ".png":
             data = self._png(self._pixels * scale)
         else:

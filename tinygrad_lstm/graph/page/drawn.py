@@ -112,7 +112,7 @@ def _view(picture: Picture) -> list[float]:
 
 def placed_by_engine(svg: str, classes: Mapping[str, str], numbered: set[str]) -> Drawn:
     """The parts of graphviz's SVG of all ops, in the same form. In `numbered` boxes the last line is a number."""
-    root = ET.fromstring(svg.encode())
+    root = ET.fromstring(svg.encode("utf-8", "backslashreplace"))
     top = root.find(f"{SVG}g")
     assert top is not None
     move = [float(n) for n in re.findall(r"-?[\d.]+", top.get("transform", "").partition("translate")[2])[:2]] or [0, 0]
