@@ -578,7 +578,8 @@ def test_a_lone_surrogate_breaks_no_picture(view, tmp_path):
     with scope("\ud800"):
         loss = net(np.ones((1, 3, 2), np.float32)).last.h.sum()
     drawing = tl.draw(loss, view=view, labels=labels)
-    drawing.save(tmp_path / "p.svg").save(tmp_path / "p.html") if view == "time" else drawing.save(tmp_path / "p.svg")
+    for ending in ("svg", "html")[: 1 + (view == "time")]:
+        drawing.save(tmp_path / f"p.{ending}")
     assert drawing._repr_mimebundle_() and tl.trace(loss)._repr_html_().encode()
     assert "\\ud800" in loss.describe() and Tensor([1.0], name="\ud800")._repr_html_().encode()
 
