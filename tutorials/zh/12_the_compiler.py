@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 import tinygrad_lstm as tl
-from tinygrad_lstm import Tensor, compile, concat, nn, quiz, sigmoid, tanh
+from tinygrad_lstm import Tensor, concat, nn, quiz, sigmoid, tanh
 from tinygrad_lstm.compile.naming import Names
 from tinygrad_lstm.compile.passes import LOOP, PASSES, Values, graph_of, in_order
 from tinygrad_lstm.compile.tape import record
