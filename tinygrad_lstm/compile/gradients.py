@@ -9,9 +9,24 @@ from typing import Any
 import numpy as np
 
 from ..op import Piece, registry
+from .compose import Handing
 from .derive import fitted, index_of
 from .naming import Names
-from .passes import AHEAD, LOOP, NUMBER, ONCE, PASSES, POINTWISE, STOP, Node, Values, graph_of, in_order, own_states
+from .passes import (
+    AHEAD,
+    LOOP,
+    NUMBER,
+    ONCE,
+    PASSES,
+    POINTWISE,
+    STOP,
+    Node,
+    Values,
+    base_of,
+    graph_of,
+    in_order,
+    own_states,
+)
 from .symbols import ATOM, CannotCompile, Expr, Symbol, written
 from .tape import Recorded
 from .wording import Language
@@ -51,18 +66,24 @@ class Gradients:
 
     def _name_all(self) -> None:
         self.names: dict[Node, str] = {}
-        taken = {"np", "T", "xs", "dt", "over", "kept", "states", "gone", "past", "size", "steps", "end", *registry}
-        taken |= {f"d{field}" for field in self.fields} | {f"{field}s" for field in self.fields}
+        self.taken = {"np", "T", "xs", "dt", "over", "kept", "states", "gone", "past", "size", "steps", "end"}
+        self.taken |= {*registry} | {f"d{field}" for field in self.fields} | {f"{field}s" for field in self.fields}
         for node in [*self.leaves.values(), *self.nodes]:
             if node in self.names or node.op in (NUMBER, STOP):
                 continue
-            name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
-            name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
-            k, new = 1, name
-            while new in taken:
-                k, new = k + 1, f"{name}_{k + 1}"
-            taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all"}
-            self.names[node] = new
+            self.name(node)
+
+    def name(self, node: Node) -> None:
+        """Give a value a name, its own if it has one and that is free."""
+        if node in self.names:
+            return
+        name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
+        name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
+        k, new = 1, name
+        while new in self.taken:
+            k, new = k + 1, f"{name}_{k + 1}"
+        self.taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all"}
+        self.names[node] = new
 
     def whole(self, node: Node) -> str:
         """What stands for a value outside of the loop, for all steps at once."""
@@ -143,6 +164,7 @@ class Gradients:
                     self.later[x].append((node, k))
                 else:
                     raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
+        Handing(self).compose()
         for node, terms in self.sent.items():  # the newest first, so that chains are followed to their beginning
             if len(terms) != 1 or node.columns or any(node is out for out in self.outs.values()):
                 continue
@@ -175,8 +197,3 @@ class Gradients:
         if not node.example.ndim or node.shape[0] != self.step.rows:
             raise CannotCompile(f"fused: {node.name or node.op} has shape {node.shape}, without the rows of the batch.")
         return ", ".join([rows, *map(str, node.shape[1:])]) + "," * (node.example.ndim == 1)
-
-
-def base_of(node: Node) -> Node:
-    """Of some columns, or of what was detached, the value itself."""
-    return base_of(node.inputs[0]) if node.op == STOP or (node.columns and node.stage != ONCE) else node

@@ -62,6 +62,11 @@ def _stage(op: str, inputs: tuple[Node, ...], settings: dict[str, Any]) -> int:
     return AHEAD if plain or product or along or op == STOP else LOOP
 
 
+def base_of(node: Node) -> Node:
+    """Of some columns, or of what was detached, the value itself."""
+    return base_of(node.inputs[0]) if node.op == STOP or (node.columns and node.stage != ONCE) else node
+
+
 def _along_the_last(op: str, settings: dict[str, Any]) -> bool:
     if op == "concat":
         return bool(settings.get("axis", -1) == -1)

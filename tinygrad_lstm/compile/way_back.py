@@ -7,10 +7,11 @@ from collections import defaultdict
 from typing import Any
 
 from ..op import Piece
+from .compose import product, scaled, tile
 from .derive import fitted, index_of
-from .gradients import Gradients, base_of
+from .gradients import Gradients
 from .loops import into, loop
-from .passes import AHEAD, LOOP, NUMBER, ONCE, STOP, Node
+from .passes import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
 from .symbols import ATOM, Expr
 from .wording import BEFORE, BLOCK, GONE, SEQUENCE_BACK, placed, said
 from .write import commented, documented, listed
@@ -200,7 +201,7 @@ class WayBack:
             return []
         cuts = [cut for cut in graph.sent if cut.columns and base_of(cut) is node and cut.stage == LOOP]
         carried, lines = graph.field_of(node), list[Line]()
-        tiled = _tile([cut.columns for cut in cuts if cut.columns], node.shape[-1])
+        tiled = tile([cut.columns for cut in cuts if cut.columns], node.shape[-1])
         if cuts and not tiled and not carried:
             lines.append((f"{self._gradient(node)}[...] = 0", ""))
         for cut in cuts:
@@ -218,7 +219,7 @@ class WayBack:
         for expr, rule, at in self.graph.sent[node]:
             if type(at) is tuple:
                 continue
-            comment = placed(node.scope, [rule] if rule else [], self.lang)
+            comment = placed(node.scope, rule.split("\n") if rule else [], self.lang)
             if at is not None:
                 lines += [] if filled else [(f"{target}[...] = 0", "")]
                 lines.append((f"np.add.at({target}, np.s_[{self._text(at)}], {self._text(expr)})", comment))
@@ -254,26 +255,5 @@ class WayBack:
 
 def _sorted(expr: Expr) -> Expr:
     """A product with the gradient first and all else together behind it, as one factor: dy · (a · b)."""
-    parts = _product(expr)
-    moving = [part for part in parts if any(kind for kind, _ in part.leaves())]
-    still = [part for part in parts if part not in moving]
-    if len(parts) < 3 or len(moving) != 1:
-        return expr
-    factor = still[0]
-    for part in still[1:]:
-        factor = Expr("{} * {}", (factor, part), 7, (7, 8))
-    return Expr("{} * {}", (moving[0], factor), 7, (7, 8))
-
-
-def _product(expr: Expr) -> list[Expr]:
-    if expr.template == "{} * {}":
-        return [factor for part in expr.parts for factor in _product(part)]
-    if expr.template == "-{}":
-        return [Expr("-1", binds=8), *_product(expr.parts[0])]
-    return [expr]
-
-
-def _tile(cuts: list[tuple[int, int]], width: int) -> bool:
-    """Whether some columns make up the whole, none of them twice."""
-    ends = [0, *(stop for _, stop in sorted(cuts))]
-    return [start for start, _ in sorted(cuts)] == ends[:-1] and ends[-1] == width
+    source, factors = scaled(expr)
+    return expr if source is None or len(factors) < 2 else product([Expr(leaf=("d", source)), *factors])
