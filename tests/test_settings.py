@@ -1,5 +1,6 @@
 """What layers, losses and optimizers of other frameworks can be told: by hand, and against them where they are."""
 
+import inspect
 from importlib.util import find_spec
 
 import numpy as np
@@ -347,3 +348,10 @@ def test_a_product_with_zeros_has_its_gradient():
 def test_wrong_calls_of_functions(wrong, words):
     with pytest.raises(ValueError, match=words):
         wrong(leaf(A))
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU, nn.Linear, nn.Embedding, nn.LSTMCell])
+def test_a_third_argument_by_position(kind):
+    with pytest.raises(TypeError, match=rf"{kind.__name__}: 3 arguments .* by name, such as \w+=\."):
+        kind(3, 4, 2)
+    assert list(inspect.signature(kind).parameters)[:2] == list(inspect.signature(kind.__init__).parameters)[1:3]

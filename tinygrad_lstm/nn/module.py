@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from inspect import Signature, signature
+from inspect import CO_VARARGS, Signature, signature
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
@@ -25,8 +25,11 @@ class Forward(Protocol[P, R]):
 class OwnSignature:
     """What editors show of a module: for an object the arguments of `forward`, for a class those of its constructor."""
 
-    def __get__(self, module: Module | None, kind: type) -> Signature | None:
-        return None if module is None else signature(module.forward)
+    def __get__(self, module: Module | None, kind: type) -> Signature:
+        if module is not None:
+            return signature(module.forward)
+        own = signature(kind.__init__)  # type: ignore[misc]
+        return own.replace(parameters=list(own.parameters.values())[1:])
 
 
 class Module:
@@ -36,6 +39,17 @@ class Module:
 
     training = True
     __signature__ = OwnSignature()
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Raise TypeError, with what to do, where more is given by position than the constructor takes."""
+        code = getattr(cls.__init__, "__code__", cls.__new__.__code__)
+        by_position, by_name = code.co_varnames[1 : code.co_argcount], code.co_varnames[code.co_argcount :]
+        if code.co_kwonlyargcount and not code.co_flags & CO_VARARGS and len(args) > len(by_position):
+            raise TypeError(
+                f"{cls.__name__}: {len(args)} arguments are given by position, but all after {', '.join(by_position)} "
+                f"are given by name, such as {by_name[0]}=."
+            )
+        return super().__new__(cls)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} does not say what it computes: define forward(self, x).")
