@@ -1,5 +1,6 @@
 """What may go wrong around a training: signals, pipes, full disks, terminals, damaged and forged files."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -253,6 +254,23 @@ def test_a_text_of_escapes_reaches_no_terminal(here, capsys):
     assert "\x1b" not in tl.Tensor([1.0], name="\x1b[2J").describe()
 
 
+def test_a_setting_of_any_kind_is_an_error_and_no_surprise(here):
+    """Every setting of every task with values of many kinds: a task that can be used and kept, or one clear line."""
+    values = (5, -1, 2.5, np.inf, np.nan, True, None, "x", "", [], [1], ["a", "b"], {"a": 1}, "\ud800", "a\0", [[1, 2]])
+    (here / "t.csv").write_text("v\n" + "".join(f"{k % 7}\n" for k in range(200)), encoding="utf-8")
+    paths = {"text": "song.txt", "words": "song.txt", "series": "t.csv"}
+    for name, (kind, _) in tasks.TASKS.items():
+        base = {"name": name} | ({"path": paths[name]} if name in paths else {})
+        for setting in [field.name for field in dataclasses.fields(kind) if field.init]:
+            for value in values if name != "stdlib" or setting in ("encoding", "vocabulary") else ():
+                try:
+                    task = tasks.from_config(base | {setting: value})
+                    task.batch(2, np.random.default_rng(0))
+                    json.dumps([task.config(), task.digest(), task.notes(), task.asking()])
+                except tasks.TaskError as exc:
+                    assert "\n" not in str(exc), (name, setting, value)
+
+
 # — wrong use ————————————————————————————————————————————————————————————————————————————————————————————————
 
 WRONG = [
@@ -264,6 +282,16 @@ WRONG = [
     "train copying --cell none", "train copying --activation none", "train copying --optimizer none",
     "train copying --clipnorm -1", "train copying --clipnorm 1 --clipvalue 1", "train adding --column 1",
     "train copying --chunk 5", "nothing", "tutorials 99", "train song.txt --chunk 100000", "source --cell none",
+    "train copying --seed -1", "train copying --batch 1000000000", "train copying --forget-bias nan",
+    "train copying --set name=words", "train copying --words", "train copying --encoding gbk",
+    "train song.txt --set vocabulary=5",
+    "train song.txt --set encoding=5", "trace song.txt --text a --out t.svg --config c.json",
+    "trace song.txt --text a --out t", "draw --out x.jpg", "draw --out x.svg --steps 100000",
+    "draw --out x.svg --steps 3000", "draw --out x.png --scale nan", "draw --out x.png --scale 0",
+    "draw --out x.svg --seed -1", "draw --out x.svg --view none", "draw --out x.svg --light q",
+    "compare --nets lstm:nan --out c.svg", "compare --seed -1 --out c.svg", "compare --train 3 --out c.svg",
+    "demo --sentences 0", "demo --steps -1", "demo --seed -1", "tutorials 1 --lang de", "tasks none", "--debug",
+    "source --hidden 0", "train --resume song.txt --lr nan",
 ]  # fmt: skip
 
 
@@ -272,7 +300,78 @@ def test_wrong_use_is_one_line_and_no_work(here, capsys, line):
     start = time.process_time()
     code = main(line.split())
     captured = capsys.readouterr()
-    missing = "nothing.csv" in line or "trace none" in line  # a failure, and not wrong use
+    missing = "nothing.csv" in line or "--resume song.txt" in line  # a failure, and not wrong use
     assert code == (1 if missing else 2) and captured.err.count("\n") == 1, captured.err
     assert "should not happen" not in captured.err and "Traceback" not in captured.err
     assert sorted(os.listdir()) == ["song.txt"] and time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("demo --out song.txt", "song.txt: File exists"),
+        ("tutorials 1 --out song.txt/x", "song.txt/x: Not a directory"),
+        ("draw --out no/x.svg", "no/x.svg: cannot be written (there is no such folder"),
+    ],
+)  # fmt: skip
+def test_a_failure_of_the_system_is_told_in_its_words_and_with_the_place(here, capsys, line, told):
+    assert main(line.split()) == 1 and told in capsys.readouterr().err
+
+
+@posix
+def test_a_full_disk_behind_stderr_changes_no_exit_code(here):
+    assert subprocess.run(["bash", "-c", f"{' '.join(COMMAND)} train 2> /dev/full"], check=False).returncode == 2
+
+
+@pytest.fixture
+def model(here):
+    (here / "t.csv").write_text("v\n" + "".join(f"{k % 7}\n" for k in range(12000)), encoding="utf-8")
+    task = tasks.series("t.csv", window=8)
+    save_model("m", small(task))
+    return task
+
+
+def test_what_is_too_long_is_refused_before_the_work_with_a_way_out(model, capsys):
+    words = ["trace", "m", "--csv", "t.csv", "--out", "t.svg"]
+    start = time.process_time()
+    assert main(words) == 2 and "12,000 steps are too many to look into; --last 200 reads" in capsys.readouterr().err
+    assert time.process_time() - start < 2 and not os.path.exists("t.svg")
+    assert main([*words, "--at", "3000"]) == 2
+    assert "too many for --view time at once. Draw a window of steps, --steps 1-50" in capsys.readouterr().err
+    assert main([*words, "--at", "11000", "--last", "20"]) == 0 and model.asking() == [
+        "--csv",
+        "t.csv",
+        "--last",
+        "200",
+    ]
+    out = capsys.readouterr().out
+    assert "read: the last 20 of 11,000 steps; here they are t = 1 to 20" in out and "after t = 20 (2)" in out
+
+
+def test_a_layer_that_is_not_there(model, capsys):
+    assert main(["trace", "m", "--csv", "t.csv", "--last", "5", "--layer", "3", "--out", "t.svg"]) == 2
+    assert "--layer 3: there are 1, the first is 1" in capsys.readouterr().err
+
+
+def test_characters_that_a_model_does_not_know_are_told(here, capsys):
+    save_model("m", small(tasks.text("song.txt")))
+    assert main(["trace", "m", "--text", "Row, ROW", "--out", "t.svg"]) == 0
+    assert "4 of 8 are not in the model's vocabulary: to it they are all '�'" in capsys.readouterr().out
+
+
+def test_a_demo_that_has_learned_nothing_keeps_what_it_has(here, capsys, monkeypatch):
+    def nothing(*arguments, **settings):
+        raise ValueError("survey: the model answers none of the sentences rightly, so there is nothing to erase.")
+
+    monkeypatch.setattr("tinygrad_lstm.training.erasure.survey", nothing)
+    assert main(["demo", "--steps", "1", "--sentences", "1"]) == 0
+    assert "answers none of the sentences rightly" in capsys.readouterr().out
+    assert sorted(os.listdir("demo")) == ["graph.png", "graph.svg", "model.safetensors", "strip.svg"]
+
+
+def test_a_text_in_another_encoding(here, capsys):
+    (here / "poem.txt").write_bytes("床前明月光，疑是地上霜。\n".encode("gbk") * 60)
+    assert main(["train", "poem.txt", "--steps", "1", *SMALL]) == 1
+    assert "encoding=" in capsys.readouterr().err
+    assert main(["train", "poem.txt", "--encoding", "gbk", "--steps", "1", *SMALL]) == 0
+    assert "明月光" in capsys.readouterr().out and load_model("model.safetensors")[1].encoding == "gbk"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from ..exchange.files import write
 from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 
+SUFFIXES = (".svg", ".html", ".png", ".pdf", ".gv")
 LARGEST_PNG = 16_000  # pixels; above it most viewers give up
 TIMEOUT = 120.0  # seconds
 _binary = threading.Lock()  # graphviz keeps the program's path in a module variable
@@ -136,6 +138,12 @@ def framed(page: str, height: int = 720) -> str:
     )
 
 
+def check_suffix(path: Path) -> None:
+    """Raise the ValueError that saving a drawing there would raise: for the start of what takes long."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: {', '.join(SUFFIXES)}.")
+
+
 class Drawing:
     """A picture of a graph: `.dot` is its text, which needs no program; `.svg()` and `.save(path)` render it.
 
@@ -184,9 +192,8 @@ class Drawing:
         `svg` does.
         """
         path = Path(path)
+        check_suffix(path)
         suffix = path.suffix.lower()
-        if suffix not in (".svg", ".html", ".png", ".pdf", ".gv"):
-            raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: .svg, .html, .png, .pdf, .gv.")
         if suffix == ".gv":
             data = self.dot.encode("utf-8", "backslashreplace")
         elif suffix == ".html":
@@ -194,6 +201,8 @@ class Drawing:
         elif suffix == ".svg":
             data = self._svg.encode("utf-8", "backslashreplace")
         elif suffix == ".png":
+            if not 0 < scale < math.inf:
+                raise ValueError(f"draw: scale must be a number above 0, not {scale}.")
             data = self._png(self._pixels * scale)
         else:
             data = pressed(self._svg, "pdf", 1.0) if has_press() else render(self.dot, self._layout, "pdf")

@@ -33,6 +33,8 @@ def regular(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise TaskError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    except ValueError:  # a NUL in it, or half a character
+        raise TaskError(f"{str(path)!r} cannot be the name of a file; check the path") from None
     if not stat.S_ISREG(mode):
         what = "is a folder" if stat.S_ISDIR(mode) else "is no ordinary file, so where it ends is not known"
         raise TaskError(f"{path}: {what}; give a file")
@@ -43,7 +45,7 @@ def read(path: Path, most: int | None = None) -> bytes:
     regular(path)
     try:
         with path.open("rb") as file:
-            data = file.read(-1 if most is None else most + 1)
+            data = file.read(-1 if most is None or most >= path.stat().st_size else most + 1)
     except OSError as error:
         raise TaskError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if most is not None and len(data) > most:

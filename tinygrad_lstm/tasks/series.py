@@ -66,6 +66,7 @@ class Series(Task):
         self._need("path", isinstance(self.path, str | os.PathLike | None), "a path, or None for the sunspots")
         self._set("path", None if self.path is None else os.fspath(self.path))
         self._integer("window", 1)
+        self._encoding()
         if self.delimiter in ("tab", r"\t"):  # as one writes it on a command line
             self._set("delimiter", "\t")
         self._need("delimiter", isinstance(self.delimiter, str) and len(self.delimiter) == 1, "one character")
@@ -109,7 +110,9 @@ class Series(Task):
 
     def asking(self) -> list[str]:
         """The table that it has learned from."""
-        return ["--csv", str(self.path)] if self.path else ["--csv", str(SUNSPOTS), "--column", "sunspots"]
+        if not self.path:
+            return ["--csv", str(SUNSPOTS), "--column", "sunspots"]
+        return ["--csv", str(self.path), *(["--last", "200"] if len(self.values) > 1000 else [])]
 
     def _shown(self, values: Array) -> str:
         """In their own unit."""

@@ -57,9 +57,11 @@ class Text(Task):
         self._need("path", isinstance(self.path, str | os.PathLike), "a path")
         self._set("path", os.fspath(self.path))
         self._integer("steps", 1)
+        self._encoding()
         self._integer("rare", 1)
         if self.max_bytes is not None:
             self._integer("max_bytes", 2)
+        self._need("vocabulary", isinstance(self.vocabulary, list | tuple), "a list")
         if not self.vocabulary:
             seen = Counter(self.text[: self._cut])
             self._set("vocabulary", (UNKNOWN, *sorted(c for c, n in seen.items() if n >= self.rare and c != UNKNOWN)))

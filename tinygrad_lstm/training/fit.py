@@ -22,6 +22,8 @@ from .loop import Training, TrainingError
 from .model import SequenceModel
 from .progress import display, interruptible
 
+MOST = 1 << 20  # examples in a batch
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after the step that was under way was finished and saved. `history` is what happened until then."""
@@ -82,6 +84,8 @@ def fit(
     for name, value in (numbers | {"save_every": save_every}).items():
         if value is not None and not value >= least[name]:  # NaN neither
             raise ValueError(f"fit: {name} must be at least {least[name]}, not {value}.")
+    if batch > MOST:  # refused before the memory for it is asked for
+        raise ValueError(f"fit: batch must be at most {MOST:,}, not {batch:,}; steps make a training longer.")
     if chunk is not None and not task.is_stream:
         raise ValueError(f"fit: chunk= is for streams; {task.name} is drawn example by example.")
     if optimizer is not None and not {*map(id, optimizer.params)} <= {*map(id, model.parameters())}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
@@ -85,6 +86,8 @@ class SequenceModel(nn.Module):
         for name, number in (("hidden", hidden), ("layers", layers), ("embedding", embedding)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, not {number}.")
+        if forget_bias is not None and not math.isfinite(forget_bias):
+            raise ValueError(f"forget_bias must be a finite number, not {forget_bias}.")
         layer, variant, understood = CELLS[cell]
         names = ("activation", "recurrent_initializer", *GATES)
         settings = {name: arguments[name] for name in names if arguments[name] is not None}
