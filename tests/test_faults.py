@@ -1,6 +1,7 @@
 """What may go wrong around a training: signals, pipes, full disks, terminals, damaged and forged files."""
 
 import dataclasses
+import importlib
 import json
 import os
 import signal
@@ -375,3 +376,52 @@ def test_a_text_in_another_encoding(here, capsys):
     assert "encoding=" in capsys.readouterr().err
     assert main(["train", "poem.txt", "--encoding", "gbk", "--steps", "1", *SMALL]) == 0
     assert "明月光" in capsys.readouterr().out and load_model("model.safetensors")[1].encoding == "gbk"
+
+
+def test_the_end_of_a_file_is_no_ctrl_c(here, capsys, monkeypatch):
+    def ends(*arguments, **settings):
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr("tinygrad_lstm.training.model.load_model", ends)
+    assert main(["trace", "m", "--text", "a", "--out", "t.svg"]) == 1
+    assert "tinygrad-lstm: a file ends too early (Ran out of input)\n" in capsys.readouterr().err
+
+
+# — numba's cache ———————————————————————————————————————————————————————————————————————————————————————————
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.fixture
+def compiled(tmp_path, monkeypatch):
+    pytest.importorskip("numba", reason='compiled steps need numba: pip install ".[fast]"')
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+    return importlib.import_module("tinygrad_lstm.nn.numba_cache").compiled
+
+
+@pytest.mark.parametrize(("ending", "size"), [("nbc", 100), ("nbc", 0), ("nbi", 0), ("nbi", 60)])
+def test_a_damaged_cache_is_made_anew(compiled, tmp_path, ending, size):
+    assert compiled(twice)(3) == 6
+    (damaged,) = tmp_path.rglob(f"*.{ending}")
+    os.truncate(damaged, size)
+    with pytest.warns(UserWarning, match=r"compiled steps: the cache in .* cannot be used .*; they are compiled again"):
+        assert compiled(twice)(3) == 6
+    again = compiled(twice)  # without a warning
+    assert again(3) == 6 and sum(again.stats.cache_hits.values()) == 1
+
+
+def test_a_cache_that_cannot_be_written_costs_no_result(compiled, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._save_index", full)
+    with pytest.warns(UserWarning, match="No space left on device"):
+        assert compiled(twice)(3) == 6
+
+
+def test_no_place_for_a_cache_is_told(compiled, monkeypatch):
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    with pytest.warns(UserWarning, match="there is no folder to keep them in.*NUMBA_CACHE_DIR names one"):
+        assert compiled(twice)(3) == 6

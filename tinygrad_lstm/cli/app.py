@@ -58,7 +58,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 raise unsaid[0]
             sys.stdout.flush()  # a full disk behind a redirection shows here, while it can still be told
             return code if isinstance(code, int) else 0
-        except typer.Abort:  # Ctrl-C, as typer tells it
+        except typer.Abort as abort:  # Ctrl-C, as typer tells it, and any end of a file
+            if isinstance(abort.__context__, EOFError):
+                complain(f"{PROGRAM}: a file ends too early ({_one_line(abort.__context__)})")
+                return 1
             return 130
         except BrokenPipeError:  # the reader has gone, as after `| head -1`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
