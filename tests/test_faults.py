@@ -90,6 +90,20 @@ def test_it_is_saved_on_the_way(tmp_path):
         fit(small(task), task, steps=1, path=path, save_every=float("nan"))
 
 
+def test_a_disk_that_is_full_for_a_while_costs_no_training(tmp_path, monkeypatch):
+    task, path, real, count = tasks.copying(), tmp_path / "m", exchange.files.write, iter(range(9))
+
+    def sometimes(*arguments):
+        if next(count) == 1:
+            raise OSError(28, "No space left on device")
+        real(*arguments)
+
+    monkeypatch.setattr("tinygrad_lstm.exchange.checkpoint.write", sometimes)
+    with pytest.warns(UserWarning, match="No space left on device; the training goes on"):
+        fit(small(task), task, steps=4, batch=2, progress=False, path=path, save_every=0)
+    assert len(exchange.read(path).arrays["history/loss"]) == 4
+
+
 def test_it_is_saved_whatever_went_wrong(tmp_path):
     task, path = tasks.copying(), tmp_path / "m"
 
