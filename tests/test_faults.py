@@ -1,5 +1,6 @@
 """What may go wrong around a training: signals, pipes, full disks, terminals, damaged and forged files."""
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -169,6 +171,42 @@ def test_resuming_with_other_data_behind_the_path(here, capsys):
     assert "m: was trained on other data than now stand in song.txt" in capsys.readouterr().err
 
 
+def test_resuming_where_the_data_are_gone(here, capsys):
+    assert main(["train", "song.txt", "--steps", "2", "--out", "m", *SMALL]) == 0
+    os.unlink("song.txt")
+    assert main(["train", "--resume", "m", "--steps", "4"]) == 1
+    assert "song.txt: cannot be read (No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seconds", "x"), ("answers", None), ("position", -1), ("generators", [1]), ("state", 5),
+        ("engine", float("nan")),
+        ("optimizer", "adam"), ("optimizer", {"kind": "Adam", "settings": {}, "counts": {"times": 1}}),
+        ("optimizer", {"kind": "Adam", "settings": {}, "counts": {"clipped": [1]}}), ("batch", True),
+        ("chunk", 0), ("data", 5), ("state", ["C"]), ("generators", [{}]),
+    ],
+)  # fmt: skip
+def test_a_forged_training_is_refused_and_changes_nothing(tmp_path, name, value):
+    task, path = tasks.copying(), tmp_path / "m"
+    fit(small(task), task, steps=2, batch=2, progress=False, path=path)
+    saved = exchange.read(path)
+    claims = saved._replace(meta=saved.meta | {"training": saved.meta["training"] | {name: value}})
+    model = small(task)
+    before = {key: array.copy() for key, array in model.state_dict().items()}
+    with pytest.raises(CheckpointError, match=r"its training|other sources of random numbers"):
+        fit(model, task, steps=3, batch=2, progress=False, resume=claims)
+    assert all(np.array_equal(array, before[key]) for key, array in model.state_dict().items())
+    with (
+        pytest.raises(CheckpointError, match=f"its training says no {name}")
+        if name not in ("engine", "data")
+        else (contextlib.nullcontext())
+    ):
+        less = {key: part for key, part in saved.meta["training"].items() if key != name}
+        fit(model, task, steps=3, batch=2, progress=False, resume=saved._replace(meta=saved.meta | {"training": less}))
+
+
 def test_another_engine_is_told(tmp_path):
     task, path = tasks.copying(), tmp_path / "m"
     fit(small(task), task, steps=2, batch=2, progress=False, path=path)
@@ -195,7 +233,8 @@ def forged(path: Path, **claims) -> Path:
     "claims",
     [
         {"hidden": 20000}, {"layers": 10**5}, {"embedding": 10**7}, {"inputs": 10**9}, {"outputs": 10**9},
-        {"hidden": -1}, {"hidden": "8"}, {"hidden": 3.5}, {"layers": [1]}, {"cell": "none"},
+        {"hidden": -1}, {"inputs": -(10**9)}, {"outputs": 0}, {"hidden": "8"}, {"hidden": 3.5},
+        {"layers": [1]}, {"cell": "none"},
         {"task": {"name": "text", "path": "/"}},
         {"vocabulary": 5}, {"dropout": 7},
     ],
@@ -255,6 +294,18 @@ def test_damaged_files_are_refused_in_one_line(tmp_path):
 def test_control_characters_are_shown():
     assert visible("a\x1b[31mb\x07\n\tc\x7f\x9b\u202e") == "a␛[31mb␇\n\tc␡\\x9b\\u202e"
     assert visible("汉字　é😀") == "汉字　é😀"
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udfffb", "\x1b[31m\x07\x9b", "\x00", "\u202eabc", "\ufffe"])
+def test_names_that_no_file_may_hold_are_drawn_with_signs_for_them(tmp_path, name):
+    loss = tl.nn.LSTM(2, 3, rng=0)(tl.Tensor(np.ones((1, 2, 2)), name=name)).last.h.sum().named(name)
+    for view in ("time", "ops"):
+        drawing = tl.draw(loss, view=view, labels=None if view == "ops" else [name, "b"])
+        ElementTree.fromstring(drawing.svg().encode())
+        drawing.dot.encode()
+        repr(drawing).encode()
+    tl.draw(loss, labels=[name, "b"]).save(tmp_path / "page.html")
+    assert not any(sign in (tmp_path / "page.html").read_text(encoding="utf-8") for sign in name if ord(sign) > 122)
 
 
 def test_a_text_of_escapes_reaches_no_terminal(here, capsys):

@@ -143,15 +143,21 @@ def _new(options: dict[str, Any]) -> TrainingPlan:
 
 def _resumed(options: dict[str, Any]) -> TrainingPlan:
     """A training that goes on: all is as it was."""
-    from ..exchange import read
+    from ..exchange import CheckpointError, read
+    from ..tasks import TaskError
     from ..training.fit import make_optimizer
+    from ..training.kept import training_of
     from ..training.model import load_model
 
     saved = read(options["resume"])
     model, task = load_model(saved)
-    training = saved.meta.get("training")
-    if task is None or training is None:
-        raise ValueError(f"{saved.path}: holds a model, but no training to go on with")
+    training = training_of(saved)
+    if task is None:
+        raise ValueError(f"{saved.path}: was trained on no task of ours")
+    try:
+        task.digest()  # reads what it was trained on
+    except TaskError as exc:
+        raise OSError(str(exc)) from None  # the file's fault, not that of the command
     before = training["optimizer"]
     chunk = training["chunk"] or (task.chunk_setting and task.config()[task.chunk_setting])
     _same(options, {**model.config(), **before["settings"], "batch": training["batch"], "chunk": chunk})
@@ -160,7 +166,10 @@ def _resumed(options: dict[str, Any]) -> TrainingPlan:
     trained_on = task.config().get("path") or task.name
     if options.get("source", trained_on) != trained_on:
         raise ValueError(f"{options['source']}: the file was trained on {trained_on}; leave SOURCE out")
-    optimizer = make_optimizer(before["kind"], model, **before["settings"])
+    try:
+        optimizer = make_optimizer(before["kind"], model, **before["settings"])
+    except (ValueError, TypeError) as exc:
+        raise CheckpointError(f"{saved.path}: its training cannot be gone on with ({exc})") from None
     return TrainingPlan(model, task, optimizer, training["batch"], training["chunk"], 0, saved)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..exchange.files import write
+from ..habits import drawable
 from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 
 SUFFIXES = (".svg", ".html", ".png", ".pdf", ".gv")
@@ -156,7 +157,7 @@ class Drawing:
     page: Callable[[], str] | None = None  # makes the page
 
     def __init__(self, dot: str, layout: str, summary: str, *, pixels: float = 96 / 72) -> None:
-        self.dot, self.summary, self._layout, self._pixels = dot, summary, layout, pixels
+        self.dot, self.summary, self._layout, self._pixels = drawable(dot), drawable(summary), layout, pixels
 
     @cached_property
     def _svg(self) -> str:
@@ -173,7 +174,7 @@ class Drawing:
                 "draw: the .html page walks a backward pass step by step: draw a loss (or a trace) that an RNN, LSTM "
                 "or GRU leads to, with view='time' or 'strip'. Anything else can be saved as .svg."
             )
-        return self.page()
+        return drawable(self.page())
 
     def html(self) -> str:
         """The page that walks the backward pass, as one self-contained HTML text.

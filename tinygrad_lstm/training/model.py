@@ -199,9 +199,11 @@ def _check_sizes(saved: Checkpoint) -> None:
         raise ValueError("the settings of its model are no table of names and values")
     longest = max((n for array in own for n in array.shape), default=0)
     for name in ("inputs", "outputs", "hidden", "embedding", "layers"):
-        size = config.get(name) or 0
-        if not isinstance(size, int) or size > (len(own) if name == "layers" else longest):
-            raise ValueError(f"its settings say {name}={size!r}, but its arrays are smaller")
+        size = config.get(name, 1)
+        if size is None and name == "embedding":  # it reads no tokens
+            continue
+        if not isinstance(size, int) or not 1 <= size <= (len(own) if name == "layers" else longest):
+            raise ValueError(f"its settings say {name}={size!r:.60}, which is not the size of its arrays")
 
 
 def load_model(path: str | os.PathLike[str] | Checkpoint) -> tuple[SequenceModel, Task | None]:
