@@ -374,12 +374,12 @@ def test_pictures_for_slides_and_papers(here, capsys):
     assert run(capsys, "train", "pronouns", "--out", "m.safetensors", *SMALL)[0] == 0
     words = ("trace", "m.safetensors", "--text", "emma came home and john quietly opened", "--for", "slide", "--out")
     code, out, err = run(capsys, *words, "x.png")
-    assert (code, out) == (2, "") and "steps=(1, 6)" in err and not (here / "x.png").exists()
+    assert (code, out) == (2, "") and "--steps 1-6" in err and not (here / "x.png").exists()
     assert run(capsys, *words, "x.png", "--steps", "5-7")[0] == 0 and (here / "x.png").stat().st_size > 10_000
     assert "--steps 5: give the first and the last step" in run(capsys, *words, "x.png", "--steps", "5")[2]
     draw = ("draw", "--steps", "2", "--forward", "--for", "slide", "--no-legend", "--transparent", "--out", "f.png")
     assert run(capsys, *draw, "--light", "f", "--scale", "2")[0] == 0
-    assert "light='q' is no gate" in run(capsys, *draw, "--light", "q")[2]
+    assert "--light q is no gate" in run(capsys, *draw, "--light", "q")[2]
 
 
 def test_a_long_table_is_shortened_and_has_dates(here, capsys):

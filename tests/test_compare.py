@@ -284,11 +284,11 @@ def test_command(tmp_path, monkeypatch, capsys):
     for wrong, message in (
         (["--nets", "nope"], "no net 'nope'"),
         (["--set", "length=3"], "--set is for a --task"),
-        (["--out", "no/x.svg"], "in a folder that is there"),
         (["--train", "3"], "random input teaches nothing"),
         (["--nets", "rnn", "--steps", "3", "--out", "x.jpg"], "cannot save 'x.jpg'"),
     ):
         assert main(["compare", *wrong]) == 2
         err = capsys.readouterr().err
         assert message in err and err.count("\n") == 1
+    assert main(["compare", "--out", "no/x.svg"]) == 1 and "there is no such folder" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.svg", "y.gv"]

@@ -298,6 +298,9 @@ def test_bad_parameters():
         Adam([p * 2])
     with pytest.raises(ValueError, match=r"betas\[1\]"):
         Adam([p], betas=(0.9, 1.0))
+    for betas in ((0.9,), (0.9, 0.99, 0.999), 0.9, "xy", None):
+        with pytest.raises(ValueError, match="betas"):
+            Adam([p], betas=betas)
     assert len(Adam([p, p]).params) == 1  # a tied parameter is moved once
     p.grad = np.ones(2)
     p.data = np.ones(3)

@@ -1,7 +1,9 @@
 """Tasks which read files: texts and tables, whole, torn and wrong."""
 
 import os
+import re
 import shutil
+import sys
 import tracemalloc
 from collections import Counter
 from importlib.util import find_spec
@@ -12,6 +14,8 @@ import pytest
 from tinygrad_lstm import tasks
 from tinygrad_lstm.tasks import TaskError
 from tinygrad_lstm.tasks.reading import read
+
+TEXT = sys.modules["tinygrad_lstm.tasks.text"]  # the package's `text` is the task
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -93,6 +97,24 @@ def test_a_folder(write, tmp_path):
     assert tasks.text(tmp_path, max_bytes=9).text == "first sec"
 
 
+def test_what_is_empty_is_not_opened(write, tmp_path, monkeypatch):
+    """Files of no length may be the system's (/proc), from which reading may never end."""
+    write("one two ", "a.txt")
+    (tmp_path / "b.txt").touch()
+    opened: list[str] = []
+    monkeypatch.setattr(TEXT, "read", lambda path, most: opened.append(path.name) or read(path, most))
+    assert tasks.text(tmp_path, rare=1).text == "one two " and opened == ["a.txt"]
+
+
+def test_no_more_of_a_folder_is_looked_at_than_said(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(TEXT, "MOST", 100)
+    for k in range(9):
+        write(b"\xff" * 40, f"{k}.bin")
+    for most in (None, 30):
+        with pytest.raises(TaskError, match=r"holds more than .*; give a smaller folder, or take the first part of it"):
+            tasks.text(tmp_path, max_bytes=most)
+
+
 def test_line_ends_and_byte_order_mark(write):
     assert tasks.text(write("\ufeffone\r\ntwo\n")).text == "one\ntwo\n"
 
@@ -118,16 +140,29 @@ needs_guess = pytest.mark.skipif(
 )
 
 
+WRITTEN = [
+    (POEM, "gb18030"), (POEM[:14], "gb18030"), (POEM * 3000, "gb18030"), ("明月光，低頭思故鄉。\n" * 9, "big5"),
+    ("Fußgänger überqueren die Straße; naïve café. " * 20, "cp1252"),
+    ("Le café était fermé à midi. Où êtes-vous allés cet été ?\n" * 6, "cp1252"),
+    ("Мороз и солнце; день чудесный! Ещё ты дремлешь, друг прелестный.\n" * 6, "cp1251"),
+    ("Мороз и солнце; день чудесный! Ещё ты дремлешь, друг прелестный.\n" * 6, "koi8_r"),
+    ("古池や蛙飛びこむ水の音。閑さや岩にしみ入る蝉の声。\n" * 6, "cp932"),
+    ("나 보기가 역겨워 가실 때에는 말없이 고이 보내 드리오리다.\n" * 6, "cp949"),
+    (POEM, "utf-16-le"), (POEM, "utf-16-be"), ("Où êtes-vous ?\n" * 9, "utf-16-le"),
+]  # fmt: skip
+
+
 @needs_guess
-@pytest.mark.parametrize(
-    ("text", "encoding"), [(POEM, "gb18030"), ("Fußgänger überqueren die Straße; naïve café. " * 20, "cp125")]
-)
+@pytest.mark.parametrize(("text", "encoding"), WRITTEN)
 def test_what_is_no_utf8_is_named(write, text, encoding):
-    path = write(text.encode("cp1252" if encoding == "cp125" else encoding), "t.txt")
-    with pytest.raises(TaskError, match=rf"it is probably {encoding}\w* \(“.*--set encoding={encoding}"):
+    path, start = write(text.encode(encoding), "t.txt"), " ".join(text.split())[:14]
+    with pytest.raises(
+        TaskError, match=rf"probably {encoding} \(“{re.escape(start)}.*: say so by --set encoding={encoding}"
+    ):
         tasks.text(path)
     with pytest.raises(TaskError, match=rf"it is probably {encoding}"):
         tasks.words(path=path)
+    assert tasks.text(path, encoding=encoding).text == text
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "big5", "utf-16-le", "utf-16-be", "cp936"])
@@ -294,9 +329,15 @@ WRONG = [
     ("a\n" + "1,5\n2,5\n" * 20, {"delimiter": ";"}, "has a decimal comma: --set decimal=,"),
     ("a\n" + "1\n1.234,5\n3\n" * 20, {"delimiter": ";"}, "--set decimal=, --set thousands=."),
     ("a\n" + "1\n1,234.5\n3\n" * 20, {"delimiter": ";"}, "',' between thousands: --set thousands=','"),
-    ("a\n" + "1\n5 %\n3\n" * 20, {}, "take the sign out of the column"),
+    ("a\n" + "1\n5 %\n3\n" * 20, {}, "take the unit out of the column"),
+    *[("a\n" + f"1\n{cell}\n3\n" * 20, {}, "take the unit out") for cell in ("$5", "5 €", "5 EUR", "5元", "(5)")],
+    ("a\n" + "1\n1'234\n3\n" * 20, {}, "has \"'\" between thousands"),
+    ("a\n" + "1\n1.234\n3\n" * 20, {"delimiter": ";", "decimal": ","}, "has '.' between thousands: --set thousands=."),
+    ("a\n" + "1\n1.5\n3\n" * 20, {"delimiter": ";", "decimal": ","}, "has a decimal point: leave out decimal=,"),
+    ("a\n" + "1\n1,5\n3\n" * 20, {"delimiter": ";", "thousands": ","}, "'1,5' has a decimal comma"),
+    ("a;b\n" + "1;2\n" * 20, {}, "'1;2'. Is ';' between the columns\\? --set delimiter=';'"),
     ("a;b\n" + "1;2\n" * 20, {"column": "b"}, "Is ';' between its columns\\? --set delimiter=';'"),
-    ("a\tb\n" + "1\t2\n" * 20, {"column": "b"}, "--set delimiter='\\\\t'"),
+    ("a\tb\n" + "1\t2\n" * 20, {"column": "b"}, "--set delimiter=tab"),
     (",".join(f"c{k}" for k in range(10000)) + "\n1\n", {}, "'c11' and 9988 more; name one"),
     ("a\n" + "3\n" * 200, {}, "std must be above 0"),
     ("a\n" + "0.1\n" * 200, {}, "std must be above 0"),
@@ -334,6 +375,28 @@ def test_numbers_written_in_other_ways(write):
     x, words = task.read_table(other)
     np.testing.assert_allclose(task.decode(x), [3.5, 4.5], rtol=1e-5)
     assert words == ["3.5", "4.5"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "settings", "number"),
+    [
+        ("−5", {}, -5), ("1,234", {"thousands": ","}, 1234), ("12,34,567.5", {"thousands": ","}, 1234567.5),
+        ("1 234,5", {"thousands": " ", "decimal": ","}, 1234.5), ("1,5e3", {"decimal": ","}, 1500), ("1e3", {}, 1000),
+        ("999", {"thousands": ","}, 999), ("-1.234.567", {"thousands": ".", "decimal": ","}, -1234567),
+    ],
+)  # fmt: skip
+def test_a_number_is_read_as_it_is_written(write, cell, settings, number):
+    path = write(f"v;w\n{cell};1\n7;1\n", "t.csv")
+    assert tasks.series(path, column="v", delimiter=";", window=1, held_out=0, **settings).values.tolist() == [
+        number,
+        7,
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\t", "tab", "\\t"])
+def test_a_tab_may_be_written_as_a_word(write, mark):
+    task = tasks.series(write("v\tw\n1\t2\n3\t4\n", "t.csv"), column="w", delimiter=mark, window=1, held_out=0)
+    assert task.values.tolist() == [2, 4] and task.config()["delimiter"] == "\t"
 
 
 @pytest.mark.parametrize(("fill", "expected"), [("linear", [1, 1, 2, 3, 4, 4]), ("previous", [1, 1, 1, 1, 4, 4])])

@@ -137,6 +137,16 @@ def _shown(sign: str) -> str:
     return sign
 
 
+DRAWN = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421} | dict.fromkeys(
+    (*range(128, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), 0xFFFD
+)  # fmt: skip
+
+
+def drawable(text: str) -> str:
+    """A text as a file of XML or HTML may hold it: control characters as signs, and what is no character as "�"."""
+    return text.translate(DRAWN)
+
+
 def advice(name: str) -> str:
     """The end of an error message, " Use ….", for a name that has another here; else nothing."""
     return f" Use {HABITS[name]}." if name in HABITS else ""

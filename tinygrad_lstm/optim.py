@@ -325,6 +325,8 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         **clip: Unpack[Clips],
     ) -> None:
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ValueError(f"{type(self).__name__}: betas must be two numbers, (β₁, β₂), not {betas!r:.80}.")
         self.betas, self.eps = (betas[0], betas[1]), eps
         super().__init__(params, lr, **clip)
         self._share("betas[0]", betas[0])

@@ -10,9 +10,8 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from ..habits import visible
 from .compare import compare
-from .console import prepare, unsaid
+from .console import complain, prepare, say, unsaid
 from .demo import demo
 from .doctor import doctor
 from .draw import draw
@@ -49,7 +48,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if "--version" in words:
         from importlib.metadata import version
 
-        print(f"{PROGRAM} {version(PROGRAM)}")
+        say(f"{PROGRAM} {version(PROGRAM)}")
         return 0
     with warnings.catch_warnings():
         warnings.showwarning = _warned
@@ -59,17 +58,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 raise unsaid[0]
             sys.stdout.flush()  # a full disk behind a redirection shows here, while it can still be told
             return code if isinstance(code, int) else 0
-        except typer.Abort:  # Ctrl-C, as typer tells it
+        except typer.Abort as abort:  # Ctrl-C, as typer tells it, and any end of a file
+            if isinstance(abort.__context__, EOFError):
+                complain(f"{PROGRAM}: a file ends too early ({_one_line(abort.__context__)})")
+                return 1
             return 130
         except BrokenPipeError:  # the reader has gone, as after `| head -1`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
             return 1
         except Exception as exc:
-            if debug:
+            if debug and not hasattr(exc, "format_message"):
                 raise
             code, line = explain(exc)
             if line:
-                print(f"{PROGRAM}: {line}", file=sys.stderr)
+                complain(f"{PROGRAM}: {line}")
             return code
 
 
@@ -83,6 +85,8 @@ def explain(exc: Exception) -> tuple[int, str]:
             return 2, f"which command? {PROGRAM} --help lists them"
         return int(getattr(exc, "exit_code", 2)), _one_line(exc.format_message())
     line = _one_line(exc)
+    if isinstance(exc, OSError) and exc.filename is not None and exc.strerror:  # the system's own, as "[Errno 17] …"
+        line = f"{_one_line(exc.filename)}: {exc.strerror}"
     if isinstance(exc, CheckpointError | TrainingError | OSError) or type(exc) is ImportError:  # an extra is missing
         return 1, line
     if isinstance(exc, ValueError):
@@ -95,11 +99,11 @@ def explain(exc: Exception) -> tuple[int, str]:
 
 
 def _one_line(message: Any) -> str:
-    return visible(" ".join(str(message).split()))
+    return " ".join(str(message).split())
 
 
 def _warned(
     message: Warning | str, category: type[Warning], filename: str, lineno: int,
     file: TextIO | None = None, line: str | None = None,
 ) -> None:  # fmt: skip
-    print(f"{PROGRAM}: warning: {_one_line(message)}", file=sys.stderr)
+    complain(f"{PROGRAM}: warning: {_one_line(message)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .console import say
+from .console import check_picture, say
 
 
 def compare(
@@ -27,7 +27,7 @@ def compare(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the task: --set length=50.")
     ] = None,
     train: Annotated[int, typer.Option(help="Training steps of each net on the task before it is measured.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of weights, input and training batches: the same for all nets.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, input and batches: the same for all.")] = 0,
 ) -> None:
     """Compare how the gradient shrinks or grows on its way back through RNNs, LSTMs and GRUs."""
     from ..training.compare import compare as measure
@@ -35,8 +35,7 @@ def compare(
 
     if settings and task is None:
         raise ValueError("--set is for a --task")
-    if not out.suffix or not out.parent.is_dir() or out.is_dir():
-        raise ValueError(f"--out {out}: give a file name such as compare.svg, in a folder that is there")
+    check_picture(out)
     made_task = None if task is None else make_task({"source": task, "settings": settings})
     comparison = measure(
         nets, steps=steps, hidden=hidden, batch=batch, seed=seed, task=made_task, train=train, progress=bool(train)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from ..habits import visible
@@ -48,3 +52,31 @@ def say(*parts: Any, end: str = "\n", flush: bool = False) -> None:
             print(visible(" ".join(map(str, parts))), end=end, flush=flush)
     except OSError as exc:
         unsaid.append(exc)
+
+
+def complain(line: str) -> None:
+    """The same on stderr; where nobody can read it there, the exit code tells."""
+    with suppress(OSError):
+        print(visible(line), file=sys.stderr, flush=True)
+
+
+def check_picture(out: Path) -> None:
+    """Refuse before the work what could not be saved after it. Raises ValueError for a suffix, OSError for a place."""
+    from ..exchange import check_place
+    from ..graph.render import check_suffix
+
+    check_suffix(out)
+    check_place(out, model=False)
+
+
+@contextmanager
+def in_options(window: str) -> Iterator[None]:
+    """Errors of the drawing in the words of the command; `window` is how it says the steps \\1 to \\2."""
+    try:
+        yield
+    except ValueError as exc:
+        if not str(exc).startswith("draw:"):
+            raise
+        told = re.sub(r"steps=\((\d+), (\d+)\)", window, str(exc))
+        told = re.sub(r"\b(view|follow|light|layer)='?([^\s',.]+)'?", r"--\1 \2", told)
+        raise ValueError(re.sub(r"for_='?([^\s',.]+)'?", r"--for \1", told)) from None

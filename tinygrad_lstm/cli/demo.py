@@ -27,10 +27,10 @@ BANDS = ((2, 5), (6, 10), (11, 15), (16, 20), (21, 24))
 
 def demo(
     out: Annotated[Path, typer.Option(help="The folder for the pictures and the model.")] = Path("demo"),
-    hidden: Annotated[int, typer.Option(help="Hidden units of each net.")] = 8,
-    steps: Annotated[int, typer.Option(help="Training steps of each net.")] = 400,
-    sentences: Annotated[int, typer.Option(help="Held-out sentences in which words are erased.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of initial values, batches and sentences.")] = 0,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden units of each net.")] = 8,
+    steps: Annotated[int, typer.Option(min=0, help="Training steps of each net.")] = 400,
+    sentences: Annotated[int, typer.Option(min=1, help="Held-out sentences in which words are erased.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of initial values, batches and sentences.")] = 0,
 ) -> None:
     """Train an LSTM and a plain RNN on "which pronoun?", and follow the gradient back through C."""
     import tinygrad_lstm as tl
@@ -51,12 +51,14 @@ def demo(
         "plain RNN": _train(task, steps, seed, hidden=hidden, cell="rnn"),
     }
     lstm = nets["LSTM, forget bias 3"]
-    _answers(nets, task, seed)
     question = _chosen([Question.of(task, s) for s in switching(task, np.random.default_rng(seed), 50)], lstm)
-    flow = _follow(lstm, question)
+    flow = _traced(lstm, question)
+    _save(out, flow, question, lstm)  # before anything is said of it
+    _answers(nets, task, seed)
+    _follow(flow, question)
     _weights(lstm, question)
     _erase({name: net for name, net in nets.items() if name.startswith("LSTM")}, task, sentences, seed)
-    _write(out, flow, question, lstm)
+    _say_where(out)
 
 
 def _answers(nets: dict[str, SequenceModel], task: Pronouns, seed: int) -> None:
@@ -79,7 +81,11 @@ def _erase(nets: dict[str, SequenceModel], task: Pronouns, sentences: int, seed:
     say(f"\nThe same over {sentences} held-out sentences whose last name has the other gender than the one before:")
     say(f"{'':<21}{'name hurts most':>16}{'it flips':>10}{'others flip':>13}{'written: name':>15}{'highway':>9}")
     for name, model in nets.items():
-        counts = survey(model, task, sentences=sentences, seed=seed)
+        try:
+            counts = survey(model, task, sentences=sentences, seed=seed)
+        except ValueError as exc:  # it has learned too little
+            say(f"{name:<21}  {exc}")
+            continue
         say(
             f"{name:<21}{counts.name_first:>16.0%}{counts.name_flips:>10.0%}{counts.other_flips:>13.1%}"
             f"{counts.written_first:>15.0%}{counts.highway:>9.3g}"
@@ -91,8 +97,8 @@ def _erase(nets: dict[str, SequenceModel], task: Pronouns, sentences: int, seed:
     say("kept its memory in C alone: it writes it anew on the way, through h.")
 
 
-def _write(out: Path, flow: Flow[Trace], question: Question, lstm: SequenceModel) -> None:
-    """Save the pictures and the model, and say what they are."""
+def _save(out: Path, flow: Flow[Trace], question: Question, lstm: SequenceModel) -> None:
+    """Save the pictures and the model."""
     import tinygrad_lstm as tl
 
     window = (max(1, question.name), len(question.words))
@@ -103,6 +109,10 @@ def _write(out: Path, flow: Flow[Trace], question: Question, lstm: SequenceModel
     }.items():
         drawing.save(out / name)
     tl.save_model(out / "model.safetensors", lstm)
+
+
+def _say_where(out: Path) -> None:
+    """Say what has been saved."""
     say(f"\nIn {out}/:")
     say("  graph.svg, graph.png  the steps from the name to the pronoun. C runs along the top; the wide coloured")
     say("                        line is the gradient on its way back, redder and wider where it is larger. Follow")
@@ -148,9 +158,8 @@ def _traced(model: SequenceModel, question: Question) -> Flow[Trace]:
     return trace(cross_entropy(prediction.y[:, -1], np.array([question.right]))).flow("C")
 
 
-def _follow(model: SequenceModel, question: Question) -> Flow[Trace]:
+def _follow(flow: Flow[Trace], question: Question) -> None:
     """Print the ledger of one sentence, word by word."""
-    flow = _traced(model, question)
     say(f'\nOne held-out sentence: "{" ".join(question.words)} …"')
     say("Back from the pronoun, word by word: the gradient of its loss at C, and the paths by which it came there.\n")
     say(flow.table(question.words))
@@ -159,7 +168,6 @@ def _follow(model: SequenceModel, question: Question) -> Flow[Trace]:
     say("\nreadout: from the answer. highway: from the C after it, times the forget gate f. f, i, C̃, o: through")
     say(f"that gate, by h. After {question.words[question.name]!r} (t={t}) the gradient is {total} times that at")
     say(f"the end; along the pure highway alone, the product of the forget gates, it would be {pure} times.")
-    return flow
 
 
 def _times(part: float, whole: float) -> str:

@@ -8,7 +8,9 @@ from typing import Annotated, Any, cast
 import numpy as np
 import typer
 
-from .console import say
+from .console import check_picture, in_options, say
+
+LONGEST = 10_000  # steps; a picture of all of them is a strip
 
 
 def draw(
@@ -26,12 +28,11 @@ def draw(
     legend: Annotated[bool, typer.Option("--legend/--no-legend", help="With the scale of colours.")] = True,
     transparent: Annotated[bool, typer.Option("--transparent", help="Without the white ground.")] = False,
     scale: Annotated[float, typer.Option(help="Of a PNG: 2 has twice as many pixels each way.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of weights and inputs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and inputs.")] = 0,
 ) -> None:
     """Draw an untrained cell over some steps of random input, with the gradient of the mean of h_T."""
     import tinygrad_lstm as tl
 
-    from ..exchange import check_place
     from ..graph.views import ViewName
     from ..training.model import CELLS
 
@@ -40,14 +41,17 @@ def draw(
     for name, number in (("steps", steps), ("hidden", hidden), ("batch", batch), ("layers", layers)):
         if number < 1:
             raise ValueError(f"--{name} {number}: at least 1")
-    check_place(out, model=False)
+    if steps > LONGEST:
+        raise ValueError(f"--steps {steps}: at most {LONGEST:,}")
+    check_picture(out)
     rng = np.random.default_rng(seed)
     layer, variant, _ = CELLS[cell]
     module = layer(3, hidden, num_layers=layers, rng=rng, **variant)
     loss = module(rng.normal(size=(batch, steps, 3)).astype(np.float32)).last.h.mean()
-    drawing = tl.draw(
-        loss, view=cast(ViewName, view), follow=follow, backward=not forward, light=light, for_=cast(Any, form),
-        legend=legend, transparent=transparent,
-    )  # fmt: skip
-    drawing.save(out, scale=scale)
+    with in_options(r"--steps \2"):
+        drawing = tl.draw(
+            loss, view=cast(ViewName, view), follow=follow, backward=not forward, light=light, for_=cast(Any, form),
+            legend=legend, transparent=transparent,
+        )  # fmt: skip
+        drawing.save(out, scale=scale)
     say(f"picture: {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
@@ -9,17 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 import numpy as np
 import typer
 
-from .console import say
+from .console import check_picture, in_options, say
 
 if TYPE_CHECKING:
     from ..flow.flow import Flow
     from ..flow.trace import Trace
+    from ..graph.render import Drawing
     from ..tasks.base import Array
     from ..tensor import Tensor
 
 
 NAMED = 0.001  # the probability from which an alternative is named at the end of a picture
 LINES = 40  # of a longer table so many are printed: the newest, and others at even distances
+LONGEST = 10_000  # steps that are looked into: each takes some 100 kB
 
 
 class Answered(NamedTuple):
@@ -41,6 +44,7 @@ def trace(
     csv: Annotated[Path | None, typer.Option(help="What is read: the model's column of this table.")] = None,
     column: Annotated[str | None, typer.Option(help="Of --csv: header or number; by default as in training.")] = None,
     at: Annotated[int, typer.Option(help="The step t whose answer is asked for, from 1; −1 is the last one.")] = -1,
+    last: Annotated[int | None, typer.Option(min=1, help="Read only so many steps up to that one.")] = None,
     target: Annotated[str | None, typer.Option(help="The answer to go back from; the likeliest by default.")] = None,
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
     view: Annotated[str, typer.Option(help="time, strip, cells, rolled or ops.")] = "time",
@@ -54,36 +58,40 @@ def trace(
     """Draw and print where the gradient of one answer goes."""
     import tinygrad_lstm as tl
 
-    from ..exchange import check_place
     from ..graph.views import ViewName
 
     if follow not in (None, "C", "h"):
         raise ValueError(f"--follow {follow}: it is C or h")
     if beside is not None and view != "time":
         raise ValueError(f"--beside: two models stand in --view time, not in {view}")
-    check_place(out, model=False)
+    if config is not None and source is None:
+        raise ValueError("--config: is for a file of another framework, with --from")
+    window = None if steps is None else _window(steps)
+    check_picture(out)
     ask = partial(_asked, text=text, csv=csv, column=column, at=at, target=target, follow=follow, layer=layer,
-                  source=source, config=config)  # fmt: skip
-    asked = [ask(path) for path in (model, beside) if path is not None]
-    first, last = asked[0], asked[-1]
-    if len(last.labels) != len(first.labels):
-        raise ValueError(
-            f"--beside {beside}: reads this in {len(last.labels)} steps and {model} in {len(first.labels)}; "
-            "step by step they cannot be compared"
-        )
-    labels = None if view == "ops" else first.labels
-    draw = partial(tl.draw, view=cast(ViewName, view), follow=follow, labels=labels, for_=cast(Any, form))
-    if steps is not None:
-        draw = partial(draw, steps=_window(steps))
-    if beside is None:
-        drawing = draw(first.trace, answer=first.answer)
-    else:
-        name = last.name if last.name != first.name else f"{last.name} (2)"
-        drawing = draw({first.name: first.trace, name: last.trace}, answer=[first.answer, last.answer])
-    drawing.save(out)  # before anything is printed: a reader who closes the pipe early loses no picture
+                  last=last, source=source, config=config, view=view, window=window)  # fmt: skip
+    with in_options(r"--steps \1-\2"):
+        asked = [ask(path) for path in (model, beside) if path is not None]
+        if len(asked) == 2 and len(asked[1].labels) != len(asked[0].labels):
+            raise ValueError(
+                f"--beside {beside}: reads this in {len(asked[1].labels)} steps and {model} in {len(asked[0].labels)}; "
+                "step by step they cannot be compared"
+            )
+        labels = None if view == "ops" else asked[0].labels
+        draw = partial(tl.draw, view=cast(ViewName, view), follow=follow, labels=labels, for_=cast(Any, form))
+        _drawn(asked, draw if window is None else partial(draw, steps=window)).save(out)  # before anything is printed
     for path, one in zip((model, beside), asked, strict=False):
         say("\n".join([*([f"\n{path}:"] if path is beside else []), *one.told, *_table(one.flow, one.labels)]))
     say(f"picture: {out}")
+
+
+def _drawn(asked: list[Answered], draw: Callable[..., Drawing]) -> Drawing:
+    """The picture of one model, or of two on one scale."""
+    first, second = asked[0], asked[-1]
+    if len(asked) == 1:
+        return draw(first.trace, answer=first.answer)
+    name = second.name if second.name != first.name else f"{second.name} (2)"
+    return draw({first.name: first.trace, name: second.trace}, answer=[first.answer, second.answer])
 
 
 def _window(steps: str) -> tuple[int, int]:
@@ -95,11 +103,14 @@ def _window(steps: str) -> tuple[int, int]:
 
 def _asked(
     model: Path, *, text: str | None, csv: Path | None, column: str | None, at: int, target: str | None,
-    follow: str | None, layer: int | None, source: str | None, config: Path | None,
+    follow: str | None, layer: int | None, last: int | None, source: str | None, config: Path | None, view: str,
+    window: tuple[int, int] | None,
 ) -> Answered:  # fmt: skip
     """Ask a model, and go back from its answer."""
     import tinygrad_lstm as tl
 
+    from ..graph.views import check_count
+    from ..tasks.text import UNKNOWN
     from ..training.foreign import foreign
     from ..training.model import load_model
 
@@ -113,14 +124,27 @@ def _asked(
     if not (1 <= at <= T or -T <= at < 0):
         raise ValueError(f"--at {at}: there are {T} steps, t = 1 to {T} (or −1 for the last)")
     end = at if at > 0 else T + 1 + at  # what comes after that step has no part in its answer
-    x, labels = x[:end], labels[:end]
+    start = 0 if last is None else max(0, end - last)
+    x, labels = x[start:end], labels[start:end]
+    if len(labels) > LONGEST:
+        raise ValueError(
+            f"{len(labels):,} steps are too many to look into; --last 200 reads the last 200 of them, --at N ends at N"
+        )
     prediction = net.eval()(x[None])
-    loss, answer, told = _answer(task, prediction.y[:, -1], target, f"t = {end}", labels[-1])
+    loss, answer, told = _answer(task, prediction.y[:, -1], target, f"t = {len(labels)}", labels[-1])
+    if start:
+        told.insert(0, f"read: the last {len(labels):,} of {end:,} steps; here they are t = 1 to {len(labels)}")
+    layers = net.config()["layers"]
+    if layer is not None and not 1 <= layer <= layers:
+        raise ValueError(f"--layer {layer}: there are {layers}, the first is 1")
+    check_count(loss, view, window)  # before it is traced
     measured = tl.trace(loss)
     states = {x.name for x in measured.tensors}
     flow = measured.flow("C" if "C" in states and follow != "h" else "h", layer=layer or _last(net))
     cell = net.config()["cell"]
     name = model.stem if model.stem == cell else f"{cell} · {model.stem}"
+    if unknown := sum(label == UNKNOWN for label in labels):
+        told.append(f"{unknown} of {len(labels)} are not in the model's vocabulary: to it they are all {UNKNOWN!r}")
     return Answered(measured, labels, name, answer, [*told, ""], flow)
 
 

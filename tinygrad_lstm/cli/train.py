@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from .console import say
+from .console import complain, say
 
 if TYPE_CHECKING:
     from ..exchange import Checkpoint
@@ -32,13 +32,14 @@ def train(
         bool | None, typer.Option("--words", help="Of a text file: sentences, word by word (the task words).")
     ] = None,
     column: Annotated[str | None, typer.Option(help="Of a CSV: the column's header, or its number from 0.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a file that is not UTF-8: gb18030, cp1252, …")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
             help="A setting of the task: --set length=50; of a table --set delimiter=';' --set decimal=, --set "
-            "thousands=. --set fill=linear; of any file --set encoding=gb18030.",
+            "thousands=. --set fill=linear.",
         ),
     ] = None,
     cell: Annotated[str | None, typer.Option(help="rnn, lstm (default), gru, or a variant: lstm-peephole, …")] = None,
@@ -57,7 +58,7 @@ def train(
     clipvalue: Annotated[float | None, typer.Option(help="Keep each entry of each gradient within ± this.")] = None,
     clipnorm: Annotated[float | None, typer.Option(help="Scale each parameter's gradient down to this norm.")] = None,
     global_clipnorm: Annotated[float | None, typer.Option(help="Scale all gradients together to this norm.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of initial values, batches and dropout; 0 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, batches and dropout; 0 by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to save the model; model.safetensors by default.")] = None,
     save_every: Annotated[float, typer.Option(help="Seconds after which it is saved on the way, too.")] = 60.0,
     compiled: Annotated[
@@ -110,7 +111,7 @@ def _train(options: dict[str, Any]) -> None:
     except Interrupted as stop:
         done = len(stop.history)
         again = f"tinygrad-lstm train --resume {shlex.quote(str(out))} --steps {steps or done + 500}"
-        typer.echo(f"stopped after step {done}, saved in {out}; go on with: {again}", err=True)
+        complain(f"stopped after step {done}, saved in {out}; go on with: {again}")
         raise typer.Exit(130) from None
     try:
         held_out: Evaluation | str = evaluate(model, task)
@@ -142,15 +143,21 @@ def _new(options: dict[str, Any]) -> TrainingPlan:
 
 def _resumed(options: dict[str, Any]) -> TrainingPlan:
     """A training that goes on: all is as it was."""
-    from ..exchange import read
+    from ..exchange import CheckpointError, read
+    from ..tasks import TaskError
     from ..training.fit import make_optimizer
+    from ..training.kept import training_of
     from ..training.model import load_model
 
     saved = read(options["resume"])
     model, task = load_model(saved)
-    training = saved.meta.get("training")
-    if task is None or training is None:
-        raise ValueError(f"{saved.path}: holds a model, but no training to go on with")
+    training = training_of(saved)
+    if task is None:
+        raise ValueError(f"{saved.path}: was trained on no task of ours")
+    try:
+        task.digest()  # reads what it was trained on
+    except TaskError as exc:
+        raise OSError(str(exc)) from None  # the file's fault, not that of the command
     before = training["optimizer"]
     chunk = training["chunk"] or (task.chunk_setting and task.config()[task.chunk_setting])
     _same(options, {**model.config(), **before["settings"], "batch": training["batch"], "chunk": chunk})
@@ -159,12 +166,15 @@ def _resumed(options: dict[str, Any]) -> TrainingPlan:
     trained_on = task.config().get("path") or task.name
     if options.get("source", trained_on) != trained_on:
         raise ValueError(f"{options['source']}: the file was trained on {trained_on}; leave SOURCE out")
-    optimizer = make_optimizer(before["kind"], model, **before["settings"])
+    try:
+        optimizer = make_optimizer(before["kind"], model, **before["settings"])
+    except (ValueError, TypeError) as exc:
+        raise CheckpointError(f"{saved.path}: its training cannot be gone on with ({exc})") from None
     return TrainingPlan(model, task, optimizer, training["batch"], training["chunk"], 0, saved)
 
 
 def make_task(options: dict[str, Any]) -> Task:
-    """The task that SOURCE, --words, --column, --chunk and --set describe.
+    """The task that SOURCE, --words, --column, --encoding, --chunk and --set describe.
 
     Raises ValueError; OSError for a file that fails.
     """
@@ -177,22 +187,25 @@ def make_task(options: dict[str, Any]) -> Task:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"--set {setting}: write it as NAME=VALUE")
-        if name == "path":
-            raise ValueError(f"--set {setting}: the file is SOURCE, not a setting")
+        if name in ("path", "name"):
+            raise ValueError(f"--set {setting}: what to train on is SOURCE, not a setting")
         config[name] = _value(value)
     is_file = (source not in TASKS or source == "text") and os.path.exists(source)
     if is_file:
         table = source.lower().endswith(".csv") or "column" in options
         config |= {"name": "words" if options.get("words") else "series" if table else "text", "path": source}
+    elif options.get("words"):
+        raise ValueError(f"--words is for text files, not for {source}")
     elif source in TASKS and source != "text":
         config["name"] = source
     else:
         raise FileNotFoundError(f"{source}: there is no such file, and no task of that name; see: tinygrad-lstm tasks")
     kind = TASKS[config["name"]][0]
-    if "column" in options:
-        if "column" not in kind.__dataclass_fields__:
-            raise ValueError(f"--column is for CSV files, not for {source}")
-        config["column"] = options["column"]
+    for name, what in (("column", "CSV files"), ("encoding", "files")):
+        if name in options:
+            if name not in kind.__dataclass_fields__ or not is_file:
+                raise ValueError(f"--{name} is for {what}, not for {source}")
+            config[name] = options[name]
     if "chunk" in options:
         if kind.chunk_setting is None:
             raise ValueError(f"--chunk is for texts and CSV files; {source} has examples of its own length")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import os
 import re
 import shutil
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..exchange.files import write
+from ..habits import drawable
 from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 
+SUFFIXES = (".svg", ".html", ".png", ".pdf", ".gv")
 LARGEST_PNG = 16_000  # pixels; above it most viewers give up
 TIMEOUT = 120.0  # seconds
 _binary = threading.Lock()  # graphviz keeps the program's path in a module variable
@@ -136,6 +139,12 @@ def framed(page: str, height: int = 720) -> str:
     )
 
 
+def check_suffix(path: Path) -> None:
+    """Raise the ValueError that saving a drawing there would raise: for the start of what takes long."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: {', '.join(SUFFIXES)}.")
+
+
 class Drawing:
     """A picture of a graph: `.dot` is its text, which needs no program; `.svg()` and `.save(path)` render it.
 
@@ -148,7 +157,7 @@ class Drawing:
     page: Callable[[], str] | None = None  # makes the page
 
     def __init__(self, dot: str, layout: str, summary: str, *, pixels: float = 96 / 72) -> None:
-        self.dot, self.summary, self._layout, self._pixels = dot, summary, layout, pixels
+        self.dot, self.summary, self._layout, self._pixels = drawable(dot), drawable(summary), layout, pixels
 
     @cached_property
     def _svg(self) -> str:
@@ -165,7 +174,7 @@ class Drawing:
                 "draw: the .html page walks a backward pass step by step: draw a loss (or a trace) that an RNN, LSTM "
                 "or GRU leads to, with view='time' or 'strip'. Anything else can be saved as .svg."
             )
-        return self.page()
+        return drawable(self.page())
 
     def html(self) -> str:
         """The page that walks the backward pass, as one self-contained HTML text.
@@ -184,9 +193,8 @@ class Drawing:
         `svg` does.
         """
         path = Path(path)
+        check_suffix(path)
         suffix = path.suffix.lower()
-        if suffix not in (".svg", ".html", ".png", ".pdf", ".gv"):
-            raise ValueError(f"draw: cannot save {path.name!r}. Suffixes: .svg, .html, .png, .pdf, .gv.")
         if suffix == ".gv":
             data = self.dot.encode("utf-8", "backslashreplace")
         elif suffix == ".html":
@@ -194,6 +202,8 @@ class Drawing:
         elif suffix == ".svg":
             data = self._svg.encode("utf-8", "backslashreplace")
         elif suffix == ".png":
+            if not 0 < scale < math.inf:
+                raise ValueError(f"draw: scale must be a number above 0, not {scale}.")
             data = self._png(self._pixels * scale)
         else:
             data = pressed(self._svg, "pdf", 1.0) if has_press() else render(self.dot, self._layout, "pdf")

@@ -129,7 +129,16 @@ def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph
     if not isinstance(what, Tensor | Trace):
         raise TypeError(f"draw: a tensor or a trace is drawn, not {type(what).__name__}.")
     tensor = what.root if isinstance(what, Trace) else what
-    if view != "strip":  # counted before it is traced: a graph that is too large is refused at once
+    check_count(what, view, steps)
+    if not backward:
+        return Graph([tensor])
+    return Graph.of(trace(what) if isinstance(what, Tensor) and what.size == 1 and what.requires_grad else what)
+
+
+def check_count(what: Tensor | Trace, view: str, steps: Window) -> None:
+    """Raise ValueError where a view has not room for so many tensors: to be asked before they are traced."""
+    tensor = what.root if isinstance(what, Trace) else what
+    if view != "strip":
         plain = Graph([tensor]) if tensor.inputs else Graph.of(what)
         if view == "ops":
             chosen(plain, steps)
@@ -138,9 +147,6 @@ def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph
                 f"draw: {len(plain.tensors):,} tensors are too many for view={view!r} at once. Draw a window of steps, "
                 "steps=(1, 50), or all of them at a glance: view='strip' or view='rolled'."
             )
-    if not backward:
-        return Graph([tensor])
-    return Graph.of(trace(what) if isinstance(what, Tensor) and what.size == 1 and what.requires_grad else what)
 
 
 def _paged(drawing: Drawing, graph: Graph, asked: Asked) -> Drawing:

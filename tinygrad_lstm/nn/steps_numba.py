@@ -12,10 +12,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from ..tensor import Array
+from .numba_cache import compiled
 from .steps import rnn as rnn
 from .steps import rnn_back as rnn_back
 
@@ -26,9 +27,6 @@ ABOVE = tuple(np.float32([
 ]))  # fmt: skip
 BELOW = tuple(np.float32([4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06]))
 END, ONE = np.float32(7.90531110763549805), np.float32(1)
-
-# A division that does not raise leaves a loop no way out, and "contract" joins products and sums; NaN remains NaN.
-compiled = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
 
 def tanh(x: Any) -> Any:
     """tanh of one number, in its dtype."""

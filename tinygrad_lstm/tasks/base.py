@@ -80,9 +80,19 @@ class Settings:
         self._need(setting, good, f"a pair (from, to) of whole numbers with {least} <= from <= to, or one number")
         self._set(setting, pair)
 
+    def _encoding(self) -> None:
+        given = getattr(self, "encoding")  # noqa: B009 — only tasks of files have one
+        self._need(
+            "encoding",
+            isinstance(given, str) and given.isascii() and given.isprintable(),
+            "the name of an encoding, such as 'gb18030'",
+        )
+
     def _words(self, setting: str) -> None:
         given = getattr(self, setting)
-        good = isinstance(given, list | tuple) and all(re.fullmatch(r"[^\s.A-Z]+", str(word)) for word in given)
+        good = isinstance(given, list | tuple) and all(
+            isinstance(word, str) and re.fullmatch(r"[^\s.A-Z]+", word) for word in given
+        )
         self._need(setting, good and len(given) > 0, "a list of single words in lower case")
         self._set(setting, tuple(given))
 

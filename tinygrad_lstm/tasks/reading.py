@@ -20,6 +20,10 @@ FORMATS = {  # how files begin that are no text
     b"PAR1": "a Parquet file: save it as CSV",
     b"\x1f\x8b": "compressed by gzip: unpack it first",
 }
+LIKELY = (  # what texts are kept in that are no UTF-8, the more frequent first: of two that fit equally it is that
+    "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1252", "cp1251", "koi8_r", "cp1250", "cp1253", "cp1254", "cp1255",
+    "cp1256", "cp850",
+)  # fmt: skip
 SOME = "gb18030, big5, shift_jis, euc-kr, utf-16, cp1252"
 
 
@@ -29,6 +33,8 @@ def regular(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise TaskError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    except ValueError:  # a NUL in it, or half a character
+        raise TaskError(f"{str(path)!r} cannot be the name of a file; check the path") from None
     if not stat.S_ISREG(mode):
         what = "is a folder" if stat.S_ISDIR(mode) else "is no ordinary file, so where it ends is not known"
         raise TaskError(f"{path}: {what}; give a file")
@@ -39,7 +45,7 @@ def read(path: Path, most: int | None = None) -> bytes:
     regular(path)
     try:
         with path.open("rb") as file:
-            data = file.read(-1 if most is None else most + 1)
+            data = file.read(-1 if most is None or most >= path.stat().st_size else most + 1)
     except OSError as error:
         raise TaskError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if most is not None and len(data) > most:
@@ -99,15 +105,27 @@ def _advice(data: bytes) -> str:
     for mark, what in FORMATS.items():
         if data.startswith(mark):
             return f"it is {what}"
+    for name in ("utf-16-le", "utf-16-be") if b"\0" in data[:4096] else ():  # blanks and line ends have one
+        text = data[: len(data) & ~1][:4096].decode(name, "replace")
+        if sum(sign.isspace() or "!" <= sign <= "~" or "\u3000" <= sign <= "\u9fff" for sign in text) > 0.8 * len(text):
+            return _probably(name, text)
     if sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in data[:4096]) > len(data[:4096]) // 10:
-        return f"it is no text, or one in UTF-16 without its mark: --set encoding=utf-16-le ({SOME}, …)"
+        return "it is no text; give a text file"
     try:
         from charset_normalizer import from_bytes
     except ModuleNotFoundError:
         return f'say how it is encoded: --set encoding=NAME ({SOME}, …); pip install "tinygrad-lstm[encodings]" guesses'
-    best = from_bytes(data[: 1 << 16]).best()
+    start = data[: 1 << 16]
+    found = from_bytes(start[: start.rfind(b"\n") + 1] or start, cp_isolation=[*LIKELY])  # no character torn
+    best = found.best()
     if best is None:
         return f"say how it is encoded: --set encoding=NAME ({SOME}, …)"
-    name = "gb18030" if best.encoding in ("gb2312", "gbk", "hz") else best.encoding
-    sample = " ".join(str(best).split())[:30]
+    like = [match for match in found if (match.chaos, match.coherence) == (best.chaos, best.coherence)]
+    names = {name for match in like for name in match.could_be_from_charset}
+    name = next(name for name in LIKELY if name in names)
+    return _probably(name, data[:512].decode(name, "replace"))
+
+
+def _probably(name: str, text: str) -> str:
+    sample = " ".join(text.split())[:30]
     return f"it is probably {name} (“{sample}”): say so by --set encoding={name}, or save it as UTF-8"

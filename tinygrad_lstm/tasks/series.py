@@ -31,9 +31,9 @@ class Series(Task):
     """A column of a CSV file, by its header or its number from 0; the target is the next value.
 
     The first row is the header, unless `column` is no name in it and the column has a number there already. `delimiter`
-    stands between columns, `decimal` before the fraction and `thousands` (nothing by default) between groups of digits;
-    `fill` says what becomes of empty cells: "linear" (between the neighbours) or "previous"; `encoding` is for files
-    that are not UTF-8.
+    stands between columns ("tab" is one, too), `decimal` before the fraction and `thousands` (nothing by default)
+    between groups of digits; `fill` says what becomes of empty cells: "linear" (between the neighbours) or "previous";
+    `encoding` is for files that are not UTF-8.
 
     Without a path: yearly sunspot numbers from 1700 to 2008, which come in waves of about eleven years. The last
     `held_out` of the values is the test part. Values are scaled by `mean` and `std` of the training part alone, kept in
@@ -66,6 +66,9 @@ class Series(Task):
         self._need("path", isinstance(self.path, str | os.PathLike | None), "a path, or None for the sunspots")
         self._set("path", None if self.path is None else os.fspath(self.path))
         self._integer("window", 1)
+        self._encoding()
+        if self.delimiter in ("tab", r"\t"):  # as one writes it on a command line
+            self._set("delimiter", "\t")
         self._need("delimiter", isinstance(self.delimiter, str) and len(self.delimiter) == 1, "one character")
         self._need("decimal", self.decimal in (".", ","), "'.' or ','")
         self._need("thousands", isinstance(self.thousands, str) and self.thousands != self.decimal, "another sign")
@@ -107,7 +110,9 @@ class Series(Task):
 
     def asking(self) -> list[str]:
         """The table that it has learned from."""
-        return ["--csv", str(self.path)] if self.path else ["--csv", str(SUNSPOTS), "--column", "sunspots"]
+        if not self.path:
+            return ["--csv", str(SUNSPOTS), "--column", "sunspots"]
+        return ["--csv", str(self.path), *(["--last", "200"] if len(self.values) > 1000 else [])]
 
     def _shown(self, values: Array) -> str:
         """In their own unit."""
@@ -230,9 +235,16 @@ class Table:
                 del self.dates[k]
 
     def _number(self, cell: str) -> float | None:
-        plain = cell.replace(self.task.thousands, "") if self.task.thousands else cell
+        point, between = self.task.decimal, self.task.thousands
+        whole, fraction, rest = cell.replace("\N{MINUS SIGN}", "-").partition(point)
+        if between and between in whole:
+            if not re.fullmatch(r"[-+]?\d{1,3}(T\d{2,3})*T\d{3}", whole.replace(between, "T")):
+                return None  # 1,5 is no 15
+            whole = whole.replace(between, "")
+        if point != "." and "." in whole + rest:
+            return None  # where a comma stands before the fraction, 1.000 may be a thousand
         try:
-            value = float(plain.replace(self.task.decimal, ".") if self.task.decimal != "." else plain)
+            value = float(whole + fraction.replace(point, ".") + rest)
         except ValueError:
             return None
         return value if math.isfinite(value) else None
@@ -247,7 +259,7 @@ class Table:
             return int(column)
         problem = "which column?" if column is None else f"no column {column!r};"
         other = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), "")
-        hint = f". Is {other!r} between its columns? --set delimiter={other!r}" if other else ""
+        hint = f". Is {other!r} between its columns? --set delimiter={_written(other)}" if other else ""
         more = f" and {len(header) - 12} more" if len(header) > 12 else ""
         shown = ", ".join(repr(name)[:60] for name in header[:12]) + more
         raise TaskError(f"{self.path}: {problem} it has {shown}; name one, or its number from 0{hint}")
@@ -259,15 +271,26 @@ def some(lines: list[int]) -> str:
 
 
 def _mended(cell: str, task: Series) -> str:
-    """How to read a cell that looks like a number written in another way; "" where it does not."""
-    if re.search(r"[%$€£¥₹]", cell):
-        return "; take the sign out of the column: 5 % is 5, or 0.05, as you mean it"
+    """What a cell is that looks like a number written in another way, and how to read it."""
+    if (mark := next((mark for mark in ";\t|" if mark in cell and mark != task.delimiter), "")) and "\n" not in cell:
+        return f". Is {mark!r} between the columns? --set delimiter={_written(mark)}"
+    if "." not in (task.thousands, task.decimal) and re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?", cell):
+        return " has '.' between thousands: --set thousands=."
+    if task.decimal == "," and re.fullmatch(r"[-+]?\d*\.\d+", cell):
+        return " has a decimal point: leave out decimal=,"
     if re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?|[-+]?\d+,\d+", cell) and task.decimal == ".":
         dots = " --set thousands=." if "." in cell else ""
         return f" has a decimal comma: --set decimal=,{dots}" + (
             "; or a comma between thousands: --set thousands=," if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", cell) else ""
         )
-    if re.fullmatch(r"[-+]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?", cell):
+    if re.fullmatch(r"[-+]?\d{1,3}([,' \u00a0\u202f]\d{2,3})*[,' \u00a0\u202f]\d{3}(\.\d+)?", cell):
         mark = re.sub(r"[\d.+-]", "", cell)[0]
-        return f" has {mark!r} between thousands: --set thousands={mark!r}"
+        return f" has {mark!r} between thousands: --set thousands={_written(mark)}"
+    if re.fullmatch(r"[^\d\n]{0,8}\d[\d.,' \u00a0\u202f]*[^\d\n]{1,8}|[^\d\n]{1,8}\d[\d.,' \u00a0\u202f]*", cell):
+        return "; take the unit out of the column: 5 % is 5, or 0.05, as you mean it"
     return "; mend these cells, or leave them empty and set fill=linear or fill=previous"
+
+
+def _written(mark: str) -> str:
+    """A sign as one writes it after --set NAME= in a shell."""
+    return {"\t": "tab", "'": '"\'"'}.get(mark, f"'{mark}'")

@@ -19,7 +19,7 @@ from .base import Array, Batch, Split, Task, TaskError
 from .reading import read, text_of
 
 UNKNOWN = "�"
-MOST = 1 << 28  # bytes that are looked at where no `max_bytes` is given: a wrong folder shall not take for ever
+MOST = 1 << 28  # bytes that are looked at: a wrong folder shall not take for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +57,11 @@ class Text(Task):
         self._need("path", isinstance(self.path, str | os.PathLike), "a path")
         self._set("path", os.fspath(self.path))
         self._integer("steps", 1)
+        self._encoding()
         self._integer("rare", 1)
         if self.max_bytes is not None:
             self._integer("max_bytes", 2)
+        self._need("vocabulary", isinstance(self.vocabulary, list | tuple), "a list")
         if not self.vocabulary:
             seen = Counter(self.text[: self._cut])
             self._set("vocabulary", (UNKNOWN, *sorted(c for c, n in seen.items() if n >= self.rare and c != UNKNOWN)))
@@ -175,8 +177,11 @@ class Text(Task):
         for file in self._files(top) if top.is_dir() else [top]:
             if left is not None and left <= 0:
                 break
-            looked_at += file.stat().st_size if file.is_file() else 0
-            if looked_at > MOST and left is None:
+            size = os.path.getsize(file) if os.path.isfile(file) else 1
+            if size == 0 and file != top:
+                continue  # empty, or none of a disk (/proc) from which reading may never end
+            looked_at += size if left is None else min(size, left)
+            if looked_at > MOST:
                 raise TaskError(
                     f"{top}: holds more than {MOST >> 20} MB; give a smaller folder, or take the first part of it: "
                     "--set max_bytes=10000000"

@@ -69,6 +69,8 @@ class Words(Task):
         self._need("path", not (self.text and self.path), "left out where text= is given")
         self._set("path", os.fspath(self.path))
         self._integer("rare", 1)
+        self._encoding()
+        self._need("vocabulary", isinstance(self.vocabulary, list | tuple), "a list")
         if not self.vocabulary:
             seen = Counter(word for sentence in self._parts["train"] for word in sentence)
             words = sorted(word for word, n in seen.items() if n >= self.rare and word not in (UNKNOWN, END))

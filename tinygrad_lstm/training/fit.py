@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ from .history import Evaluation, History
 from .loop import Training, TrainingError
 from .model import SequenceModel
 from .progress import display, interruptible
+
+MOST = 1 << 20  # examples in a batch
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,7 +69,7 @@ def fit(
         on_step: called after each step with the history so far; training stops where it returns True.
         progress: True for a bar in a terminal and some lines elsewhere, "lines" for lines, False for silence.
         path: where to save the model and all that a resume needs, at the end, however it ends but by a kill.
-        save_every: seconds after which it is saved on the way, too.
+        save_every: seconds after which it is saved on the way, too; where that fails it warns and goes on.
         resume: what to go on with, bit by bit: a file written through `path` (or what `exchange.read` has read of it),
             where model, optimizer and batch must be as then; or the History of an earlier `fit` of this model.
 
@@ -82,6 +85,8 @@ def fit(
     for name, value in (numbers | {"save_every": save_every}).items():
         if value is not None and not value >= least[name]:  # NaN neither
             raise ValueError(f"fit: {name} must be at least {least[name]}, not {value}.")
+    if batch > MOST:  # refused before the memory for it is asked for
+        raise ValueError(f"fit: batch must be at most {MOST:,}, not {batch:,}; steps make a training longer.")
     if chunk is not None and not task.is_stream:
         raise ValueError(f"fit: chunk= is for streams; {task.name} is drawn example by example.")
     if optimizer is not None and not {*map(id, optimizer.params)} <= {*map(id, model.parameters())}:
@@ -102,7 +107,7 @@ def fit(
                     if on_step is not None and on_step(history) is True:
                         break
                     if path is not None and save_every is not None and time.perf_counter() - saved >= save_every:
-                        training.save(path)
+                        _save_on_the_way(training, path)
                         saved = time.perf_counter()
         except Exception as exc:  # whatever went wrong, what was learned is not lost
             if path is None or not training.whole or len(history) == first:
@@ -117,6 +122,14 @@ def fit(
         where = f"saved in {path}; go on with resume={os.fspath(path)!r}" if path is not None else "nothing was saved"
         raise Interrupted(f"stopped after step {len(history)}: {where}", history)
     return history
+
+
+def _save_on_the_way(training: Training, path: str | os.PathLike[str]) -> None:
+    """Save, or warn where it fails: until the end the disk may have room again."""
+    try:
+        training.save(path)
+    except OSError as exc:
+        warnings.warn(f"{exc}; the training goes on", stacklevel=3)
 
 
 def _steps(

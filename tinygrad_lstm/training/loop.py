@@ -18,6 +18,7 @@ from ..scope import detect_anomaly
 from ..tasks.base import Batch, Task
 from ..tensor import Array, Tensor
 from .history import COLUMNS, History
+from .kept import training_of
 from .model import Prediction, SequenceModel, save_model
 from .record import Record, Snapshot, probe
 
@@ -158,43 +159,51 @@ class Training:
         save_model(path, self.model, {"training": training, "task": self.task.config()}, extra=arrays)
 
     def restore(self, saved: Checkpoint) -> None:
-        """Take over everything from what a file holds, or raise CheckpointError."""
-        path, arrays, meta = saved
-        training = meta.get("training")
-        if training is None:
-            raise CheckpointError(f"{path}: holds a model but no training to go on with")
+        """Take over everything from what a file holds, or raise CheckpointError and change nothing."""
+        path, training = saved.path, training_of(saved)
         for name, mine in (("batch", self.batch), ("chunk", self.chunk)):
             if training[name] != mine:
                 raise CheckpointError(f"{path}: was trained with {name}={training[name]}, not {mine}")
-        if meta["task"] != self.task.config():
-            raise CheckpointError(f"{path}: was trained on {meta['task'].get('name')!r} with other settings or files")
-        if training.get("data", "") not in ("", self.task.digest()):
-            raise CheckpointError(f"{path}: was trained on other data than now stand in {meta['task'].get('path')}")
-        if training.get("engine", self.model.rnn.fused) != self.model.rnn.fused:
+        task = saved.meta.get("task")
+        if not isinstance(task, dict) or task != self.task.config():
+            kind = task.get("name") if isinstance(task, dict) else task
+            raise CheckpointError(f"{path}: was trained on {kind!r} with other settings or files")
+        if training["data"] not in ("", self.task.digest()):
+            raise CheckpointError(f"{path}: was trained on other data than now stand in {task.get('path')}")
+        if len(self.generators()) != len(training["generators"]):
+            raise CheckpointError(f"{path}: was made for another model (other sources of random numbers)")
+        old = self.model.state_dict(), [rng.bit_generator.state for rng in self.generators()]
+        load(saved, self.model)
+        try:
+            self._take(saved.arrays, training)
+        except (LookupError, TypeError, ValueError, OverflowError) as exc:  # what no check of its parts has found
+            self.model.load_state_dict(old[0])
+            for rng, state in zip(self.generators(), old[1], strict=True):
+                rng.bit_generator.state = state
+            raise CheckpointError(f"{path}: its training cannot be gone on with ({exc.args[0]})") from None
+        if training["engine"] not in ("", self.model.rnn.fused):
             kinds = {False: "step by step", True: "fused", "numba": "with compiled steps"}
             was, now = kinds[training["engine"]], kinds[self.model.rnn.fused]
             warnings.warn(f"{path}: was trained {was} and goes on {now}: the last digits will differ", stacklevel=3)
-        generators = self.generators()
-        if len(generators) != len(training["generators"]):
-            raise CheckpointError(f"{path}: was made for another model (other sources of random numbers)")
 
+    def _take(self, arrays: dict[str, Array], training: dict[str, Any]) -> None:
         def group(name: str) -> dict[str, Array]:
             return {key.removeprefix(name): array for key, array in arrays.items() if key.startswith(name)}
 
-        old = self.model.state_dict()
-        load(saved, self.model)
-        try:
-            self.optimizer.load_state_dict({**training["optimizer"], "arrays": group("optimizer/")})
-        except ValueError as exc:
-            self.model.load_state_dict(old)
-            raise CheckpointError(f"{path}: {exc}") from None
-        for rng, state in zip(generators, training["generators"], strict=True):
+        for rng, state in zip(self.generators(), training["generators"], strict=True):
             rng.bit_generator.state = state
-        self.history = History(*(group("history/")[name].tolist() for name in COLUMNS))
-        self.history.training = self
-        self.history.seconds, self.history.answers = training["seconds"], training["answers"]
-        self.history.record = Record.of(group("record/"))
-        self.position = training["position"]
+        columns = [group("history/")[name] for name in COLUMNS]
+        if any(column.ndim != 1 or len(column) != len(columns[0]) for column in columns):
+            raise ValueError("its history has columns of different lengths")
         states = {name: Tensor(group("state/")[name]) for name in training["state"]}
-        self.state = self.model.rnn.cells[0][0].State(**states) if states else None
+        size = self.model.config()["layers"], self.batch, self.model.config()["hidden"]
+        if wrong := [name for name, x in states.items() if x.shape not in (size, size[1:])]:
+            raise ValueError(f"its state {wrong[0]} is {states[wrong[0]].shape}, not {size}")
+        state = self.model.rnn.cells[0][0].State(**states) if states else None
+        record = Record.of(group("record/"))
+        self.optimizer.load_state_dict({**training["optimizer"], "arrays": group("optimizer/")})  # all or nothing
+        self.history = History(*(column.tolist() for column in columns))
+        self.history.training, self.history.record = self, record
+        self.history.seconds, self.history.answers = training["seconds"], training["answers"]
+        self.position, self.state = training["position"], state
         self.good = self.model.state_dict()

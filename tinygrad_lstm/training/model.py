@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
@@ -85,6 +86,8 @@ class SequenceModel(nn.Module):
         for name, number in (("hidden", hidden), ("layers", layers), ("embedding", embedding)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, not {number}.")
+        if forget_bias is not None and not math.isfinite(forget_bias):
+            raise ValueError(f"forget_bias must be a finite number, not {forget_bias}.")
         layer, variant, understood = CELLS[cell]
         names = ("activation", "recurrent_initializer", *GATES)
         settings = {name: arguments[name] for name in names if arguments[name] is not None}
@@ -196,9 +199,11 @@ def _check_sizes(saved: Checkpoint) -> None:
         raise ValueError("the settings of its model are no table of names and values")
     longest = max((n for array in own for n in array.shape), default=0)
     for name in ("inputs", "outputs", "hidden", "embedding", "layers"):
-        size = config.get(name) or 0
-        if not isinstance(size, int) or size > (len(own) if name == "layers" else longest):
-            raise ValueError(f"its settings say {name}={size!r}, but its arrays are smaller")
+        size = config.get(name, 1)
+        if size is None and name == "embedding":  # it reads no tokens
+            continue
+        if not isinstance(size, int) or not 1 <= size <= (len(own) if name == "layers" else longest):
+            raise ValueError(f"its settings say {name}={size!r:.60}, which is not the size of its arrays")
 
 
 def load_model(path: str | os.PathLike[str] | Checkpoint) -> tuple[SequenceModel, Task | None]:
