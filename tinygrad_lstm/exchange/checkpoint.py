@@ -18,6 +18,7 @@ import numpy as np
 from ..nn import Module
 from ..tensor import Array
 from .files import Path, explained, try_place, write
+from .safe import library
 
 FORMAT = "tinygrad_lstm"
 VERSION = 1
@@ -49,8 +50,6 @@ def save(
     Raises OSError (or its subclass) with one clear line where the file cannot be written: then nothing is left behind
     and a file that was there is as before. Raises TypeError where JSON cannot hold `meta`, ValueError for a bad name.
     """
-    from safetensors.numpy import save as to_bytes
-
     try:
         text = json.dumps({**(meta or {})}, ensure_ascii=False, sort_keys=True)
     except (TypeError, ValueError) as exc:
@@ -60,7 +59,7 @@ def save(
         raise ValueError(f"save: {wrong[0]!r}: a '/' is for the names of extra arrays, and each of those needs one.")
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in {**own, **beside}.items()}
     header = {"format": FORMAT, "version": str(VERSION), "meta": text, "digest": _digest(arrays, text)}
-    write(path, to_bytes(arrays, header))
+    write(path, library().save(arrays, header))
 
 
 def load(path: Path | Checkpoint, module: Module | None = None) -> dict[str, Any]:
@@ -86,19 +85,18 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 def read(path: Path) -> Checkpoint:
     """All that a file holds. Raises CheckpointError and OSError as `load` does."""
-    from safetensors import SafetensorError, safe_open
-
+    safe = library()
     try:
         if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):  # a pipe may never end
             raise OSError("it is no ordinary file")
         with open(path, "rb"):  # for the system's own words where it cannot be opened
             pass
-        with safe_open(os.fspath(path), framework="np") as file:
+        with safe.safe_open(os.fspath(path), framework="np") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()} if header.get("format") == FORMAT else {}  # noqa: SIM118
     except OSError as exc:
         raise explained(exc, f"{path}: cannot be read ({exc.strerror or exc})") from None
-    except (SafetensorError, ValueError, TypeError, LookupError, AttributeError) as exc:
+    except (safe.error, ValueError, TypeError, LookupError, AttributeError) as exc:
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({str(exc).splitlines()[0]})") from None
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path}: a safetensors file, but not one that tinygrad_lstm has written")

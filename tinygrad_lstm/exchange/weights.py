@@ -13,6 +13,7 @@ import numpy as np
 from ..tensor import Array
 from .checkpoint import CheckpointError
 from .files import Path, explained
+from .safe import library
 
 State = dict[str, Array]
 STORED = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}  # in a safetensors file
@@ -73,12 +74,11 @@ def read_state(path: Path, torch: Callable[[], Any]) -> Mapping[str, Any]:
 
 
 def _stored(path: Path, data: bytes) -> dict[str, Array]:
-    from safetensors import SafetensorError, deserialize
-
+    safe = library()
     found, halves = dict[str, Array](), list[str]()
     try:
-        entries: Any = deserialize(data)  # type: ignore[no-untyped-call,unused-ignore]
-    except (SafetensorError, ValueError) as exc:
+        entries = safe.deserialize(data)
+    except (safe.error, ValueError) as exc:
         raise CheckpointError(f"{path}: damaged, or no safetensors file ({str(exc).splitlines()[0]})") from None
     for name, entry in entries:
         if entry["dtype"] not in STORED:
