@@ -12,6 +12,7 @@ from typing import Any as _Any
 from . import tensor  # the core is a circle that opens here: a Tensor's methods reach the ops, and these make Tensors
 from .habits import Uncallable as _Uncallable
 from .habits import advice as _advice
+from .memory import drop_one_by_one as _drop_one_by_one
 from .memory import keep_freed as _keep_freed
 from .moved import forward as _forward
 
@@ -43,3 +44,5 @@ for _name, _place in _PLACES.items():
 tensor.__class__ = _Uncallable
 _forward()
 _keep_freed()
+if _sys.platform == "emscripten":  # elsewhere it would cost a fiftieth of a training step, for nothing
+    _drop_one_by_one(tensor.Tensor)
