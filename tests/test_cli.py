@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tinygrad_lstm.cli import main
 from tinygrad_lstm.exchange import from_torch, read
 from tinygrad_lstm.training.model import load_model
 
+COURSE = Path(__file__).resolve().parents[1] / "tutorials"
 SMALL = ("--hidden", "8", "--batch", "4", "--steps", "3")
 
 
@@ -295,14 +298,22 @@ def test_importing_the_package_imports_no_command_line():
 # — tutorials ——————————————————————————————————————————————————————————————————————————————————————————————
 
 
-def test_tutorials_are_listed(here, capsys, monkeypatch):
+@pytest.fixture
+def course(here, monkeypatch):
+    """The notebooks of the checkout, as its wheel would have them."""
+    from tinygrad_lstm.cli import tutorials
+
+    monkeypatch.setattr(tutorials, "folders", lambda: [COURSE])
+
+
+def test_tutorials_are_listed(course, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     code, out, err = run(capsys, "tutorials")
     assert (code, err) == (0, "")
     assert "A tensor remembers" in out and "How does the gradient find its way back?" in out
 
 
-def test_a_tutorial_is_copied_out_to_work_on(here, capsys):
+def test_a_tutorial_is_copied_out_to_work_on(here, course, capsys):
     code, out, err = run(capsys, "tutorials", "1", "--out", "work")
     assert (code, err) == (0, "") and 'pip install "tinygrad-lstm[course]" && jupyter lab work' in out
     made = here / "work" / "01_a_tensor_remembers.ipynb"
@@ -325,7 +336,7 @@ def test_a_tutorial_is_copied_out_to_work_on(here, capsys):
         (("tutorials", "one"), "Invalid value for 'number'"),
     ],
 )
-def test_a_tutorial_that_there_is_not(here, capsys, words, said):
+def test_a_tutorial_that_there_is_not(course, capsys, words, said):
     code, out, err = run(capsys, *words)
     assert (code, out, err.count("\n")) == (2, "", 1) and said in err
 
@@ -333,9 +344,50 @@ def test_a_tutorial_that_there_is_not(here, capsys, words, said):
 def test_without_tutorials_one_line_says_so(here, capsys, monkeypatch):
     from tinygrad_lstm.cli import tutorials
 
-    monkeypatch.setattr(tutorials, "notebooks", lambda lang: {})
-    code, _, err = run(capsys, "tutorials")
-    assert code == 1 and "there are no tutorials in 'en' here" in err
+    monkeypatch.setattr(tutorials, "folders", list)
+    code, out, err = run(capsys, "tutorials")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "the tutorials are not here: pip install tinygrad-lstm-course, or, in a clone of the project," in err
+    (here / "zh").mkdir()
+    (here / "zh" / "01_x.ipynb").write_text("{}")
+    monkeypatch.setattr(tutorials, "folders", lambda: [here])
+    assert "there are no tutorials in 'en' here, only in: zh" in run(capsys, "tutorials")[2]
+
+
+def test_where_the_tutorials_are(here, monkeypatch):
+    """Their own wheel comes first; a folder `tutorials` that one stands in counts if it is the project's."""
+    from tinygrad_lstm.cli import tutorials
+
+    def of(*languages):
+        return [[path.name for path in tutorials.notebooks(one).values()] for one in languages]
+
+    monkeypatch.setattr(tutorials, "__file__", str(here / "site" / "tinygrad_lstm" / "cli" / "tutorials.py"))
+    assert tutorials.folders() == [here / "site" / "tutorials"] and of("en", "zh") == [[], []]
+    (here / "tutorials" / "en").mkdir(parents=True)
+    (here / "tutorials" / "en" / "01_theirs.ipynb").write_text("{}")
+    assert of("en") == [[]], "somebody else's folder"
+    (here / "tutorials" / "pyproject.toml").write_text((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
+    assert of("en") == [["01_theirs.ipynb"]]
+    for name in ("en/02_installed.ipynb", "zh/02_installed.ipynb", "en/notes.ipynb"):
+        place = here / "site" / "tinygrad_lstm_course" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("{}")
+    monkeypatch.syspath_prepend(here / "site")
+    assert of("en", "zh") == [["02_installed.ipynb"], ["02_installed.ipynb"]]
+
+
+def test_two_wheels_of_one_version():
+    """What a browser has to install is small, and needs nothing that has no build for it."""
+    from packaging.requirements import Requirement
+
+    files = (COURSE.parent / "pyproject.toml", COURSE / "pyproject.toml")
+    package, course = (tomllib.loads(file.read_text(encoding="utf-8")) for file in files)
+    assert package["project"]["version"] == course["project"]["version"]
+    assert course["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"].keys() == {"en", "zh"}
+    needs = [Requirement(text) for text in package["project"]["dependencies"]]
+    inside = {one.name for one in needs if not one.marker or one.marker.evaluate({"sys_platform": "emscripten"})}
+    assert inside == {"numpy", "graphviz"}
+    assert {one.name for one in needs} - inside == {"graphviz-pure", "safetensors", "typer", "rich"}
 
 
 # — trace ——————————————————————————————————————————————————————————————————————————————————————————————————

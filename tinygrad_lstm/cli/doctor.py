@@ -12,6 +12,7 @@ from importlib.util import find_spec
 import typer
 
 from .console import say
+from .tutorials import WHEEL, notebooks
 
 
 def doctor() -> None:
@@ -52,6 +53,8 @@ def _course() -> str:
     lacking = [name for name in ("matplotlib", "jupyterlab") if find_spec(name) is None]
     if lacking:
         return f'they need {" and ".join(lacking)}: pip install "tinygrad-lstm[course]"'
+    if not notebooks("en"):
+        return f"all they need is here, but not they themselves: pip install {WHEEL}"
     return "all they need is here"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from .console import say
 
 LANGUAGES = ("en", "zh")
+WHEEL = "tinygrad-lstm-course"
 
 
 def tutorials(
@@ -26,7 +28,10 @@ def tutorials(
     there = notebooks(lang)
     if not there:
         have = [name for name in LANGUAGES if notebooks(name)]
-        raise RuntimeError(f"there are no tutorials in {lang!r} here, only in: {', '.join(have) or 'no language'}")
+        raise RuntimeError(
+            f"there are no tutorials in {lang!r} here, only in: {', '.join(have)}" if have
+            else f"the tutorials are not here: pip install {WHEEL}, or, in a clone of the project, ./tutorials"
+        )  # fmt: skip
     if number is None:
         _list(there, lang)
         return
@@ -44,12 +49,20 @@ def tutorials(
 
 
 def notebooks(lang: str) -> dict[int, Path]:
-    """The tutorials of one language by their numbers: as installed, or those of the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "course" / "notebooks", package.parent / "tutorials"):
+    """The tutorials of one language by their numbers."""
+    for folder in folders():
         if found := sorted((folder / lang).glob("[0-9][0-9]_*.ipynb")):
             return {int(path.name[:2]): path for path in found}
     return {}
+
+
+def folders() -> list[Path]:
+    """Where they may be: in their own wheel, in the checkout that this runs from, in a checkout that one stands in."""
+    spec = find_spec(WHEEL.replace("-", "_"))
+    own = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    around = Path("tutorials", "pyproject.toml")
+    here = [around.parent] if around.is_file() and f'"{WHEEL}"' in around.read_text(encoding="utf-8") else []
+    return [*own, Path(__file__).resolve().parents[2] / "tutorials", *here]
 
 
 def cleared(path: Path) -> str:
