@@ -108,7 +108,7 @@ def test_state_dict_round_trip():
         (lambda s: s.pop("b"), LookupError, "missing b"),
         (lambda s: s.update(c=np.ones(1)), LookupError, "has no c"),
         (lambda s: s.update(b=np.ones(4)), ValueError, r"b is \(3,\) here, but \(4,\) there"),
-        (lambda s: s.update(b=np.arange(3)), TypeError, "int64"),
+        (lambda s: s.update(b=np.arange(3, dtype=np.int64)), TypeError, "int64"),
         (lambda s: s.update(b=np.ones(3, np.float16)), TypeError, "float16"),
     ],
 )

@@ -48,7 +48,9 @@ def test_refused_data(data):
 
 
 def test_integers_are_for_indices():
-    with pytest.raises(TypeError, match=r"int64 cannot carry gradients\. Integer arrays are for indices; use float32"):
+    with pytest.raises(
+        TypeError, match=r"int(64|32) cannot carry gradients\. Integer arrays are for indices; use float32"
+    ):
         Tensor(np.arange(3))
     assert Tensor(np.arange(3), dtype=np.float32).numpy().tolist() == [0, 1, 2]
 

@@ -30,9 +30,10 @@ def drop_one_by_one(kind: type[Tensor]) -> None:
 
     def hand_on(self: Tensor) -> None:
         nonlocal emptying
-        if self.inputs:
-            waiting.append(self.inputs)
+        if inputs := getattr(self, "inputs", ()):  # a tensor that was refused has none
+            waiting.append(inputs)
             self.inputs = ()
+            del inputs
         if waiting and not emptying:
             emptying = True
             while waiting:

@@ -18,10 +18,10 @@ import numpy as np
 
 from ..tensor import Array, Shape
 
-DTYPES = {
+DTYPES = {  # in the order in which the library writes them
     "U64": "<u8", "I64": "<i8", "F64": "<f8", "F32": "<f4", "U32": "<u4", "I32": "<i4",
     "F16": "<f2", "U16": "<u2", "I16": "<i2", "I8": "|i1", "U8": "|u1", "BOOL": "|b1",
-}  # fmt: skip — in the order in which the library writes them
+}  # fmt: skip
 SIZES = {code: np.dtype(kind).itemsize for code, kind in DTYPES.items()}
 SIZES |= {"BF16": 2, "C64": 8, "F8_E4M3": 1, "F8_E5M2": 1}  # NumPy cannot read these here, only pass over them
 LONGEST = 100_000_000  # bytes of a header

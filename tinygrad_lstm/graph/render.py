@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import threading
 import warnings
@@ -25,6 +26,10 @@ from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 SUFFIXES = (".svg", ".html", ".png", ".pdf", ".gv")
 LARGEST_PNG = 16_000  # pixels; above it most viewers give up
 TIMEOUT = 120.0  # seconds
+IN_A_BROWSER = (
+    "draw: a browser runs no drawing programs. Save .html, which draws itself, or .gv; for .svg, name a function that "
+    "renders (tinygrad_lstm.graph.use_renderer). Instead of PNG and PDF: open .html or .svg and print it."
+)
 _binary = threading.Lock()  # graphviz keeps the program's path in a module variable
 
 
@@ -41,6 +46,8 @@ def engine_info() -> Engine:
 
     Raises RuntimeError where there is none, or it does not run.
     """
+    if sys.platform == "emscripten":
+        raise RuntimeError(IN_A_BROWSER)
     program = os.environ.get("TINYGRAD_LSTM_DOT")
     path = program and shutil.which(program) if program else _graphviz_pure() or shutil.which("dot")
     if not path:
@@ -84,8 +91,11 @@ def render(dot: str, layout: str, suffix: str) -> bytes:
     """DOT text as a picture: layout "neato" takes the positions as they are, "dot" finds them.
 
     It is the program's work (see `engine_info`) unless `use_renderer` has named another. Raises RuntimeError as that
-    does; the program where there is none, it fails, or (for PDF) it is not Graphviz's own.
+    does; the program where there is none, it fails, or (for PDF) it is not Graphviz's own; and in a browser, for what
+    is no SVG.
     """
+    if sys.platform == "emscripten" and suffix != "svg":
+        raise RuntimeError(IN_A_BROWSER)
     return _renderer.get()(dot, layout, suffix)
 
 

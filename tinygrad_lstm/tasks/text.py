@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import math
 import os
+import shutil
 import sysconfig
+import tempfile
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -230,4 +234,15 @@ class Stdlib(Text):
     max_bytes: int | None = 1_000_000
 
     def _top(self) -> Path:
-        return Path(sysconfig.get_path("stdlib"))
+        archive = Path(os.__file__).parent
+        return _unpacked(archive) if archive.is_file() else Path(sysconfig.get_path("stdlib"))
+
+
+@cache
+def _unpacked(archive: Path) -> Path:
+    """A folder with the files of a zip: where the standard library is one, as in a browser."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    return Path(folder)

@@ -55,7 +55,8 @@ def display(
         by_steps = (len(history) - first) / max(1, steps - first) if steps is not None else 0.0
         return max(by_steps, spent / seconds if seconds else 0.0)
 
-    if progress is True and sys.stdout is not None and sys.stdout.isatty():
+    alive = sys.stdout is not None and sys.stdout.isatty() and sys.platform != "emscripten"  # a bar needs a thread
+    if progress is True and alive:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
