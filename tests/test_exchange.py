@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_lstm import nn
-from tinygrad_lstm.exchange import CheckpointError, check_place, load, read, read_meta, safe, save
+from tinygrad_lstm.exchange import CheckpointError, check_place, checkpoint, load, read, read_meta, safe, save
 
 META = {"cell": "lstm", "hidden": 3, "vocabulary": ["a", "σ", "\n", '"'], "nested": {"x": [1, 2.5, None, True]}}
 
@@ -97,6 +97,24 @@ def test_a_file_for_another_module_changes_nothing(path, other, message):
     with pytest.raises(CheckpointError, match=message):
         load(path, other)
     assert same(before, values(other))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "[" * 100_000, '{"a":' * 100_000, '{"a": ' + "[" * 101 + "]" * 101 + "}"]
+)
+def test_a_forged_meta_is_refused(path, text):
+    """With the digest that belongs to it."""
+    arrays = module().state_dict()
+    header = {"format": "tinygrad_lstm", "version": "1", "meta": text, "digest": checkpoint._digest(arrays, text)}
+    path.write_bytes(safe.save(arrays, header))
+    with pytest.raises(CheckpointError, match=r"damaged \(its meta is not what was written"):
+        read_meta(path)
+
+
+def test_meta_may_be_nested_and_hold_what_is_not_finite(path):
+    meta = {"losses": [1.0, float("inf")], "deep": json.loads("[" * 99 + "]" * 99), "signs": '[{"' * 200 + "\\"}
+    save(path, module(), meta)
+    assert read_meta(path) == meta
 
 
 def test_later_format(path, monkeypatch):

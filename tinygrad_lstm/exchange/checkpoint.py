@@ -18,7 +18,7 @@ import numpy as np
 from ..nn import Module
 from ..tensor import Array
 from .files import Path, explained, try_place, write
-from .safe import library
+from .safe import library, parsed
 
 FORMAT = "tinygrad_lstm"
 VERSION = 1
@@ -108,7 +108,12 @@ def read(path: Path) -> Checkpoint:
     text = header.get("meta", "")
     if header.get("digest") != _digest(arrays, text):
         raise CheckpointError(f"{path}: damaged (its contents do not give the digest that was written with them)")
-    return Checkpoint(path, arrays, json.loads(text))
+    try:
+        if not isinstance(meta := parsed(text), dict):
+            raise ValueError("no object")
+    except ValueError as exc:
+        raise CheckpointError(f"{path}: damaged (its meta is not what was written: {exc})") from None
+    return Checkpoint(path, arrays, meta)
 
 
 def check_place(path: Path, *, model: bool = True) -> None:

@@ -8,6 +8,7 @@ refused there (`SafeTensors::deserialize` and `Metadata::validate`) is refused h
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from math import prod
@@ -25,6 +26,7 @@ DTYPES = {  # in the order in which the library writes them
 SIZES = {code: np.dtype(kind).itemsize for code, kind in DTYPES.items()}
 SIZES |= {"BF16": 2, "C64": 8, "F8_E4M3": 1, "F8_E5M2": 1}  # NumPy cannot read these here, only pass over them
 LONGEST = 100_000_000  # bytes of a header
+DEEPEST = 100  # brackets in brackets
 
 
 class DamagedError(ValueError):
@@ -132,6 +134,19 @@ def library() -> Library:
 OURS = Library(save, File, deserialize, DamagedError)
 
 
+def parsed(text: str, **hooks: Any) -> Any:
+    """What JSON says; `hooks` are those of `json.loads`. Raises ValueError where it is none, or nested too deep.
+
+    Lest a forged file end the interpreter: reading JSON is recursive, and in a browser nothing counts how deep it is.
+    """
+    depth = 0
+    for sign in re.finditer(r'"(?:[^"\\]|\\.)*"|[][{}]', text, re.DOTALL):
+        depth += (sign[0] in "[{") - (sign[0] in "]}")
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
+    return json.loads(text, **hooks)
+
+
 def _header(file: BinaryIO) -> tuple[dict[str, str] | None, dict[str, Entry]]:
     """The text and the places of the arrays; the file then stands at the first array's first byte."""
     size = file.seek(0, 2)
@@ -140,8 +155,8 @@ def _header(file: BinaryIO) -> tuple[dict[str, str] | None, dict[str, Entry]]:
     if size < 8 or length > min(LONGEST, size - 8):
         raise DamagedError("the header is longer than the file, or than any header")
     try:
-        found = json.loads(file.read(length).decode(), object_pairs_hook=_unique, parse_constant=_refused)
-    except (ValueError, RecursionError) as exc:
+        found = parsed(file.read(length).decode(), object_pairs_hook=_unique, parse_constant=_refused)
+    except ValueError as exc:
         raise DamagedError(f"the header is no JSON ({exc})") from None
     if not isinstance(found, dict):
         raise DamagedError("the header is no JSON object")
