@@ -46,6 +46,13 @@ def test_a_new_net_is_told_how_long_it_remembers_and_nothing_else(cell, T, seed)
         assert len(found) == 1 and "halves" in found[0]
     elif T == 1:
         assert found == [] == diagnose(Net(seed=seed, forget_bias=-3.0).loss(1))
+    elif cell is nn.GRU:  # z is near a half, so of two steps a quarter is left
+        text = only(found, "halves a gradient")
+        z = np.exp(np.mean([np.log(step.z.numpy()) for step in net.out.steps]))
+        kept = float(re.search(r"keeps ([\d.e-]+) of it over 2\.", text)[1])
+        assert len(found) == 1 and kept == pytest.approx(z**2, rel=0.05) and 0.15 < kept < 0.35
+    else:  # an LSTM keeps more than half over two steps, and a plain net has no gate to tell of
+        assert found == []
 
 
 @pytest.mark.parametrize("settings", [{"num_layers": 2}, {"bidirectional": True}, {"cell": nn.PeepholeLSTMCell}])

@@ -368,6 +368,17 @@ def test_a_clip_effect_needs_a_gradient_and_one_clip():
         clip_effect([p], clipvalue=1, clipnorm=1)
 
 
+def test_a_clip_of_nothing_turns_nothing():
+    p = Tensor([3.0, 4.0], requires_grad=True)
+    p.grad = np.zeros(2, np.float32)
+    q = Tensor([1.0], requires_grad=True)
+    q.grad = np.array([2.0], np.float32)
+    found = clip_effect([("p", p), ("q", q)], clipnorm=1)
+    assert (found["p"].before, found["p"].after) == (0, 0) and np.isnan(found["p"].angle)
+    assert (found["all"].before, found["all"].after, found["all"].angle) == pytest.approx((2, 1, 0))
+    assert found["p"].name == "p" and found["all"].name == "all"
+
+
 # — notebooks and figures ————————————————————————————————————————————————————————————————————————————————
 
 
@@ -403,6 +414,32 @@ def test_a_plot_shows_the_flow():
     assert above.get_yscale() == "log"
     flow.norm[1] = 0
     assert np.isnan(flow.plot().axes[0].get_lines()[0].get_ydata()[1])
+
+
+def test_a_plot_of_a_step_without_terms_has_no_bar_there():
+    pytest.importorskip("matplotlib")
+    module, x, _ = make()
+    flow = tl.trace(module(x).C[:, 1].sum()).flow("C")  # read at t = 2; no gradient reaches what comes after
+    figure = flow.plot()
+    heights = np.array([[bar.get_height() for bar in bars] for bars in figure.axes[1].containers])
+    np.testing.assert_allclose(heights.sum(axis=0), [1, 1, 1, 0])
+    assert np.isnan(figure.axes[0].get_lines()[0].get_ydata()[3])
+
+
+def test_the_repr_of_jacobians_says_what_they_are_of():
+    module, x, readout = make()
+    jacobians = tl.trace((module(x).h * readout).sum()).flow("C").jacobians(joint=True)
+    top = np.linalg.norm(jacobians.steps, ord=2, axis=(-2, -1))
+    whole = (
+        np.linalg.norm(np.linalg.multi_dot([*jacobians.steps[::-1, 0]]), 2),
+        np.linalg.norm(np.linalg.multi_dot([*jacobians.steps[::-1, 1]]), 2),
+    )
+    assert repr(jacobians) == (
+        f"StepJacobians(of C, h: {T} steps, {BATCH} rows, {2 * HIDDEN} units; largest singular value "
+        f"{top.min():.3g} to {top.max():.3g}, of the whole product {max(whole):.3g})"
+    )
+    one = tl.trace((module(x[:1]).h * readout[:1]).sum()).flow("C").jacobians()
+    assert f"of C: {T} steps, 1 row, {HIDDEN} units" in repr(one)
 
 
 def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch):

@@ -84,10 +84,41 @@ def test_zero_grad_and_astype():
     assert layer("LSTM")(sample()).h.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_module_keeps_its_dtype_from_input_to_gradient(dtype):
+    rows, sequence = np.ones((2, 3), dtype), np.ones((2, 5, 3), dtype)
+    modules = {
+        "Linear": (nn.Linear(3, 4, rng=0), rows), "LayerNorm": (nn.LayerNorm(3), rows),
+        "Dropout": (nn.Dropout(0.5, rng=0), Tensor(rows, requires_grad=True)),
+        "Embedding": (nn.Embedding(3, 4, rng=0), np.array([[0, 2]])),
+        "Sequential": (nn.Sequential(nn.Linear(3, 4, rng=0), tanh, nn.Linear(4, 2, rng=0)), rows),
+        **{kind: (layer(kind, num_layers=2, bidirectional=True), sequence) for kind in ("RNN", "LSTM", "GRU")},
+    }  # fmt: skip
+    for name, (module, x) in modules.items():
+        assert {p.dtype for p in module.parameters()} <= {np.dtype(np.float32)}, name
+        module.astype(dtype)
+        y = module(x)
+        y = y.h if isinstance(y, nn.Output) else y
+        y.sum().backward()
+        assert y.dtype == dtype and all(p.grad.dtype == dtype for p in module.parameters()), name
+
+
+def test_a_step_has_the_names_of_its_equations():
+    def names(kind, **settings):
+        return [*vars(layer(kind, **settings)(sample()).steps[0])]
+
+    assert names("RNN") == ["h"] and names("LSTM") == ["f", "i", "C_new", "C", "o", "h"]
+    assert names("LSTM", cell=nn.PeepholeLSTMCell) == ["f", "i", "C_new", "C", "o", "h"]
+    assert names("LSTM", cell=nn.NoForgetLSTMCell) == ["i", "C_new", "C", "o", "h"]
+    assert names("GRU") == names("GRU", reset_after=False) == ["z", "r", "n", "h"]
+
+
 def test_summary():
     text = Tree().summary()
     lines = text.splitlines()
-    assert lines[0] == "Tree" and re.search(r"^linear\.W +\(2, 3\) +6$", text, re.M)
+    assert lines[0] == "Tree" and lines[1].split() == ["parameter", "shape", "entries"]
+    assert re.search(r"^linear\.W +\(2, 3\) +6$", text, re.M)
+    assert len({len(line) for line in lines[1:]}) == 1, "columns"
     assert re.search(r"^frozen +\(2,\) frozen +2$", text, re.M) and lines[-1].split() == ["total", "15"]
 
 
@@ -257,7 +288,7 @@ def test_padding_does_not_matter_at_all(kind, settings):
         x = Tensor(np.where(valid[..., None], sample(3), np.float32(fill)), requires_grad=True)
         out = rnn(x, lengths=lengths)
         rnn.zero_grad()
-        (nn.mse_loss(out.h, np.zeros(out.h.shape, np.float32), mask=valid) + (out.last.h ** 2).sum()).backward()
+        (nn.mse_loss(out.h, np.zeros(out.h.shape, np.float32), mask=valid) + (out.last.h**2).sum()).backward()
         assert not x.grad[~valid].any()
         return [out.h.numpy()[valid], *(s.numpy() for s in out.last), x.grad, *(p.grad for p in rnn.parameters())]
 

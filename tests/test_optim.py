@@ -161,7 +161,10 @@ def norm(arrays):
     return math.sqrt(sum(float((a * a).sum()) for a in arrays))
 
 
-@settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
+@quick
 @given(scales, st.integers(0, 1000), scales)
 def test_global_clipnorm(threshold, seed, scale):
     before, after, report = clipped(threshold, seed, scale, "global_clipnorm")
@@ -172,7 +175,7 @@ def test_global_clipnorm(threshold, seed, scale):
     assert report.last_norm == pytest.approx(norm(before), rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@quick
 @given(scales, st.integers(0, 1000), scales)
 def test_clipvalue(threshold, seed, scale):
     before, after, report = clipped(threshold, seed, scale, "clipvalue")
@@ -182,7 +185,7 @@ def test_clipvalue(threshold, seed, scale):
     assert report.clipped == any(np.abs(b).max() > threshold for b in before)
 
 
-@settings(max_examples=60, deadline=None)
+@quick
 @given(scales, st.integers(0, 1000), scales)
 def test_clipnorm_is_per_weight(threshold, seed, scale):
     before, after, report = clipped(threshold, seed, scale, "clipnorm")
@@ -202,9 +205,7 @@ def test_clip_report_counts():
     report = optimizer.clip_report()
     assert (report.steps, report.clipped, report.share) == (4, 2, 0.5)
     assert (report.last_norm, report.mean_norm) == (1.0, 1.875)
-    assert repr(report) == (
-        "global_clipnorm=1: 2 of 4 steps clipped (50%); gradient norm before: last 1, mean 1.88"
-    )
+    assert repr(report) == ("global_clipnorm=1: 2 of 4 steps clipped (50%); gradient norm before: last 1, mean 1.88")
 
 
 def test_a_norm_whose_square_is_too_large_is_clipped_not_refused():

@@ -83,9 +83,9 @@ def test_parts_share_no_example(name):
     assert first != second  # drawn, not one fixed set
 
 
-def test_share_of_the_test_part():
-    task = tasks.pronouns(held_out=0.25)
-    part = tasks.pronouns(held_out=0)
+@pytest.mark.parametrize("name", DRAWN)
+def test_share_of_the_test_part(name):
+    task, part = (tasks.from_config({"name": name, "held_out": share}) for share in (0.25, 0))
     drawn = [part._draw(generator(seed), "train").x for seed in range(600)]
     kept = sum(np.array_equal(task._draw(generator(seed), "train").x, x) for seed, x in enumerate(drawn))
     assert 0.68 < kept / 600 < 0.82

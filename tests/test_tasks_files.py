@@ -39,6 +39,21 @@ PROSE = "".join(chr(97 + (i * i + i // 7) % 26) for i in range(1000))
 # text
 
 
+@pytest.mark.parametrize(("held_out", "split"), [(0.95, "train"), (0.05, "test")])
+def test_a_part_that_is_too_short_says_so_and_which(tmp_path, held_out, split):
+    (tmp_path / "t.txt").write_text("to and fro " * 10, encoding="utf-8")  # 110 characters
+    task = tasks.text(tmp_path / "t.txt", steps=20, held_out=held_out, rare=1)
+    n = len(task._part(split))
+    with pytest.raises(TaskError, match=rf"the {split} part of {n} characters is too short for steps=20; take fewer"):
+        task.batch(2, np.random.default_rng(0), split=split)
+    with pytest.raises(
+        TaskError, match=rf"the {split} part of {n} characters gives no chunk of batch=1 times steps=20"
+    ):
+        task.chunks(1, 20, split=split)
+    exact = tasks.text(tmp_path / "t.txt", steps=n - 1, held_out=held_out, rare=1)
+    assert exact.batch(2, np.random.default_rng(0), split=split).x.shape == (2, n - 1)
+
+
 def test_vocabulary_comes_from_the_training_part(write):
     task = tasks.text(write("aaabbbcx" * 10 + "z" * 20), held_out=0.2, rare=2)
     assert task.vocabulary == ("�", "a", "b", "c", "x")
