@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -320,6 +322,29 @@ def test_the_ledger_of_a_backward_direction_adds_up():
     assert flow.highway[1] == pytest.approx(np.linalg.norm(trace.grad(flow.states[1])))
     assert flow.half_life == pytest.approx(np.log(0.5) * T / np.log(flow.highway[0] / flow.highway[1]))
     assert [line.split()[0] for line in flow.table().splitlines()[1:]] == ["1", "2", "3", "4", "0"]
+
+
+def test_a_step_that_joins_twice_is_one_pass_and_two_steps_of_one_are_two():
+    class Bare(nn.Cell):  # a minimal gated unit without scopes: its second concat stands where a step begins
+        def __init__(self, *sizes, **settings):
+            super().__init__(*sizes, **settings)
+            self.W_f, self.W_n = self.weight("W_f"), self.weight("W_n")
+
+        def step(self, x, state):
+            f = tl.sigmoid(tl.concat(state.h, x) @ self.W_f).named("f")
+            n = tl.tanh(tl.concat(f * state.h, x) @ self.W_n).named("n")
+            return nn.Step(f=f, n=n, h=((1 - f) * state.h + f * n).named("h"))
+
+    module, x, readout = make(partial(nn.Recurrent, cell=Bare))
+    for steps in (1, T):
+        out = module(x[:, :steps])
+        trace = tl.trace((out.h * readout[:, :steps]).sum())
+        flow = trace.flow("h")
+        assert [len(found.passes) for found in trace.recurrences.values()] == [1] and steps == flow.T
+        np.testing.assert_allclose(sum(flow.ledger(1).values()), trace.grad(flow.states[0]), rtol=1e-12, atol=1e-14)
+        again = tl.trace(module(x[:, :1], module(x[:, :1]).last).h.sum())
+        with pytest.raises(LookupError, match="passes through bare 2 times"):
+            again.flow("h")
 
 
 def test_two_passes_in_one_trace_are_refused():

@@ -199,6 +199,7 @@ OTHERS = {
     "dropout between layers": lambda: draw(last(num_layers=2, dropout=0.5)),
     "gru layers": lambda: draw(every(nn.GRU, num_layers=2)),
     "window": lambda: draw(every(T=6), steps=(2, 4)),
+    "window of padding": lambda: draw(uneven(), steps=(3, 3)),
     "relu": lambda: draw(last(activation="relu")),
     "linear output": lambda: draw(last(output_activation="linear")),
     "C alone is read": lambda: draw(run().C.sum()),
