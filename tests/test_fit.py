@@ -358,8 +358,12 @@ def test_bad_gradient_is_found_in_its_op(monkeypatch):
 def test_seconds_and_settings(song):
     task = tasks.copying()
     model = small(task)
-    history = fit(model, task, seconds=0.2, batch=4, progress=False)
-    assert len(history) >= 1 and 0.2 <= history.seconds < 2
+    after: list[float] = []
+    history = fit(
+        model, task, seconds=0.2, batch=4, progress=False, on_step=lambda history: after.append(history.seconds)
+    )
+    assert len(after) == len(history) and after[-1] == history.seconds >= 0.2
+    assert all(seconds < 0.2 for seconds in after[:-1]), "it stops after the step during which they are over"
     for kw, message in (
         ({}, "give steps="),
         ({"steps": 1, "batch": 0}, "batch must be at least 1"),

@@ -265,6 +265,9 @@ def test_layer_norm():
     np.testing.assert_allclose(y.std(axis=-1), 1, rtol=1e-5)
     assert np.isfinite(norm(Tensor(np.full((1, 6), 1e3))).numpy()).all()
     assert gradcheck(norm, [generator().standard_normal((2, 6))], rtol=1e-5)
+    x, norm.gain.data, norm.bias.data = generator(1).normal(3, 5, (4, 6)), np.arange(6.0), np.linspace(-2, 2, 6)
+    scaled = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(norm(Tensor(x)).numpy(), scaled * np.arange(6) + np.linspace(-2, 2, 6), rtol=1e-12)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
