@@ -97,6 +97,15 @@ def test_a_linear_rnn_has_exactly_rho_to_the_k(rho):
     np.testing.assert_allclose(jacobians.steps[0, 0], rho * q.T, rtol=1e-12)  # h_t = h_{t−1} · W
 
 
+def test_the_spectral_radius_is_the_largest_eigenvalue_of_each_step_and_row():
+    module, x, readout = make()
+    jacobians = tl.trace((module(x).h * readout).sum()).flow("C").jacobians(joint=True)
+    expected = [[max(abs(np.linalg.eigvals(J))) for J in rows] for rows in jacobians.steps]
+    assert jacobians.spectral_radius.shape == (T, BATCH)
+    np.testing.assert_allclose(jacobians.spectral_radius, expected, rtol=1e-12)
+    np.testing.assert_allclose(jacobians.singular_values[..., 0], np.linalg.norm(jacobians.steps, 2, (-2, -1)))
+
+
 def test_padded_rows_pass_a_step_unchanged_and_a_gru_has_one_state():
     module, x, readout = make(nn.GRU)
     trace = tl.trace((module(x, lengths=[T, 2]).h * readout).sum())

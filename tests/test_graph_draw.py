@@ -583,6 +583,14 @@ def test_a_window_of_steps_says_so():
     assert any("steps 2 to 4 of 6" in text for text in shown)
 
 
+def test_one_to_four_graphs_stand_in_one_picture():
+    graphs = [last(nn.RNN, T=2) for _ in range(5)]
+    assert draw(graphs[:4]).svg() and draw(graphs[:1]).svg()
+    for wrong in (graphs, []):
+        with pytest.raises(ValueError, match=f"draw: {len(wrong)} graphs; one to 4 can"):
+            draw(wrong)
+
+
 def test_the_last_of_several_calls_is_drawn_and_said():
     net = nn.LSTM(1, 2)
     first = net(np.ones((1, 1, 1), np.float32))

@@ -1,5 +1,6 @@
 """The tasks themselves: what they ask for follows from what they show, by rules written here a second time."""
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -363,6 +364,21 @@ def test_the_smallest_settings_are_the_last_that_are_taken(make, message):
         tasks.temporal_order(length=10, marks=3), tasks.adding(length=2),
     ):  # fmt: skip
         assert least.batch(2, generator()).mask.any()
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("text", "words", "stdlib")])
+def test_every_task_is_frozen_and_checks_what_all_have(name):
+    with pytest.raises(TaskError, match="held_out must be a number"):
+        TASKS[name][0](held_out=1.5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TASKS[name][0]().held_out = 0.5
+
+
+def test_words_are_frozen_too():
+    words = tasks.words()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        words.held_out = 0.5
+    assert words == tasks.words() and hash(words) == hash(tasks.words())
 
 
 def test_a_subclass_is_known_by_its_own_name_alone():

@@ -64,6 +64,27 @@ def test_files_that_were_passed_over_are_named_up_to_five(write, skipped):
     assert told.endswith(f": {named}" + (f" and {skipped - 5} more" if skipped > 5 else ""))
 
 
+@pytest.mark.parametrize(("window", "fits"), [(9, True), (10, False), (11, False)])
+def test_each_part_of_a_series_is_one_longer_than_its_window(write, window, fits):
+    table = write("".join(f"{k % 7}\n" for k in range(20)), "t.csv")  # ten of them are held out
+    if fits:
+        for split in ("train", "test"):
+            assert (
+                tasks.series(table, window=window, held_out=0.5).batch(2, generator(), split=split).x.shape[1] == window
+            )
+    else:
+        with pytest.raises(TaskError, match=rf"20 values are too few for window={window}"):
+            tasks.series(table, window=window, held_out=0.5).batch(1, generator())
+    whole = tasks.series(table, window=19, held_out=0)
+    assert whole.batch(1, generator()).x.shape[1] == 19
+
+
+def test_without_a_guess_the_setting_is_named(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    with pytest.raises(TaskError, match=r"say how it is encoded: --set encoding=NAME .*pip install .*encodings"):
+        tasks.text(write("caf\xe9 ".encode("latin-1") * 50))
+
+
 def test_two_characters_are_a_text_and_one_is_none(write):
     assert tasks.text(write("ab"), steps=1, held_out=0, rare=1).text == "ab"
     with pytest.raises(TaskError, match="at least two characters"):

@@ -246,6 +246,9 @@ def test_repr_and_names():
 
 def test_up_to_100_numbers_are_shown_whole():
     assert "..." not in repr(Tensor(np.zeros(100))) and "..." in repr(Tensor(np.zeros(101)))
+    third = leaf([1 / 3])
+    third.grad = np.array([2 / 3], np.float32)
+    assert repr(third).startswith("Tensor([0.3333],") and "<td>[0.6667]</td>" in third._repr_html_()
     x = leaf(np.zeros(101))
     x.grad = np.ones(101, np.float32)
     assert "1. ... 1." in x._repr_html_()
