@@ -20,9 +20,11 @@ from tinygrad_lstm.graph import Drawing, draw, engine_info, press, render
 from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.curves import spline
 from tinygrad_lstm.graph.dot import quoted
-from tinygrad_lstm.graph.picture import STOPS, Scale, digits
+from tinygrad_lstm.graph.fitting import _label, _wide
+from tinygrad_lstm.graph.picture import STOPS, WIDTH, Label, Scale, digits
 from tinygrad_lstm.graph.roles import edges_of, rails_of
 from tinygrad_lstm.graph.routes import Slot, corners_of
+from tinygrad_lstm.graph.tiles import _sorted
 from tinygrad_lstm.nn import Step
 from tinygrad_lstm.nn.lstm import CoupledLSTMCell, LSTM1997Cell, NoForgetLSTMCell, PeepholeLSTMCell, TruncatedLSTMCell
 
@@ -869,6 +871,31 @@ def test_labels_stay_in_their_boxes(name, form):
             wide = max(xs) - min(xs)
         for text in node.iter(f"{SVG}text"):
             assert 0.5 * float(text.get("font-size")) * len(text.text or "") <= wide + 2, (text.text, wide)
+
+
+@pytest.mark.parametrize(("side", "fixed"), [("end", "right"), ("start", "left"), ("over", "right"), ("number", None)])
+def test_a_label_that_grows_keeps_the_edge_beside_its_line(side, fixed):
+    """Text is centred, and as wide as its size, its letters and `WIDTH` say."""
+    label = Label("t1", (100.0, 50.0), ("0.123",), 8, "#000", False, 40, (side, 1, 2, 400.0))
+    grown = _label(label, 20)
+    half, more = (WIDTH * size * 5 / 2 for size in (8, 20))
+    edges = {"right": (100 + half, grown.at[0] + more), "left": (100 - half, grown.at[0] - more)}
+    assert grown.size == 20 and grown.lines == ("0.123",)
+    if fixed:
+        assert edges[fixed][0] == pytest.approx(edges[fixed][1])
+    else:
+        assert grown.at[0] == 100 and grown.at[1] == 50 - 6, "below its line: half of what it grew"
+
+
+def test_how_wide_text_is_taken_to_be():
+    assert [_wide("", 10), _wide("abcde", 10), _wide("abcde", 20)] == pytest.approx([4, 32, 60])
+
+
+def test_roles_come_after_what_they_are_made_from():
+    made = {"h": ["o", "tanh"], "tanh": ["C"], "C": ["f", "i"], "o": [], "f": [], "i": []}
+    assert _sorted([*made], made) == ["o", "f", "i", "C", "tanh", "h"]
+    ring = {"a": ["b"], "b": ["a"], "c": []}
+    assert sorted(_sorted([*ring], ring)) == ["a", "b", "c"], "steps that disagree lose none"
 
 
 def test_what_has_no_room_on_a_slide_is_refused_with_the_number_that_has():

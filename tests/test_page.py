@@ -27,6 +27,7 @@ from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.page import WINDOW
 from tinygrad_lstm.graph.page.document import LEVELS
+from tinygrad_lstm.graph.page.numbers import _outside
 from tinygrad_lstm.graph.picture import digits
 from tinygrad_lstm.training.record import Record, Snapshot
 
@@ -257,6 +258,16 @@ def test_a_graph_without_time_is_walked_op_by_op():
 
 def two(T=8, **settings):
     return {"RNN": traced(nn.RNN, T=T, **settings), "LSTM": traced(T=T, **settings)}
+
+
+def test_what_stands_outside_of_all_brackets():
+    for text, left in (
+        ("a + b", "a + b"),
+        ("f(a + b) · c", "f · c"),
+        ("tanh([h ; x] @ (W + b)) + i", "tanh + i"),
+        ("((a))", ""),
+    ):
+        assert _outside(text) == left
 
 
 def test_two_nets_have_one_scale_and_one_list_of_steps():
