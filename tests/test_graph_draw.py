@@ -601,6 +601,15 @@ def test_the_last_of_several_calls_is_drawn_and_said():
     assert "t = 1" in shown and shown.count("t = 1") == 1 and any("called 2 times" in text for text in shown)
 
 
+@pytest.mark.parametrize(("view", "first"), [("cells", "named tensors only"), ("rolled", "one step stands for")])
+def test_what_a_view_leaves_out_is_said_before_what_the_net_did(view, first):
+    net = nn.LSTM(1, 2, rng=0)
+    x = np.ones((1, 2, 1), np.float32)
+    shown = texts(parsed(draw(net(x, net(x).last).h.sum(), view=view)))
+    places = [next(k for k, text in enumerate(shown) if said in text) for said in (first, "called 2 times")]
+    assert places == sorted(places)
+
+
 def test_a_strip_of_many_dates_names_some_of_its_columns():
     dates = [f"2020-{k // 28 + 1:02}-{k % 28 + 1:02}" for k in range(300)]
     svg = parsed(draw(last(T=300), view="strip", labels=dates))

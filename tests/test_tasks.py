@@ -374,6 +374,12 @@ def test_every_task_is_frozen_and_checks_what_all_have(name):
         TASKS[name][0]().held_out = 0.5
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_settings_are_keywords(name):
+    with pytest.raises(TypeError, match="positional argument"):
+        TASKS[name][0]("a", "b", "c")
+
+
 def test_words_are_frozen_too():
     words = tasks.words()
     with pytest.raises(dataclasses.FrozenInstanceError):

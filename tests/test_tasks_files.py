@@ -75,6 +75,8 @@ def test_each_part_of_a_series_is_one_longer_than_its_window(write, window, fits
     else:
         with pytest.raises(TaskError, match=rf"20 values are too few for window={window}"):
             tasks.series(table, window=window, held_out=0.5).batch(1, generator())
+    with pytest.raises(TaskError, match="20 values are too few for window=20"):
+        tasks.series(table, window=20, held_out=0).batch(1, generator())
     whole = tasks.series(table, window=19, held_out=0)
     assert whole.batch(1, generator()).x.shape[1] == 19
 
