@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn, optim, tasks
 from tinygrad_lstm.flow.diagnose import diagnose
-from tinygrad_lstm.flow.findings import _exploding, forget_bias_for
+from tinygrad_lstm.flow.findings import _exploding, _growing, _half_life, forget_bias_for
 from tinygrad_lstm.training.fit import fit
 from tinygrad_lstm.training.model import SequenceModel
 
@@ -46,6 +47,13 @@ def test_a_new_net_is_told_how_long_it_remembers_and_nothing_else(cell, T, seed)
         assert len(found) == 1 and "halves" in found[0]
     elif T == 1:
         assert found == [] == diagnose(Net(seed=seed, forget_bias=-3.0).loss(1))
+    elif cell is nn.GRU:  # z is near a half, so of two steps a quarter is left
+        text = only(found, "halves a gradient")
+        z = np.exp(np.mean([np.log(step.z.numpy()) for step in net.out.steps]))
+        kept = float(re.search(r"keeps ([\d.e-]+) of it over 2\.", text)[1])
+        assert len(found) == 1 and kept == pytest.approx(z**2, rel=0.05) and 0.15 < kept < 0.35
+    else:  # an LSTM keeps more than half over two steps, and a plain net has no gate to tell of
+        assert found == []
 
 
 @pytest.mark.parametrize("settings", [{"num_layers": 2}, {"bidirectional": True}, {"cell": nn.PeepholeLSTMCell}])
@@ -252,6 +260,23 @@ def test_the_stretch_that_explodes_is_found_between_others():
     only([*_exploding(growth)], "grows 4.1e+03-fold on 12 steps", "2.00 times a step")
     assert [*_exploding(np.log([1.1] * 100))] == []  # a gradient that gathers slowly over a long way
     assert [*_exploding(np.array([]))] == []
+
+
+def test_what_does_not_shrink_is_never_halved():
+    assert _half_life(0.5) == 1 and _half_life(0.25) == 0.5 and _half_life(np.sqrt(0.5)) == pytest.approx(2)
+    assert [_half_life(factor) for factor in (1.0, 1.5, 2.0)] == [np.inf] * 3
+    net = Net(nn.RNN, activation="linear")
+    net.rnn.cells[0][0].W_h.data = np.concatenate([1.3 * np.eye(16), np.zeros((4, 16))]).astype(np.float32)
+    assert not [text for text in diagnose(net.loss(10)) if "halves" in text]
+
+
+@pytest.mark.parametrize(("end", "half", "told"), [(10, 6, 1), (9.9, 6, 0), (15, 10, 1), (14.9, 10, 0), (20, 5, 1)])
+def test_a_state_has_grown_from_10_on_and_by_half(end, half, told):
+    sizes = [0.0, 1.0, half, half, end]
+    history = SimpleNamespace(
+        order=range(5), states=[Tensor(np.full((2, 3), float(size))) for size in sizes], gates=[], name="C"
+    )
+    assert len([*_growing(history, None)]) == told
 
 
 def test_a_gate_above_one():

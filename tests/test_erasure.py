@@ -49,7 +49,18 @@ def test_the_name_is_what_the_answer_hangs_on(model):
     assert found.sentences == 40, "all are answered rightly"
     assert found.name_first > 0.6
     assert found.other_flips < 0.05
-    assert 0 <= found.highway <= 1 and 0 <= found.written_first <= 1
+    shares, first = [], []
+    for sentence in switching(TASK, np.random.default_rng(0), 40):  # the same, from the gates alone
+        asked = Question.of(TASK, sentence)
+        prediction = model(asked.tokens[None])
+        steps = prediction.out.steps
+        end = tl.grad(asked.margin(prediction).sum(), steps[-1].C)[0].numpy()
+        kept = [np.prod([s.f.numpy() for s in steps[t + 1 :]], axis=0) for t in range(len(steps))]
+        weights = [(kept[t] * s.i.numpy() * s.C_new.numpy() * end).sum() for t, s in enumerate(steps)]
+        first.append(np.abs(weights).argmax() == asked.name)
+        shares.append(np.linalg.norm(kept[asked.name] * end) / np.linalg.norm(end))
+    assert found.highway == pytest.approx(np.median(shares), rel=1e-5)
+    assert found.written_first == pytest.approx(np.mean(first))
 
 
 def test_weights_answer_three_questions(model, question):

@@ -3,12 +3,16 @@
 import errno
 import json
 import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
 from tinygrad_lstm import nn
 from tinygrad_lstm.exchange import CheckpointError, check_place, checkpoint, load, read, read_meta, safe, save
+from tinygrad_lstm.exchange.files import _is_over
 
 META = {"cell": "lstm", "hidden": 3, "vocabulary": ["a", "σ", "\n", '"'], "nested": {"x": [1, 2.5, None, True]}}
 
@@ -183,6 +187,19 @@ def test_check_place_protects_files_of_others(path):
     path.unlink()
     save(path, module())
     check_place(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process cannot be asked")
+def test_a_temporary_file_is_left_over_when_its_process_is_gone_or_an_hour_old(tmp_path):
+    left = tmp_path / "left.tmp"
+    left.write_text("")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert _is_over(str(left), str(gone.pid)) and not _is_over(str(left), str(os.getpid()))
+    assert _is_over(str(left), "9" * 30), "a number that no process has"
+    os.utime(left, (time.time() - 3601,) * 2)
+    assert _is_over(str(left), str(os.getpid()))
+    assert not _is_over(str(tmp_path / "renamed since"), str(gone.pid))
 
 
 def test_a_link_stays_a_link(path):

@@ -338,6 +338,19 @@ def test_packed_time_first_and_unbatched_calls(torch):
         assert recurrence.T == 5
 
 
+def test_a_layer_norm_that_has_learned_and_a_cell_s_bare_state(torch):
+    make = torch.nn
+    norm, x = make.LayerNorm(5), torch.randn(3, 5)
+    with torch.no_grad():
+        norm.weight.uniform_(-2, 2), norm.bias.uniform_(-2, 2)
+    np.testing.assert_allclose(from_torch(norm)(x.numpy()).numpy(), norm(x).detach().numpy(), atol=1e-6)
+    for kind in ("LSTMCell", "GRUCell"):
+        cell, x = getattr(make, kind)(3, 4), torch.randn(2, 3)
+        mine, theirs = from_torch(cell.state_dict())(x.numpy()), cell(x)
+        for ours, other in zip(mine, theirs if isinstance(theirs, tuple) else (theirs,), strict=True):
+            np.testing.assert_allclose(ours.numpy(), other.detach().numpy(), atol=1e-6)
+
+
 def test_what_cannot_be_looked_at_is_said(torch):
     make = torch.nn
     net, tokens = char_model(torch), torch.randint(0, 9, (1, 3))

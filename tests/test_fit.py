@@ -101,6 +101,18 @@ def test_generate(song):
         small(tasks.adding()).generate(start, 1, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_generate_leaves_dropout_off_and_the_mode_as_it_was(song, training):
+    plain, start = small(song, layers=2), song.encode("row, ")
+    dropping = small(song, layers=2, dropout=0.9).train(training)
+    dropping.load_state_dict(plain.state_dict())
+    drawn = [net.generate(start, 40, np.random.default_rng(0)) for net in (plain, dropping)]
+    np.testing.assert_array_equal(*drawn)
+    assert dropping.training == dropping.dropout.training == training
+    drops = {dropping(start[None]).y.numpy().tobytes() for _ in range(3)}
+    assert len(drops) == (3 if training else 1)
+
+
 def test_a_file_that_holds_no_model(tmp_path):
     save(tmp_path / "m", small(tasks.copying()))
     with pytest.raises(CheckpointError, match="not the settings of a SequenceModel"):
@@ -136,6 +148,28 @@ def test_series_and_text_learn(song):
         after = evaluate(model, task)
         assert after.loss < before / 2
         assert math.isnan(after.accuracy) == math.isnan(history.accuracy[-1]) == (task.kind == "regress")
+
+
+@pytest.mark.parametrize("characters", [12, 30, 200])
+def test_a_text_of_any_length_is_evaluated_and_its_answers_counted(characters, tmp_path):
+    """A text of its own: each chunk in turn, by the definition, the state carried along."""
+    (tmp_path / "t.txt").write_text("to and fro " * 200, encoding="utf-8")
+    task = tasks.text(tmp_path / "t.txt", steps=16, held_out=characters / 2200)
+    part = len(task._part("test"))
+    model = small(task)
+    found = evaluate(model, task)
+    rows, steps = 64, 16
+    while (part - 1) // rows // steps == 0:
+        rows, steps = (rows // 2, steps) if rows > 1 else (1, steps // 2)
+    state, losses, right = None, [], []
+    for batch in task.chunks(rows, steps, split="test"):
+        prediction = model(batch.x, state)
+        state = prediction.out.last
+        losses.append(model.loss(prediction, batch).item())
+        right.append((prediction.y.numpy().argmax(-1) == batch.target).mean())
+    assert found.answers == len(losses) * rows * steps > 0
+    assert (found.loss, found.accuracy) == pytest.approx((np.mean(losses), np.mean(right)), rel=1e-6)
+    assert evaluate(model, task, batches=1).answers == min(8, len(losses)) * rows * steps
 
 
 def test_evaluate_leaves_no_trace():
@@ -324,8 +358,12 @@ def test_bad_gradient_is_found_in_its_op(monkeypatch):
 def test_seconds_and_settings(song):
     task = tasks.copying()
     model = small(task)
-    history = fit(model, task, seconds=0.2, batch=4, progress=False)
-    assert len(history) >= 1 and 0.2 <= history.seconds < 2
+    after: list[float] = []
+    history = fit(
+        model, task, seconds=0.2, batch=4, progress=False, on_step=lambda history: after.append(history.seconds)
+    )
+    assert len(after) == len(history) and after[-1] == history.seconds >= 0.2
+    assert all(seconds < 0.2 for seconds in after[:-1]), "it stops after the step during which they are over"
     for kw, message in (
         ({}, "give steps="),
         ({"steps": 1, "batch": 0}, "batch must be at least 1"),

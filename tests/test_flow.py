@@ -242,6 +242,53 @@ def test_the_table_prints_the_ledger():
     assert float(highway) == pytest.approx(np.linalg.norm(flow.ledger(6)["highway"]), rel=0.01)
 
 
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+def test_every_number_of_the_table_is_one_of_the_ledger(name):
+    _, _, _, trace = run(CELLS[name])
+    flow = trace.flow("C" if name == "lstm" else "h")
+    heads, *rows = [line.split() for line in flow.table([f"w{t}" for t in range(1, T + 1)]).splitlines()]
+    columns = heads[heads.index("readout") :]
+    assert [int(row[0]) for row in rows] == [*range(T, -1, -1)] and [row[1] for row in rows[:-1]] == [
+        f"w{t}" for t in range(T, 0, -1)
+    ]
+    for row in rows[1:]:
+        t = int(row[0])
+        ledger = flow.ledger(t + 1)
+        written = columns[-1] == "written"
+        numbers = row[-len(columns) :] if t or not written else [*row[-len(columns) + 1 :], ""]
+        for column, number in zip(columns, numbers, strict=True):
+            if column != "written":
+                assert number == f"{np.linalg.norm(ledger[column]):.2e}", (t, column)
+            elif t:
+                assert number == f"{flow.weights()[t - 1]:.2e}"
+
+
+def test_the_ledger_of_a_cell_that_writes_alone():
+    """C = C + i ∘ C̃ and h = C: no gate keeps, so the highway is the whole of what comes along C."""
+
+    class Writer(nn.Cell):
+        State = nn.LSTMState
+
+        def __init__(self, *sizes, **settings):
+            super().__init__(*sizes, **settings)
+            self.W_i, self.W_C = self.weight("W_i"), self.weight("W_C")
+
+        def step(self, x, state):
+            hx = tl.concat(state.h, x)
+            i, C_new = tl.sigmoid(hx @ self.W_i).named("i"), tl.tanh(hx @ self.W_C).named("C̃")
+            C = (state.C + i * C_new).named("C")
+            return nn.Step(i=i, C_new=C_new, C=C, h=tl.tanh(C).named("h"))
+
+    _, out, _, trace = run(partial(nn.Recurrent, cell=Writer))
+    flow = trace.flow("C")
+    assert set(flow.ledger(3)) == {"highway", "readout", "i", "C̃"}
+    for t in range(1, T + 1):
+        ledger = flow.ledger(t)
+        np.testing.assert_allclose(ledger["highway"], trace.grad(out.steps[t - 1].C), rtol=1e-12)
+        np.testing.assert_allclose(sum(ledger.values()), trace.grad(flow.states[t - 1]), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(flow.written()[2], out.steps[2].i.numpy() * out.steps[2].C_new.numpy(), rtol=1e-12)
+
+
 def test_jacobian_of_a_product():
     x = Tensor([[1.0, 2.0]], requires_grad=True)
     matrix = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], np.float32)

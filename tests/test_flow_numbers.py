@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,15 @@ def test_a_linear_rnn_has_exactly_rho_to_the_k(rho):
     np.testing.assert_allclose(jacobians.spectral_radius, rho, rtol=1e-12)
     np.testing.assert_allclose(jacobians.norms, rho ** np.arange(T + 1)[:, None] * np.ones(BATCH), rtol=1e-12)
     np.testing.assert_allclose(jacobians.steps[0, 0], rho * q.T, rtol=1e-12)  # h_t = h_{t−1} · W
+
+
+def test_the_spectral_radius_is_the_largest_eigenvalue_of_each_step_and_row():
+    module, x, readout = make()
+    jacobians = tl.trace((module(x).h * readout).sum()).flow("C").jacobians(joint=True)
+    expected = [[max(abs(np.linalg.eigvals(J))) for J in rows] for rows in jacobians.steps]
+    assert jacobians.spectral_radius.shape == (T, BATCH)
+    np.testing.assert_allclose(jacobians.spectral_radius, expected, rtol=1e-12)
+    np.testing.assert_allclose(jacobians.singular_values[..., 0], np.linalg.norm(jacobians.steps, 2, (-2, -1)))
 
 
 def test_padded_rows_pass_a_step_unchanged_and_a_gru_has_one_state():
@@ -322,6 +333,29 @@ def test_the_ledger_of_a_backward_direction_adds_up():
     assert [line.split()[0] for line in flow.table().splitlines()[1:]] == ["1", "2", "3", "4", "0"]
 
 
+def test_a_step_that_joins_twice_is_one_pass_and_two_steps_of_one_are_two():
+    class Bare(nn.Cell):  # a minimal gated unit without scopes: its second concat stands where a step begins
+        def __init__(self, *sizes, **settings):
+            super().__init__(*sizes, **settings)
+            self.W_f, self.W_n = self.weight("W_f"), self.weight("W_n")
+
+        def step(self, x, state):
+            f = tl.sigmoid(tl.concat(state.h, x) @ self.W_f).named("f")
+            n = tl.tanh(tl.concat(f * state.h, x) @ self.W_n).named("n")
+            return nn.Step(f=f, n=n, h=((1 - f) * state.h + f * n).named("h"))
+
+    module, x, readout = make(partial(nn.Recurrent, cell=Bare))
+    for steps in (1, T):
+        out = module(x[:, :steps])
+        trace = tl.trace((out.h * readout[:, :steps]).sum())
+        flow = trace.flow("h")
+        assert [len(found.passes) for found in trace.recurrences.values()] == [1] and steps == flow.T
+        np.testing.assert_allclose(sum(flow.ledger(1).values()), trace.grad(flow.states[0]), rtol=1e-12, atol=1e-14)
+        again = tl.trace(module(x[:, :1], module(x[:, :1]).last).h.sum())
+        with pytest.raises(LookupError, match="passes through bare 2 times"):
+            again.flow("h")
+
+
 def test_two_passes_in_one_trace_are_refused():
     module, x, _ = make()
     first = module(x)
@@ -368,6 +402,17 @@ def test_a_clip_effect_needs_a_gradient_and_one_clip():
         clip_effect([p], clipvalue=1, clipnorm=1)
 
 
+def test_a_clip_of_nothing_turns_nothing():
+    p = Tensor([3.0, 4.0], requires_grad=True)
+    p.grad = np.zeros(2, np.float32)
+    q = Tensor([1.0], requires_grad=True)
+    q.grad = np.array([2.0], np.float32)
+    found = clip_effect([("p", p), ("q", q)], clipnorm=1)
+    assert (found["p"].before, found["p"].after) == (0, 0) and np.isnan(found["p"].angle)
+    assert (found["all"].before, found["all"].after, found["all"].angle) == pytest.approx((2, 1, 0))
+    assert found["p"].name == "p" and found["all"].name == "all"
+
+
 # — notebooks and figures ————————————————————————————————————————————————————————————————————————————————
 
 
@@ -403,6 +448,32 @@ def test_a_plot_shows_the_flow():
     assert above.get_yscale() == "log"
     flow.norm[1] = 0
     assert np.isnan(flow.plot().axes[0].get_lines()[0].get_ydata()[1])
+
+
+def test_a_plot_of_a_step_without_terms_has_no_bar_there():
+    pytest.importorskip("matplotlib")
+    module, x, _ = make()
+    flow = tl.trace(module(x).C[:, 1].sum()).flow("C")  # read at t = 2; no gradient reaches what comes after
+    figure = flow.plot()
+    heights = np.array([[bar.get_height() for bar in bars] for bars in figure.axes[1].containers])
+    np.testing.assert_allclose(heights.sum(axis=0), [1, 1, 1, 0])
+    assert np.isnan(figure.axes[0].get_lines()[0].get_ydata()[3])
+
+
+def test_the_repr_of_jacobians_says_what_they_are_of():
+    module, x, readout = make()
+    jacobians = tl.trace((module(x).h * readout).sum()).flow("C").jacobians(joint=True)
+    top = np.linalg.norm(jacobians.steps, ord=2, axis=(-2, -1))
+    whole = (
+        np.linalg.norm(np.linalg.multi_dot([*jacobians.steps[::-1, 0]]), 2),
+        np.linalg.norm(np.linalg.multi_dot([*jacobians.steps[::-1, 1]]), 2),
+    )
+    assert repr(jacobians) == (
+        f"StepJacobians(of C, h: {T} steps, {BATCH} rows, {2 * HIDDEN} units; largest singular value "
+        f"{top.min():.3g} to {top.max():.3g}, of the whole product {max(whole):.3g})"
+    )
+    one = tl.trace((module(x[:1]).h * readout[:1]).sum()).flow("C").jacobians()
+    assert f"of C: {T} steps, 1 row, {HIDDEN} units" in repr(one)
 
 
 def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch):

@@ -1,5 +1,7 @@
 """The short compositions: NumPy's numbers, right gradients, and what is defined where a root has none."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,13 @@ def test_the_dtype_is_kept(name, dtype):
     assert type(ours(A, axis=1)) is np.ndarray and ours([3, 4]) == pytest.approx(
         float(THEIRS[name](np.array([3.0, 4])))
     )
+
+
+@pytest.mark.parametrize("op", ["add", "sub", "mul", "div", "power", "maximum", "minimum", "matmul", "concat"])
+def test_arrays_alone_that_do_not_fit_are_an_error_too(op):
+    shapes = ((2, 2), (3, 3)) if op in ("matmul", "concat") else ((2,), (3,))
+    with pytest.raises(ValueError, match=rf"^{op}: .*{re.escape(str(shapes[0]))}"):
+        getattr(tl, op)(*map(np.ones, shapes))
 
 
 def test_degrees_of_freedom():

@@ -89,6 +89,59 @@ def test_a_vanished_gradient_does_not_underflow_to_zero():
     assert np.isnan(norm(np.array([np.nan, 1])))
 
 
+def by_hand(T=3):
+    """A loop of one's own, its loss and weight, and its backward pass written out, whose first tensor is the seed."""
+    rng = np.random.default_rng(0)
+    W, x = leaf(rng.normal(size=(2, 2)), "W"), Tensor(rng.normal(size=(T, 1, 2)))
+    h = [Tensor(np.zeros((1, 2)))]
+    for t in range(1, T + 1):
+        with tl.scope(f"t={t}"):
+            h.append(tl.tanh(x[t - 1] + h[-1] @ W).named("h"))
+    loss = h[-1].sum()
+    seed = dh = Tensor(np.ones((1, 2)))
+    dW = 0.0
+    for t in range(T, 0, -1):
+        dz = dh * (1 - h[t] * h[t])
+        dW, dh = h[t - 1].T @ dz + dW, dz @ W.T
+    return loss, W, seed, dW, h
+
+
+def test_a_backward_pass_written_by_hand_is_known_as_one():
+    loss, W, seed, dW, _ = by_hand()
+    np.testing.assert_allclose(dW.numpy(), tl.grad(loss, W)[0].numpy(), rtol=1e-12)
+    graph = Graph.of(loss, dW)
+    assert graph.gradients == {x.birth for x in graph.tensors if x.birth >= seed.birth}
+    assert loss.birth not in graph.gradients and dW.birth in graph.gradients
+    assert Graph.of(loss).gradients == set(), "what is read after the last step is no gradient"
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (1, 3, 2), (2, 2, 2)])
+def test_what_reads_the_steps_in_another_order_is_no_gradient(order):
+    *_, h = by_hand()
+    total = Tensor(np.ones((1, 2)))  # looks like a seed
+    for t in order:
+        total = total * h[t]
+    assert Graph.of(total).gradients == set()
+    back = Tensor(np.ones((1, 2)))
+    for t in (3, 2, 1):
+        back = back * h[t]
+    assert back.birth in Graph.of(back).gradients
+    two = Tensor(np.full((1, 2), 2.0))  # no seed
+    for t in (3, 2, 1):
+        two = two * h[t]
+    assert Graph.of(two).gradients == set()
+
+
+def test_a_gradient_in_a_scope_of_that_name_is_known_by_it():
+    a = leaf(2.0)
+    y = a * a
+    (slope,) = tl.grad(y, a, create_graph=True)
+    graph = Graph.of(y, slope)
+    assert (
+        graph.gradients == {x.birth for x in graph.tensors if "gradient" in x.scope} and y.birth not in graph.gradients
+    )
+
+
 def test_what_is_no_graph_is_refused():
     for wrong in ((), (np.ones(3),), (leaf(1.0), "C")):
         with pytest.raises(TypeError, match=r"Graph\.of takes"):

@@ -57,6 +57,16 @@ def test_the_numbers_are_those_of_a_trace():
     np.testing.assert_allclose(history.record.losses, [np.nan, np.mean(history.loss[:2]), np.mean(history.loss[2:])])
 
 
+def test_a_fused_model_is_looked_into_step_by_step_and_trains_fused():
+    task = tasks.pronouns()
+    composed, fused = small(task, seed=3), small(task, seed=3)
+    fused.rnn.fused = True
+    records = [run(model, task, 4, record=2).record for model in (composed, fused)]
+    assert fused.rnn.fused is True and records[0].steps == records[1].steps == [0, 2, 4]
+    for name in records[0].names:
+        np.testing.assert_allclose(records[1][name], records[0][name], rtol=2e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["drawn", "text"])
 def test_training_does_not_notice(kind, song):
     task = song if kind == "text" else tasks.copying()

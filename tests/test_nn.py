@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tinygrad_lstm import Tensor, dropout, grad, nn, no_grad, relu, softplus, tanh, what_if
+from tinygrad_lstm import Tensor, dropout, grad, nn, no_grad, relu, sigmoid, softplus, stack, tanh, what_if
 from tinygrad_lstm.nn.cell import _warned
 from tinygrad_lstm.nn.init import initializers
 from tinygrad_lstm.testing import gradcheck
@@ -84,10 +84,105 @@ def test_zero_grad_and_astype():
     assert layer("LSTM")(sample()).h.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_module_keeps_its_dtype_from_input_to_gradient(dtype):
+    rows, sequence = np.ones((2, 3), dtype), np.ones((2, 5, 3), dtype)
+    modules = {
+        "Linear": (nn.Linear(3, 4, rng=0), rows), "LayerNorm": (nn.LayerNorm(3), rows),
+        "Dropout": (nn.Dropout(0.5, rng=0), Tensor(rows, requires_grad=True)),
+        "Embedding": (nn.Embedding(3, 4, rng=0), np.array([[0, 2]])),
+        "Sequential": (nn.Sequential(nn.Linear(3, 4, rng=0), tanh, nn.Linear(4, 2, rng=0)), rows),
+        **{kind: (layer(kind, num_layers=2, bidirectional=True), sequence) for kind in ("RNN", "LSTM", "GRU")},
+    }  # fmt: skip
+    for name, (module, x) in modules.items():
+        assert {p.dtype for p in module.parameters()} <= {np.dtype(np.float32)}, name
+        module.astype(dtype)
+        y = module(x)
+        y = y.h if isinstance(y, nn.Output) else y
+        y.sum().backward()
+        assert y.dtype == dtype and all(p.grad.dtype == dtype for p in module.parameters()), name
+
+
+def test_a_peephole_step_is_its_equations():
+    """Gers, Schmidhuber 2000, all weights drawn: in NumPy, from the parameters alone."""
+    cell = nn.PeepholeLSTMCell(3, 4, rng=generator()).astype(np.float64)
+    for p in cell.parameters():
+        p.data = generator(p.size).normal(size=p.shape)
+    x, h, C = (generator(k).normal(size=(2, n)) for k, n in enumerate((3, 4, 4)))
+    w = {name: p.numpy() for name, p in cell.named_parameters()}
+    hx = np.concatenate([h, x], axis=1)
+
+    def gate(name, state):
+        return 1 / (1 + np.exp(-(hx @ w[f"W_{name}"] + w[f"p_{name}"] * state + w[f"b_{name}"])))
+
+    new = gate("f", C) * C + gate("i", C) * np.tanh(hx @ w["W_C"] + w["b_C"])
+    got = cell(x, nn.LSTMState(Tensor(h), Tensor(C)))
+    np.testing.assert_allclose(got.C.numpy(), new, rtol=1e-12)
+    np.testing.assert_allclose(got.h.numpy(), gate("o", new) * np.tanh(new), rtol=1e-12)
+
+
+def test_a_cell_refuses_a_state_of_another_shape():
+    cell = nn.LSTMCell(3, 4, rng=generator())
+    wrong = nn.LSTMState(Tensor(np.zeros((2, 5))), Tensor(np.zeros((2, 4))))
+    with pytest.raises(ValueError, match=r"\(2, 5\).*\(2, 4\)|\(2, 4\).*\(2, 5\)"):
+        cell(np.ones((2, 3), np.float32), wrong)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_each_direction_of_each_layer_begins_with_its_own_state(kind):
+    """Two layers read both ways, each way from a state of its own: as four layers of one way each."""
+    net = layer(kind, num_layers=2, bidirectional=True).astype(np.float64)
+    x = sample().astype(np.float64)
+    fields = net.cells[0][0].State._fields
+    given = [
+        net.cells[0][0].State(*(Tensor(generator(10 * k + j).normal(size=(2, 4))) for j in range(len(fields))))
+        for k in range(4)
+    ]
+    whole = type(given[0])(*(stack([state[j] for state in given]) for j in range(len(fields))))
+    out, below = net(x, whole), x
+    for k in range(2):
+        ways = []
+        for way in range(2):
+            one = LAYERS[kind](below.shape[-1], 4).astype(np.float64)
+            one.load_state_dict({f"cells.0.0.{n}": p.numpy() for n, p in net.cells[k][way].named_parameters()})
+            read = one(below[:, ::-1] if way else below, given[2 * k + way]).h.numpy()
+            ways.append(read[:, ::-1] if way else read)
+        below = np.concatenate(ways, axis=-1)
+    np.testing.assert_allclose(out.h.numpy(), below, rtol=1e-12)
+
+
+def test_a_gate_just_above_one_warns_too():
+    for reach in (1.5, 1.01):
+        with pytest.warns(UserWarning, match=rf"reaches \[0, {reach}\]|reaches \[.*, {reach}\]"):
+            layer("LSTM", recurrent_activation=lambda x, reach=reach: reach * sigmoid(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer("LSTM", recurrent_activation=lambda x: 1.0 * sigmoid(x))
+
+
+def test_repr_is_a_tree_that_ends_where_it_ends():
+    net = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 1, bias=False, rng=0)))
+    lines = repr(net).splitlines()
+    assert [line[: line.index("layers") - 1] for line in lines[1:]] == ["├", "└", "  ├", "  └"]
+    assert lines[0] == "Sequential · 18 parameters" and lines[1].endswith("Linear · 9 parameters · W (2, 3) · b (3,)")
+
+
+def test_a_step_has_the_names_of_its_equations():
+    def names(kind, **settings):
+        return [*vars(layer(kind, **settings)(sample()).steps[0])]
+
+    assert names("RNN") == ["h"] and names("LSTM") == ["f", "i", "C_new", "C", "o", "h"]
+    assert names("LSTM", cell=nn.PeepholeLSTMCell) == ["f", "i", "C_new", "C", "o", "h"]
+    assert names("LSTM", cell=nn.NoForgetLSTMCell) == ["i", "C_new", "C", "o", "h"]
+    assert names("GRU") == names("GRU", reset_after=False) == ["z", "r", "n", "h"]
+
+
 def test_summary():
     text = Tree().summary()
     lines = text.splitlines()
-    assert lines[0] == "Tree" and re.search(r"^linear\.W +\(2, 3\) +6$", text, re.M)
+    assert lines[0] == "Tree" and lines[1].split() == ["parameter", "shape", "entries"]
+    assert re.search(r"^linear\.W +\(2, 3\) +6$", text, re.M)
+    assert len({len(line) for line in lines[1:]}) == 1, "columns"
     assert re.search(r"^frozen +\(2,\) frozen +2$", text, re.M) and lines[-1].split() == ["total", "15"]
 
 
@@ -170,6 +265,9 @@ def test_layer_norm():
     np.testing.assert_allclose(y.std(axis=-1), 1, rtol=1e-5)
     assert np.isfinite(norm(Tensor(np.full((1, 6), 1e3))).numpy()).all()
     assert gradcheck(norm, [generator().standard_normal((2, 6))], rtol=1e-5)
+    x, norm.gain.data, norm.bias.data = generator(1).normal(3, 5, (4, 6)), np.arange(6.0), np.linspace(-2, 2, 6)
+    scaled = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(norm(Tensor(x)).numpy(), scaled * np.arange(6) + np.linspace(-2, 2, 6), rtol=1e-12)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -257,7 +355,7 @@ def test_padding_does_not_matter_at_all(kind, settings):
         x = Tensor(np.where(valid[..., None], sample(3), np.float32(fill)), requires_grad=True)
         out = rnn(x, lengths=lengths)
         rnn.zero_grad()
-        (nn.mse_loss(out.h, np.zeros(out.h.shape, np.float32), mask=valid) + (out.last.h ** 2).sum()).backward()
+        (nn.mse_loss(out.h, np.zeros(out.h.shape, np.float32), mask=valid) + (out.last.h**2).sum()).backward()
         assert not x.grad[~valid].any()
         return [out.h.numpy()[valid], *(s.numpy() for s in out.last), x.grad, *(p.grad for p in rnn.parameters())]
 
@@ -536,6 +634,12 @@ def test_orthogonal(shape):
     assert q.shape == shape
     small = q.T @ q if shape[0] >= shape[1] else q @ q.T
     np.testing.assert_allclose(small, np.eye(min(shape)), atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("glorot_uniform", 6 / (6 + 4)), ("he_uniform", 6 / 6)])
+def test_the_last_axis_is_what_goes_out_and_all_others_come_in(name, limit):
+    drawn = initializers[name]((20, 30, 400), generator())  # a hundred times as many of each
+    assert np.abs(drawn).max() == pytest.approx(math.sqrt(limit / 100), rel=1e-3)
 
 
 def test_orthogonal_has_no_favourite_direction():

@@ -27,6 +27,7 @@ from tinygrad_lstm import Tensor, nn
 from tinygrad_lstm.graph.capture import norm
 from tinygrad_lstm.graph.page import WINDOW
 from tinygrad_lstm.graph.page.document import LEVELS
+from tinygrad_lstm.graph.page.numbers import _outside
 from tinygrad_lstm.graph.picture import digits
 from tinygrad_lstm.training.record import Record, Snapshot
 
@@ -259,6 +260,16 @@ def two(T=8, **settings):
     return {"RNN": traced(nn.RNN, T=T, **settings), "LSTM": traced(T=T, **settings)}
 
 
+def test_what_stands_outside_of_all_brackets():
+    for text, left in (
+        ("a + b", "a + b"),
+        ("f(a + b) · c", "f · c"),
+        ("tanh([h ; x] @ (W + b)) + i", "tanh + i"),
+        ("((a))", ""),
+    ):
+        assert _outside(text) == left
+
+
 def test_two_nets_have_one_scale_and_one_list_of_steps():
     traces = two()
     data = block(tl.draw(traces).html())
@@ -367,9 +378,10 @@ def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     if not CHROMIUM:
         pytest.skip("needs Chromium: apt-get install chromium (or its path in TINYGRAD_LSTM_CHROMIUM)")
-    with sync_api.sync_playwright() as playwright, contextlib.closing(
-        playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    ) as found:
+    with (
+        sync_api.sync_playwright() as playwright,
+        contextlib.closing(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)) as found,
+    ):
         yield found
 
 
@@ -401,6 +413,18 @@ def visit(browser, tmp_path):
 
 def said(tab):
     return tab.inner_text("#live")
+
+
+def busy(tab):
+    """A function that says for how many seconds the page's thread has computed, however busy the machine is."""
+    session = tab.context.new_cdp_session(tab)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    return seconds
 
 
 def test_stepping_by_time(visit):
@@ -547,20 +571,27 @@ def test_two_nets_move_together_and_say_what_is_left(visit):
     traces = two(T=24)
     tab = visit(tl.draw(traces).html())
     norms = {name: traces[name].flow(state).norm[1:] for name, state in (("RNN", "h"), ("LSTM", "C"))}
+    fates = []
     for name, row in norms.items():
         below = np.flatnonzero(row >= 0.01 * row.max())[0]
         part = f"{row[0] / row.max():.0%}".replace("%", " %")
         fate = f"less than 1 % of its largest is left from t = {below} on back" if below else f"{part} of its largest"
-        assert f"{name}: {fate}" in tab.inner_text("#claim")
+        fates.append(f"{name}: {fate}")
+    assert tab.inner_text("#claim") == " · ".join(fates)
     assert tab.locator("#strip text.row").all_text_contents() == ["RNN ∂L/∂h", "LSTM ∂L/∂C", "LSTM ∂L/∂h"]
     assert sorted(tab.locator("#picture .name").all_text_contents(), reverse=True) == ["RNN", "LSTM"]
     for _ in range(6):
         tab.click("#next")
-    assert tab.locator(".step.now").count() == 2 and tab.locator(".curves polyline").count() == 2
+    assert tab.locator(".step.now").all_text_contents() == ["t = 20", "t = 20"]
+    assert tab.locator(".curves polyline").count() == 2
+    left = []
     for name, state in (("RNN", "h"), ("LSTM", "C")):
-        assert f"{name} ‖∂L/∂{state}₂₀‖ = {digits(float(f'{norms[name][19]:.4g}'))} (" in said(tab)
+        here, most = norms[name][19], norms[name].max()
+        share = f"{here / most:.0%}".replace("%", " %")
+        left.append(f"{name} ‖∂L/∂{state}₂₀‖ = {digits(float(f'{here:.4g}'))} ({share})")
         for term in traces[name].flow(state).ledger(20).values():
             assert digits(norm(term)) in tab.inner_text("#panel")
+    assert said(tab) == f"Step 6 of 25: t = 20 · {' · '.join(left)}"
     tab.click("[data-path='1']")  # C, which the RNN does not have
     grey = "[...document.querySelectorAll('#picture .node')].map((n) => getComputedStyle(n).opacity < 0.2)"
     assert 0 < sum(tab.evaluate(grey)) < len(tab.evaluate(grey)) - 4 * 24
@@ -707,7 +738,6 @@ def test_inside_a_notebook_s_sandboxed_frame(visit):
     inner.locator("#next").click()
     assert inner.locator("#live").inner_text() == "Step 1 of 5: the gradient enters the picture from the right"
 
-
     strip = inner.locator("#strip svg").bounding_box()
     assert strip["width"] > 0.4 * tab.locator("iframe").bounding_box()["width"], "the frame had no size when it opened"
 
@@ -741,33 +771,34 @@ def test_nothing_is_wider_than_the_window(visit, size, many):
 
 def test_a_step_is_quick_with_fifty_steps(visit, capsys):
     tab = visit(page(traced(T=50, hidden=64), labels=None))
+    spent = busy(tab)
     measure = """async (key) => {
-      const times = [], frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-      await frame();
+      const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
       for (let k = 0; k < 40; k++) {
-        const start = performance.now();
         document.dispatchEvent(new KeyboardEvent("keydown", { key }));
         document.body.getBoundingClientRect();
         await frame();
-        times.push(performance.now() - start);
       }
-      return times.sort((a, b) => a - b)[20];
     }"""
-    by_time = tab.evaluate(measure, "ArrowRight")
-    tab.click("[data-mode=op]")
-    tab.keyboard.press("Home")
-    by_op = tab.evaluate(measure, "ArrowRight")
+    each = []
+    for _ in range(2):
+        start = spent()
+        tab.evaluate(measure, "ArrowRight")
+        each.append((spent() - start) / 40 * 1000)
+        tab.click("[data-mode=op]")
+        tab.keyboard.press("Home")
     with capsys.disabled():
-        print(f"\nms a step with 50 steps drawn: {by_time:.0f} by time, {by_op:.0f} by op", file=sys.stderr)
-    assert by_time < 120 and by_op < 120  # the goal is 60; it was 17, one frame, on two quiet cores
+        print(f"\nms a step with 50 steps drawn: {each[0]:.0f} by time, {each[1]:.0f} by op", file=sys.stderr)
+    assert 0 < max(each) < 120  # the goal is 60
 
 
 def test_a_thousand_steps_open_quickly(visit):
     text = page(traced(T=1000, batch=1), labels=None)
-    start = time.perf_counter()
     tab = visit(text)
+    spent = busy(tab)
+    tab.reload()
     tab.click("#next")
-    assert said(tab).startswith("Step 1 of 51") and time.perf_counter() - start < 10
+    assert said(tab).startswith("Step 1 of 51") and 0 < spent() < 10
 
 
 def test_a_printed_page_holds_the_picture(visit):
@@ -818,7 +849,7 @@ def test_the_page_of_a_training_holds_the_record_s_numbers(tmp_path):
     assert set(re.findall(r"\w*https?:[^\"' ]*", text)) == {"http://www.w3.org/2000/svg"}
     many = Record([*range(300)], recorded(1).snapshots * 300)
     data = block(many.draw().html())
-    assert data["count"] == 300 and len(data["steps"]) == 200 and data["steps"][:: 199] == [0, 299]
+    assert data["count"] == 300 and len(data["steps"]) == 200 and data["steps"][::199] == [0, 299]
     with pytest.raises(LookupError, match="fit\\(record=10\\)"):
         Record().draw()
     assert "text/html" in record._repr_mimebundle_() and set(Record()._repr_mimebundle_()) == {"text/plain"}
@@ -880,6 +911,7 @@ def test_a_training_inside_a_notebook_s_frame_and_a_narrow_window(visit):
 
 
 # — legible, at first glance and from the back row; alive ——————————————————————————————————————————————————
+
 
 def until(tab, condition, seconds=12):
     """Wait for something on the page; its policy lets nobody evaluate text there."""

@@ -303,6 +303,8 @@ FUNCTIONS = [
     (lambda t: tl.flatten(t), lambda a: a.reshape(-1)),
     (lambda t: tl.flatten(t, start=1), lambda a: a.reshape(2, 12)),
     (lambda t: tl.flatten(t, start=-2), lambda a: a.reshape(2, 12)),
+    (lambda t: tl.flatten(t, start=-3), lambda a: a.reshape(-1)),
+    (lambda t: tl.flatten(t, start=2), lambda a: a),
     (lambda t: tl.unsqueeze(t, axis=1), lambda a: np.expand_dims(a, 1)),
     (lambda t: tl.unsqueeze(t, axis=-1), lambda a: np.expand_dims(a, -1)),
     (lambda t: tl.flip(t), np.flip), (lambda t: tl.flip(t, axis=(0, -1)), lambda a: np.flip(a, (0, -1))),

@@ -1,5 +1,6 @@
 """The tasks themselves: what they ask for follows from what they show, by rules written here a second time."""
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -83,9 +84,9 @@ def test_parts_share_no_example(name):
     assert first != second  # drawn, not one fixed set
 
 
-def test_share_of_the_test_part():
-    task = tasks.pronouns(held_out=0.25)
-    part = tasks.pronouns(held_out=0)
+@pytest.mark.parametrize("name", DRAWN)
+def test_share_of_the_test_part(name):
+    task, part = (tasks.from_config({"name": name, "held_out": share}) for share in (0.25, 0))
     drawn = [part._draw(generator(seed), "train").x for seed in range(600)]
     kept = sum(np.array_equal(task._draw(generator(seed), "train").x, x) for seed, x in enumerate(drawn))
     assert 0.68 < kept / 600 < 0.82
@@ -330,6 +331,91 @@ def test_bad_settings(config, message):
     with pytest.raises(TaskError, match=message) as caught:
         tasks.from_config(config)
     assert "\n" not in str(caught.value)
+
+
+def test_defaults_are_those_of_the_papers_and_the_docs():
+    expected = {
+        tasks.adding: {"length": 20}, tasks.copying: {"symbols": 8, "length": 3, "delay": 10}, tasks.reber: {},
+        tasks.temporal_order: {"length": 30, "marks": 2},
+        tasks.series: {"path": None, "column": None, "window": 24, "delimiter": ",", "decimal": "."},
+    }  # fmt: skip
+    for task, settings in expected.items():
+        config = task().config()
+        assert {name: config[name] for name in settings} == settings
+        assert config["held_out"] == (0.2 if task is tasks.series else 0.1)
+    said = tasks.pronouns()
+    assert (said.clauses, said.distance, said.switch) == ((1, 2), (2, 10), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tasks.copying(symbols=1), "symbols"), (lambda: tasks.copying(symbols=27), "at most 26"),
+        (lambda: tasks.copying(length=0), "length"), (lambda: tasks.copying(delay=0), "delay"),
+        (lambda: tasks.temporal_order(marks=1), "marks"), (lambda: tasks.temporal_order(marks=4), "2 or 3"),
+        (lambda: tasks.temporal_order(length=9), "length"), (lambda: tasks.adding(length=1), "length"),
+    ],
+)  # fmt: skip
+def test_the_smallest_settings_are_the_last_that_are_taken(make, message):
+    with pytest.raises(TaskError, match=message):
+        make()
+    for least in (
+        tasks.copying(symbols=2, length=1, delay=1, held_out=0), tasks.copying(symbols=26),
+        tasks.temporal_order(length=10, marks=3), tasks.adding(length=2),
+    ):  # fmt: skip
+        assert least.batch(2, generator()).mask.any()
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("text", "words", "stdlib")])
+def test_every_task_is_frozen_and_checks_what_all_have(name):
+    with pytest.raises(TaskError, match="held_out must be a number"):
+        TASKS[name][0](held_out=1.5)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TASKS[name][0]().held_out = 0.5
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_settings_are_keywords(name):
+    with pytest.raises(TypeError, match="positional argument"):
+        TASKS[name][0]("a", "b", "c")
+
+
+def test_words_are_frozen_too():
+    words = tasks.words()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        words.held_out = 0.5
+    assert words == tasks.words() and hash(words) == hash(tasks.words())
+
+
+def test_a_subclass_is_known_by_its_own_name_alone():
+    from tinygrad_lstm.tasks.base import KINDS
+
+    before = dict(KINDS)
+    try:
+
+        class Longer(tasks.Adding):
+            pass
+
+        assert before == KINDS
+        named = type("Named", (tasks.Adding,), {"name": "adding of one's own"})
+        assert before | {"adding of one's own": named} == KINDS and KINDS["adding"] is tasks.Adding
+        assert type(tasks.from_config({"name": "adding of one's own", "length": 4})) is named
+    finally:
+        KINDS.clear()
+        KINDS.update(before)
+
+
+def test_distances_and_subjects_stand_where_the_pronoun_is_asked_for():
+    batch = WORDS.batch(30, generator())
+    distance, subject, words = batch.info["distance"], batch.info["subject"], WORDS.vocabulary
+    assert distance.shape == subject.shape == batch.x.shape
+    for row in range(30):
+        asked = np.flatnonzero(batch.mask[row])
+        assert {words[token] for token in batch.target[row, asked]} <= {"her", "his"}
+        for at in asked:
+            name = max(k for k in np.flatnonzero(subject[row]) if k <= at)
+            assert at + 1 - name == distance[row, at]
+        assert not distance[row][~batch.mask[row]].any()
 
 
 def test_wrong_use_of_a_task():

@@ -39,6 +39,94 @@ PROSE = "".join(chr(97 + (i * i + i // 7) % 26) for i in range(1000))
 # text
 
 
+@pytest.mark.parametrize("characters", [31, 32, 33, 64, 65, 66])
+def test_chunks_are_counted_to_the_character(write, characters):
+    """The target of the last character is one more, so 32 steps take 33 characters."""
+    task = tasks.text(write(PROSE[:characters]), steps=32, held_out=0, rare=1)
+    expected = max(0, characters - 1) // 32
+    assert task.chunk_count(1, 32) == expected and task.chunk_count(2, 32) == (characters - 1) // 2 // 32
+    if expected:
+        batches = list(task.chunks(1, 32))
+        assert (
+            len(batches) == expected
+            and task.decode(batches[-1].target[0]) == PROSE[32 * expected - 31 : 32 * expected + 1]
+        )
+        task.batch(3, generator())
+
+
+@pytest.mark.parametrize("skipped", [1, 5, 6, 9])
+def test_files_that_were_passed_over_are_named_up_to_five(write, skipped):
+    for k in range(skipped):
+        write(b"\x80\x81" * 9, f"folder/bad{k}.bin")
+    folder = write("to and fro " * 50, "folder/good.txt").parent
+    (told,) = [note for note in tasks.text(folder).notes() if "passed over" in note]
+    named = ", ".join(f"bad{k}.bin" for k in range(min(skipped, 5)))
+    assert told.endswith(f": {named}" + (f" and {skipped - 5} more" if skipped > 5 else ""))
+
+
+@pytest.mark.parametrize(("window", "fits"), [(9, True), (10, False), (11, False)])
+def test_each_part_of_a_series_is_one_longer_than_its_window(write, window, fits):
+    table = write("".join(f"{k % 7}\n" for k in range(20)), "t.csv")  # ten of them are held out
+    if fits:
+        for split in ("train", "test"):
+            assert (
+                tasks.series(table, window=window, held_out=0.5).batch(2, generator(), split=split).x.shape[1] == window
+            )
+    else:
+        with pytest.raises(TaskError, match=rf"20 values are too few for window={window}"):
+            tasks.series(table, window=window, held_out=0.5).batch(1, generator())
+    with pytest.raises(TaskError, match="20 values are too few for window=20"):
+        tasks.series(table, window=20, held_out=0).batch(1, generator())
+    whole = tasks.series(table, window=19, held_out=0)
+    assert whole.batch(1, generator()).x.shape[1] == 19
+
+
+def test_without_a_guess_the_setting_is_named(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    with pytest.raises(TaskError, match=r"say how it is encoded: --set encoding=NAME .*pip install .*encodings"):
+        tasks.text(write("caf\xe9 ".encode("latin-1") * 50))
+
+
+def test_two_characters_are_a_text_and_one_is_none(write):
+    assert tasks.text(write("ab"), steps=1, held_out=0, rare=1).text == "ab"
+    with pytest.raises(TaskError, match="at least two characters"):
+        tasks.text(write("a", "one.txt"))
+
+
+def test_what_guessing_evenly_takes_is_said_in_bits(write):
+    task = tasks.text(write("abcd" * 50), rare=1)  # four characters and the unknown one
+    assert task.baseline(2 * np.log(2)) == "2.00 bits a character, where guessing evenly takes 2.32"
+
+
+def test_a_path_becomes_text_that_json_can_hold(write):
+    table = write("".join(f"{k % 7}\n" for k in range(200)), "t.csv")
+    for task in (tasks.series(table), tasks.text(table)):
+        assert task.config()["path"] == str(table) and type(task.config()["path"]) is str
+
+
+def test_bytes_are_told_from_another_encoding(write):
+    with pytest.raises(TaskError, match="it is no text, or one in UTF-16 without its mark"):
+        tasks.text(write("to and fro ".encode("utf-16-le") * 50))
+    with pytest.raises(TaskError) as caught:
+        tasks.text(write("caf\xe9\n\n\n\t\n\n".encode("latin-1") * 50, "latin.txt"))
+    assert "it is no text" not in str(caught.value) and "not UTF-8, byte 0xe9 at offset 3" in str(caught.value)
+
+
+@pytest.mark.parametrize(("held_out", "split"), [(0.95, "train"), (0.05, "test")])
+def test_a_part_that_is_too_short_says_so_and_which(tmp_path, held_out, split):
+    (tmp_path / "t.txt").write_text("to and fro " * 10, encoding="utf-8")  # 110 characters
+    task = tasks.text(tmp_path / "t.txt", steps=20, held_out=held_out, rare=1)
+    n = len(task._part(split))
+    with pytest.raises(TaskError, match=rf"the {split} part of {n} characters is too short for steps=20; take fewer"):
+        task.batch(2, np.random.default_rng(0), split=split)
+    with pytest.raises(
+        TaskError, match=rf"the {split} part of {n} characters gives no chunk of batch=1 times steps=20"
+    ):
+        task.chunks(1, 20, split=split)
+    exact = tasks.text(tmp_path / "t.txt", steps=n - 1, held_out=held_out, rare=1)
+    assert exact.batch(2, np.random.default_rng(0), split=split).x.shape == (2, n - 1)
+
+
 def test_vocabulary_comes_from_the_training_part(write):
     task = tasks.text(write("aaabbbcx" * 10 + "z" * 20), held_out=0.2, rare=2)
     assert task.vocabulary == ("�", "a", "b", "c", "x")

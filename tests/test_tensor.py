@@ -1,6 +1,7 @@
 """What a Tensor holds, which numbers it takes, and how it behaves among arrays."""
 
 import copy
+import html
 import pickle
 
 import numpy as np
@@ -243,6 +244,30 @@ def test_repr_and_names():
     assert y.describe() == "tensor f of shape (1, 2) made by mul in lstm"
     assert y.named("g") is y and y.name == "g" and (y.scope, x.op, y.op, y.inputs[0]) == ("lstm", None, ops.mul, x)
     assert (y.shape, y.ndim, y.size) == ((1, 2), 2, 2)
+
+
+def test_up_to_100_numbers_are_shown_whole():
+    assert "..." not in repr(Tensor(np.zeros(100))) and "..." in repr(Tensor(np.zeros(101)))
+    third = leaf([1 / 3])
+    third.grad = np.array([2 / 3], np.float32)
+    assert repr(third).startswith("Tensor([0.3333],") and "<td>[0.6667]</td>" in third._repr_html_()
+    x = leaf(np.zeros(101))
+    x.grad = np.ones(101, np.float32)
+    assert "1. ... 1." in x._repr_html_()
+
+
+def test_a_notebook_shows_where_it_comes_from_and_its_gradient():
+    with scope("<lstm>"):
+        x = leaf([1.0, 2.0], name="x")
+        y = (x * x).named("y")
+    assert x._repr_html_() == (
+        "<pre>Tensor([1. 2.], shape=(2,), dtype=float32, name=&#x27;x&#x27;, requires_grad=True)</pre>"
+        "<table><tr><th>in</th><td>&lt;lstm&gt;</td></tr><tr><th>gradient</th><td>–</td></tr></table>"
+    )
+    y.sum().backward(keep_grads=True)
+    assert "<th>gradient</th><td>[2. 4.]</td>" in x._repr_html_()
+    assert f"<th>from</th><td>{html.escape(x.describe())}; {html.escape(x.describe())}</td>" in (x * x)._repr_html_()
+    assert "gradient" not in Tensor([1.0])._repr_html_()
 
 
 def test_data_can_be_replaced():
