@@ -155,7 +155,8 @@ def _resumed(options: dict[str, Any]) -> TrainingPlan:
     if task is None:
         raise ValueError(f"{saved.path}: was trained on no task of ours")
     try:
-        task.digest()  # reads what it was trained on
+        if saved.meta.get("task") == task.config():  # else it is refused without reading anything
+            task.digest()
     except TaskError as exc:
         raise OSError(str(exc)) from None  # the file's fault, not that of the command
     before = training["optimizer"]
