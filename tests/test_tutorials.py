@@ -74,6 +74,18 @@ def test_a_tutorial_has_its_parts(build, rules, stem, language):
 
 @builder
 @each_text
+def test_an_answer_is_neither_printed_nor_told_before_the_guess(build, stem, language):
+    cells = build.cells(stem, language)
+    revealing = [k for k, cell in enumerate(cells) if cell.kind == "code" and "quiz.reveal(" in cell.text]
+    for k in revealing:
+        before, told = cells[k].text.partition("quiz.reveal(")[0], cells[k + 1].text
+        assert not re.search(r"(?m)^ *(print|tl\.draw|plt\.)|\.(plot|draw)\(", before), k
+        assert re.match(r"<details><summary>.+</summary>\n\n", told) and told.count("\n\n</details>") == 1, k
+        assert not re.search(r"(?m)^#|\*\*(Predict|先?猜|预测)", told.partition("</details>")[0]), k
+
+
+@builder
+@each_text
 def test_a_notebook_shows_its_pictures_and_nothing_of_the_machine(build, stem, language):
     import nbformat
 
@@ -319,7 +331,6 @@ def test_a_key_belongs_to_one_exercise(exercises):
 @pytest.mark.parametrize(
     ("guess", "measured", "said"),
     [
-        (None, 0.25, "guess is still missing"),
         (0.5, 0.25, "measured: 0.25, your guess: 0.5, 2 times too large"),
         (1e-3, np.float32(0.1), "100 times too small"),
         (0.25, 0.25, "exact"),
@@ -335,7 +346,33 @@ def test_what_reveal_says(capsys, guess, measured, said):
     assert quiz.reveal(guess, measured) is None
     out = capsys.readouterr().out
     assert said in out and re.search(r"[\u4e00-\u9fff]", out)
-    assert guess is not None or "0.25" not in out
+
+
+def test_a_missing_guess_ends_the_cell_in_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(quiz, "_asks", True)
+    with pytest.raises(quiz.MissingGuess, match=r"guess is still missing.*[\u4e00-\u9fff]") as caught:
+        quiz.reveal(None, 0.25)
+    assert caught.value._render_traceback_() == [str(caught.value)] and "0.25" not in str(caught.value)
+    quiz.ask(False)
+    quiz.reveal(None, 0.25)
+    assert capsys.readouterr().out == f"{caught.value}\n"
+
+
+@builder
+@pytest.mark.filterwarnings("default")
+def test_nothing_of_a_cell_is_shown_before_its_prediction(build, tmp_path):
+    """In a learner's kernel: the guess is missing, the one line is all that there is, and no later cell runs."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    code = ("from tinygrad_lstm import quiz", "quiz.reveal(None, 0.25)\nprint('the answer')", "print('later')")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in code])
+    with pytest.raises(CellExecutionError):
+        NotebookClient(book, resources={"metadata": {"path": str(tmp_path)}}, timeout=60).execute()
+    (output,) = book.cells[1].outputs
+    assert output.output_type == "error" and output.traceback == [output.evalue]
+    assert book.cells[2].outputs == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-__all__ = ["Hint", "check", "close", "exercise", "reveal"]
+__all__ = ["Hint", "MissingGuess", "ask", "check", "close", "exercise", "reveal"]
 
 
 class Hint(NamedTuple):
@@ -35,6 +35,15 @@ class Verdict(NamedTuple):
 Check = Callable[[Any], Hint | None]
 
 _checks: dict[str, Check] = {}
+_asks = True  # see `ask`
+_NO_GUESS = "· Your guess is still missing: type one, and run this again. · 你还没有猜：请填一个数，再运行一次。"
+
+
+class MissingGuess(Exception):
+    """A prediction that was not made: what its cell would show next is the answer, so the cell ends here."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython shows this in the place of a traceback
+        return [str(self)]
 
 
 class _Missing(Exception):
@@ -76,10 +85,21 @@ def check(key: str, answer: Any) -> None:
     print(f"{sign} {key}: {en}\n  {zh}" if sign == "✗" else f"{sign} {key}: {en} · {zh}")
 
 
+def ask(predictions: bool) -> None:
+    """Whether `reveal` insists on a guess. False is for a notebook that runs unattended: it then shows all."""
+    global _asks
+    _asks = predictions
+
+
 def reveal(guess: Any, measured: Any) -> None:
-    """Say what was measured and how far off the guess was, as a ratio. Without a guess nothing is shown yet."""
+    """Say what was measured and how far off the guess was, as a ratio.
+
+    Raises MissingGuess where the guess is None, which ends the cell in one line, without a traceback; see `ask`.
+    """
     if guess is None:
-        print("· Your guess is still missing: type one, and run this again. · 你还没有猜：请填一个数，再运行一次。")
+        if _asks:
+            raise MissingGuess(_NO_GUESS)
+        print(_NO_GUESS)
         return
     if isinstance(measured, str | bool | np.bool_):
         same = str(guess).strip().lower() == str(measured).lower()

@@ -78,8 +78,12 @@ quiz.reveal(my_guess, a_grad)
 tl.draw(y, view="ops")
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # tanh lets {{slope:.2f}} of the gradient pass (its slope $1-y^2$), the sum hands that on unchanged, the product
 # multiplies it by $b=-3$: {{slope:.3f}} · (−3) = {{a_grad:.3f}}. A chain of ops is a product of local slopes.
+#
+# </details>
 #
 # ## Where shares meet
 #
@@ -146,6 +150,8 @@ quiz.reveal(my_guess, wrong)
 print(f"gradient of s: {totals[s]:.4f} (right: {trace.grad(s):.4f})   gradient of x: {wrong:.4f} (right: {right:.4f})")
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The gradient of `x` comes out {{wrong / right:.2f}} times too large, while that of `s` is right. `s` passed on
 # {{s.item():.3f}}, then the running total {{2 * s.item():.3f}}, then {{2 * s.item() + 1:.3f}}: its first share
 # reached `x` three times. A test which looks only at the tensor with several users passes. **What was passed on
@@ -153,6 +159,8 @@ print(f"gradient of s: {totals[s]:.4f} (right: {trace.grad(s):.4f})   gradient o
 #
 # It can be mended in one line: pass on the *share* that has just arrived, not the total. Then each path is walked
 # once. We let it count its visits.
+#
+# </details>
 
 # %%
 def per_path(tensor, gradient, totals):
@@ -250,6 +258,8 @@ for lag in (0, 1, 2, 3, 4, 19):
     print(f"C_{20 - lag:<2}: paths from the end: {counts[lag]:>17,}{factor}")
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The factor settles at {{counts[-1] / counts[-2]:.4f}} a step. It can be computed. Let $c_t$ and $h_t$ be the numbers
 # of paths that reach $C_t$ and $h_t$ from the end. $C_t$ was made from $C_{t-1}$ directly (by the forget gate's
 # product), and from $h_{t-1}$ in three ways, through f, i and C̃; $h_t$ leads to $C_t$ and, through the output gate o,
@@ -258,6 +268,8 @@ for lag in (0, 1, 2, 3, 4, 19):
 # $$h_{t-1} = 3\,c_t + h_t \qquad\quad c_{t-1} = c_t + h_{t-1} = 4\,c_t + h_t$$
 #
 # The larger eigenvalue of this recursion is $(5+\sqrt{21})/2$.
+#
+# </details>
 
 # %%
 growth = np.linalg.eigvals(np.array([[4, 1], [3, 1]])).max()

@@ -218,9 +218,13 @@ print("a.grad =", a.grad, " b.grad =", b.grad)
 assert b.grad[0, 0] == 2
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The rule of `+` returns `dy` itself, twice: *one* array arrives at both inputs. What is added in place for `a` is
 # added for `b` as well. In the LSTM step each input of a sum is used nowhere else, so nothing went wrong there. The
 # library does add in place, but only into arrays which the engine itself has made.
+#
+# </details>
 #
 # ## Is it right? Central differences
 #
@@ -266,12 +270,16 @@ for eps, error in errors.items():
     print(f"eps {eps:.0e}   error {error:.1e}   " + "▪" * round(2 * (15 + np.log10(error))))
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # Two errors pull in opposite directions. Cutting the Taylor series off costs $\varepsilon^2 |f'''|/6$: a step ten
 # times smaller makes it a hundred times smaller. Rounding costs about $u|f|/\varepsilon$, where
 # $u \approx 1.1\cdot 10^{-16}$ is the rounding unit of float64: the two values of $y$ differ only in their last
 # digits, and those are noise. The sum is smallest near $(3u|f|/|f'''|)^{1/3}$, for ordinary functions about
 # $10^{-5}$. A smaller step is not a better step: at `1e-13` the error is {{errors[10.0**-13]:.0e}}, worse than at
 # `1e-2`. And in float32 no step gives many digits, so **check in float64**.
+#
+# </details>
 #
 # ## The library's check
 #

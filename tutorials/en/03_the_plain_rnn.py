@@ -77,17 +77,22 @@ for rho in (0.9, 1.0, 1.1):
     linear = with_recurrent(nn.RNN(1, 8, activation="linear", rng=rng).astype(np.float64), rho * Q)
     flow = tl.trace(linear(rng.normal(size=(1, T, 1))).last.h.sum()).flow("h")
     kept[rho] = flow.norm[0] / flow.norm[T]
-    print(f"ρ = {rho}: kept {kept[rho]:.6g}, which is ρ^{T} within {abs(kept[rho] / rho**T - 1):.0e}")
     assert np.isclose(kept[rho], rho**T, rtol=1e-12)
 quiz.reveal(my_guess, kept[0.9])
+for rho in kept:
+    print(f"ρ = {rho}: kept {kept[rho]:.6g}, which is ρ^{T} within {abs(kept[rho] / rho**T - 1):.0e}")
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # A factor of `0.9` sounds mild. It leaves {{kept[0.9]:.1%}}, and `1.1` multiplies by {{kept[1.1]:.0f}}. There is no
 # comfortable range: over many steps only a factor of 1 keeps a gradient. The **half-life** of a factor $r$ is
 # $\ln\frac12/\ln r$, for `0.9` that is {{np.log(0.5) / np.log(0.9):.1f}} steps.
 #
 # **tanh, without input, at $h = 0$.** There the slope is 1, so the Jacobian of $k$ steps is the $k$-th power of
 # $U^\top$, whatever $U$ is.
+#
+# </details>
 
 # %%
 U = rng.normal(size=(3, 3))
@@ -125,9 +130,13 @@ print(f"half-life {flow.half_life:.2f} steps")
 tl.draw(trace, view="strip")
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{share:.0e}} is left, a half-life of {{flow.half_life:.2f}} steps. Read the strip from right to left; the colours
 # are on a logarithmic scale, and they change at an even pace. This net has learned nothing yet and has nothing wrong
 # with it.
+#
+# </details>
 #
 # ## Why the bound did not see it
 #
@@ -190,10 +199,14 @@ for rho in (0.5, 1.0, 1.5, 1.6, 1.7, 2.0, 4.0):
 assert grown(1.5, x)[0] < 1 < grown(1.5, x / 2)[0]
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # tanh fights back: larger weights drive the units into saturation, the slopes fall, and the growth stays far below
 # the bound. It still explodes in the end. Somewhere between the two regimes a $\rho$ happens to keep the norm of
 # *this* gradient on *this* input. It is no remedy: at `1.5` the gradient shrinks on our input, and grows when the
 # same input is half as strong.
+#
+# </details>
 #
 # ## What clipping cures
 #

@@ -61,7 +61,11 @@ without_f = remember(never_forget)[-1][0]
 quiz.reveal(my_guess, without_f)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # It holds {{without_f:g}}. The new name was added to the old one, and $+1-1$ is no gender at all: without forgetting, the memory is a sum, and a sum of opposite names cancels. Each of the three gates can be taken away like this:
+#
+# </details>
 
 # %%
 for k, gate in ((0, "f"), (1, "i"), (3, "o")):
@@ -200,10 +204,14 @@ for word, *row in zip(question.words, *values.values()):
     print(f"{word:<8}" + "{:>6.2f}{:>6.2f}{:>7.2f}{:>7.2f}".format(*row))
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # By hand we forgot *at* the name. This unit forgets at "{{closes}}" ($f=$ {{values["f"].min():.3f}}), one word early: in these sentences "and then" always announces a new subject, so the memory can be wiped before it comes. At "john"
 # itself $f$ is {{values["f"][question.name]:.2f}}, but there is nothing left to keep. Its $i$ is open at both names. And its signs are the other way round: here "his" is positive. Nobody told it which.
 #
 # Here is the gradient of the margin on its way back, from the word after "john" to "then".
+#
+# </details>
 
 # %%
 tl.draw(flow.trace, view="time", follow="C", steps=(6, 8), labels=question.words)
@@ -236,10 +244,14 @@ for word, *row in zip(question.words, *weights):
 assert top["written"] == top["erased"] == "john" != top["gradient"]
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The gradient is largest at "{{top["gradient"]}}", {{weights.gradient.max() / weights.gradient[question.name]:.0f}} times that at "john". "john" stands on the flat ends of $\sigma$ and $\tanh$ (see its $i$ and $\tilde C$ above), where a small
 # change of its vector changes next to nothing. "box" stands on a slope, and nothing hangs on it. Erase what was written at "john", and the margin falls by {{weights.erased[question.name]:.1f}}, below 0: the answer turns round.
 #
 # So a heat map of gradients is not a map of what decided. It answers its own question, and it is the right one when you ask which words *training* will move.
+#
+# </details>
 #
 # ## Is that a law?
 #
@@ -260,9 +272,13 @@ for name, f in found.items():
 assert found["A"].name_first > 0.9 and found["A"].name_flips > 0.5 and found["B"].name_flips < 0.2
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # A behaves as we built it: the name's writing matters most in {{found["A"].name_first:.0%}} of the sentences, erasing it turns {{found["A"].name_flips:.0%}} of the answers, any other word {{found["A"].other_flips:.1%}}. (Not all: an emptied memory
 # answers something too, and where it happens to lean to the right pronoun, nothing turns.) In B it turns {{found["B"].name_flips:.0%}}. Has B no memory of the name? Erasing $\tilde C$ leaves the gates as they are. So leave the writing alone, and forbid the name to *forget*: $f=1$ at that
 # one word.
+#
+# </details>
 
 # %%
 def flips(net, gender, **at_name):

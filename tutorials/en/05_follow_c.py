@@ -94,7 +94,11 @@ for path, term in by_hand.items():
 print(f"sum     {sum(by_hand.values()):+.6f}")
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The readout is larger than the highway here: a loss that reads $h$ at every step feeds $C$ at every step. Does the engine find the same?
+#
+# </details>
 
 # %%
 total = flow.trace.grad(out.steps[0].C).item()
@@ -175,8 +179,12 @@ print(f"that is {pure:.1%} of its length; along the total {projected:.1%}")
 assert mean_share > 0.9 and pure < 0.1
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{mean_share:.0%}} a step, and {{pure:.0%}} over 29 steps ({{projected:.1%}}, if again only the part along the total counts). Small losses compound: the product of the 29 shares is {{product:.1%}}. (It is not exactly the share of the product, since the
 # total turns its direction from step to step.) Both numbers are true, and the one usually quoted is the first. Show both.
+#
+# </details>
 
 # %%
 flow.plot()
@@ -269,10 +277,14 @@ for lag, error in errors.items():
 assert errors[1] < 1e-12 < 0.005 < errors[2]
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # One step is right; from two on something is missing. $h_{t-1}$ does not act through $C_t$ alone: it also sets the *output gate* of step $t$, and so $h_t$, and so the gates of step $t+1$. The way $C\to h\to o\to h\to$ gates passes a whole step without touching $C_t$, and a product of
 # $C$-to-$C$ factors has no place for it. Two matrices must be carried, $P_t=\partial C_t/\partial C_k$ and $Q_t=\partial h_t/\partial C_k$. With $F_t=D(f_t)$:
 #
 # $$P_k=I,\quad Q_k=B_k,\qquad P_t=F_t\,P_{t-1}+A_t\,Q_{t-1},\qquad Q_t=B_t\,P_t+K_t\,Q_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
+#
+# </details>
 
 # %%
 def recursion(k, T=30):

@@ -44,7 +44,11 @@ for b, measured in left.items():
     assert abs(measured / sigmoid(b) ** 100 - 1) < 1e-12
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{left[1.0]:.1e}}. The **half-life**, $\ln\frac12/\ln\sigma(b_f)$, is {{blank[1.0].half_life:.1f}} steps; after ten words {{sigmoid(1.0) ** 10:.0%}} is left. At $b_f=0$ it is one step, since $\sigma(0)=\frac12$. That second case is no museum piece: PyTorch's `nn.LSTM` draws all biases evenly around 0.
+#
+# </details>
 #
 # Turn the formula round: which $b_f$ keeps half of a gradient over $n$ steps?
 
@@ -92,10 +96,14 @@ assert kept["lstm:0"] < kept["rnn"] < kept["lstm:1"] < kept["lstm:5"]
 found.draw()
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # With $b_f=0$ the LSTM keeps less ({{kept["lstm:0"]:.0e}}) than the plain RNN ({{kept["rnn"]:.0e}}), whose orthogonal matrix neither shrinks nor stretches, so that only its tanh takes a toll (how much depends on the size of the input). The GRU fares no better: the gate by which it keeps
 # starts at $\sigma(0)$ as well. What a gated cell keeps at the start of training is not in its name. One number decides: the bias of the gate that keeps.
 #
 # (The black mark says where less than $10^{-7}$ of the end's gradient is left. In float32 that can no longer be added to it, see below.)
+#
+# </details>
 #
 # ## Ask the net itself
 #
@@ -159,6 +167,8 @@ assert abs(gradient) < 1e-5 and change < -1
 tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sold it".split())
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # In the picture $\partial L/\partial C$ is dark from the end to the start, and $\tilde C$ of the name gets it whole, as the only candidate that does. There it meets the flat end of a $\tanh$. What comes out at the gender of the name is less than at the gender of any other word, whose
 # writing the closed $i$ keeps out: {{elsewhere / gradient:.0f}} times less. (The row of $x$ does not show it: it is the norm of both inputs together, gender and name. The printed numbers do.)
 #
@@ -166,6 +176,8 @@ tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sol
 # keeps {{trace.flow("C").highway[1] / trace.flow("C").highway[10]:.3f}} over the nine steps. What the name has written is there, and decides. (Its weight of {{note_written:.2f}} is a first-order number as well, taken at $C_T$ and not at the saturated candidate; hence the right size.) So where gates saturate, look at *written* (or erase) and not at the gradient alone, and say which you show.
 #
 # For learning the gradient is what counts, though: this unit cannot unlearn its sureness quickly.
+#
+# </details>
 #
 # ## "My cell gradient is 0 after 20 steps. Is that a bug?"
 #

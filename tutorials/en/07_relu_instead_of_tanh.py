@@ -51,8 +51,12 @@ on = (h > 0).mean()
 assert left < 1e-3
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{left:.1e}}. $W$ keeps the norm, the masks do not: on average {{on:.0%}} of the units are on, and what stands at the others is thrown away at
 # each step. So make $W$ larger to make up for it?
+#
+# </details>
 
 # %%
 factor = {}
@@ -151,12 +155,16 @@ quiz.reveal(my_guess, whole)
 assert np.isclose(whole, (0.95 + 0.5 * 0.4 * 0.5) ** 100)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{whole:.1f}}. There is a second way from $C_{t-1}$ to $C_t$: out through $o$ into $h$, and back in through $\tilde C$ and $i$. With tanh both of its doors
 # close as $C$ grows. With ReLU they are straight lines, the output activation is the identity (it only ever sees $C \ge 0$), and
 #
 # $$C_t = (f + i\,u\,o)\,C_{t-1} + i\,x_t, \qquad f + i\,u\,o = 0.95 + 0.5\cdot 0.4\cdot 0.5 = 1.05 .$$
 #
 # The ledger shows it at any step, here from step 50 back to 49; and so does the picture, where a second arrow comes back into $C$ from below.
+#
+# </details>
 
 # %%
 dC50 = flow.trace.grad(flow.state(50))
@@ -250,8 +258,12 @@ turned = tl.clip_effect([("W", W)], clipvalue=1.0)["W"].angle
 quiz.reveal(my_guess, turned)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{turned:.1f}}°: (3, 4) has become (1, 1). It depends on the gradient: (3, 0) would not turn at all, `(300, 2)` by almost $45°$. The other two clips scale: `clipnorm`
 # scales each parameter's gradient down to the limit on its own, `global_clipnorm` all of them together.
+#
+# </details>
 
 # %%
 for clip in ("clipvalue", "clipnorm", "global_clipnorm"):

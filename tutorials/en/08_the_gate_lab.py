@@ -48,7 +48,11 @@ quiz.reveal(my_guess, grown)
 assert np.isclose(grown, 1.1**50)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{grown:.0f}}, and what $C$ holds grows like that on the way forward. Three of these steps: each number on the rail is `1.1` times the one to its right.
+#
+# </details>
 
 # %%
 with what_if(f=1.1, h=detach):
@@ -114,7 +118,11 @@ quiz.reveal(my_guess, product)
 assert product < 0.1
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{product:.1e}}. A product is governed by the mean of $\ln f$, not of $f$: `1.5 · 0.5` is less than `1 · 1`. So more forget bias? Here is the rail over 100 steps, all units together:
+#
+# </details>
 
 # %%
 rails = {}
@@ -183,7 +191,11 @@ quiz.reveal(my_guess, error["0.2"] / error["1/6"])
 assert error["0.2"] > 3 * error["1/6"]
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # From {{error['1/6']:.1g}} to {{error['0.2']:.1g}}. The shapes fit, no warning comes, the output looks plausible: a bug that only a number shows. (Exercise 8.2 mends it without any training.)
+#
+# </details>
 #
 # ## Bounded is the point, saturating is not
 #

@@ -47,6 +47,8 @@ distinct = np.unique(both).size
 quiz.reveal(my_guess, distinct)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # There are {{distinct}}: the last row of the sequence is there twice, since the state is the pair (h, C) and its h is
 # $h_T$.
 #
@@ -60,6 +62,8 @@ quiz.reveal(my_guess, distinct)
 # PyTorch has no switches. It returns `output, (h_n, c_n)`, and its states carry a leading axis for layers and
 # directions. (Its sequences are (time, batch, features) unless one asks for `batch_first=True`; the states are not
 # touched by that switch.)
+#
+# </details>
 
 # %%
 output, (h_n, c_n) = out.as_torch()
@@ -166,6 +170,8 @@ trade.legend()
 plt.show()
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # On the left the blue line is what each C should hear from all that comes after it. The orange saw falls at the end of
 # every chunk to what a single step's loss says. With chunks of 12 the gradient is {{lost:.0%}} off.
 #
@@ -179,6 +185,8 @@ plt.show()
 #
 # The other direction is a half-truth as well: *nothing further back than a chunk can be learned.* No gradient says so,
 # but the state is carried forward, and what it happens to hold can be used.
+#
+# </details>
 
 # %% [markdown]
 # ## Rows of different lengths
@@ -219,6 +227,8 @@ quiz.reveal(my_guess, factor)
 assert abs(factor - valid.mean()) < 1e-12
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # It is the share of steps that are valid: {{valid.sum()}} of {{valid.size}}, {{factor:.2f}}. The gradient shrinks by
 # the same factor, so this loss has a learning rate that changes with how unequal the rows of a batch happen to be.
 # (Adam hides a constant factor, not one that changes from batch to batch.) A third mean, first over each row and then
@@ -227,6 +237,8 @@ assert abs(factor - valid.mean()) < 1e-12
 #
 # `out.h[:, -1]` is safe here, since padded steps repeat the last state, as Keras's own loop does with a mask. With
 # PyTorch's packed sequences the padded outputs are 0, and the last states stand in `h_n` alone.
+#
+# </details>
 
 # %% [markdown]
 # ## Both directions

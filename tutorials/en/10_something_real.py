@@ -81,6 +81,8 @@ quiz.reveal(my_guess, net_bits)
 assert net_bits < counted[1] and min(counted) < net_bits + 0.3
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The net needs {{net_bits:.1f}} bits. That beats letters and pairs of letters by far. Counting with longer contexts
 # comes down to {{min(counted):.1f}}: as good as the net, or better.
 #
@@ -88,6 +90,8 @@ assert net_bits < counted[1] and min(counted) < net_bits + 0.3
 # continuations; the net has {{sum(w.size for w in model.parameters()):,}} parameters and was stopped after some
 # seconds. But *a neural net beats counting* is no law. It takes time and size to get there, and whoever compares a net
 # with letter frequencies alone has shown little.
+#
+# </details>
 
 # %%
 model.eval()
@@ -118,16 +122,20 @@ def chance(line, character):
     return tl.softmax(logits).numpy()[text.vocabulary.index(character)]
 
 
+ratio = np.exp(np.mean([np.log(chance(f"    return len(self.{n}", ")") / chance(f"    return self.{n}", ")")) for n in names]))
+quiz.reveal(my_guess, ratio)
 for name in names:
     inside, outside = (chance(f"    return {call}self.{name}", ")") for call in ("len(", ""))
     print(f"{name:6} ')' inside a bracket {inside:6.1%}, without one {outside:6.1%}")
-ratio = np.exp(np.mean([np.log(chance(f"    return len(self.{n}", ")") / chance(f"    return self.{n}", ")")) for n in names]))
-quiz.reveal(my_guess, ratio)
 assert ratio > 1
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The net knows, in the run described here by a factor of {{ratio:.0f}}. (With another seed or another text it may have
 # learned much less of it in so short a time.) To see where, go back from the loss of that `)` and look at ∂L/∂C under each character.
+#
+# </details>
 
 # %%
 line = "    return len(self.name"
@@ -220,6 +228,8 @@ print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ inside the bracket: {np.mean(inn
 assert mean_f[-1] < 0.85
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # *A net that remembers has open forget gates* is wrong, or at least says nothing about the mean: it went from
 # {{mean_f[0]:.2f}} to {{mean_f[-1]:.2f}}. Most of the {{model.config()["hidden"]}} units have no reason to keep
 # anything; they follow the current word.
@@ -228,6 +238,8 @@ assert mean_f[-1] < 0.85
 # bracket f, weighted by that gradient, is mostly close to 1, far above the mean. Under the `(` itself it falls nearly
 # to 0 where the net replaces: there it throws away what the unit held, and writes anew. Open where something is kept, shut where it is replaced: that is what
 # a forget gate is for, and it takes the gradient to see it.
+#
+# </details>
 #
 # ## What it has not learned
 #
@@ -327,12 +339,16 @@ plt.show()
 assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago"]
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # The net makes about {{errors["LSTM, seed 0"] / errors["last year"]:.0%}} of the error of "same as last year". (And
 # eleven years ago is a worse guess than last year, since the waves are not that regular.) Against the naive forecasts
 # alone this looks like a success. But ten fitted numbers, from nine years and a constant, do it as well:
 # {{errors["linear, 9 years"]:.1f}} against {{best:.1f}} to {{worst:.1f}} over three seeds, with {{len(true)}} held-out
 # years. With {{first}} numbers to learn from, that is what one should expect. So: several seeds, and a linear model
 # beside every net.
+#
+# </details>
 #
 # ## What a bigger tool would do next
 #
@@ -379,6 +395,8 @@ print(f"C of our net from its gates, by doubling: off by {np.abs(again - gates[3
 assert np.allclose(again, gates[3], atol=1e-5)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # {{rounds}} rounds instead of {{len(f):,}} steps, and within a round a parallel machine does everything at once.
 # (Doubling does more work in all than the loop; better scans need not, Blelloch 1990.) The second check takes the gates
 # that our net had on the line above: given these, its C comes out of the same scan. What cannot be had beforehand is
@@ -406,6 +424,8 @@ assert np.allclose(again, gates[3], atol=1e-5)
 #
 # How close they are is shown by a special case in the Mamba paper (its Theorem 1): with one state, $A = -1$, $B = 1$
 # and $Δ = \mathrm{softplus}(z)$, its step is a gate and nothing else.
+#
+# </details>
 
 # %%
 z = np.linspace(-20, 20, 401)

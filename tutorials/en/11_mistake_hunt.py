@@ -132,15 +132,19 @@ def judged(backward):
         return str(error)
 
 
-print(judged(gate_order))
 wrong = int((~np.isclose(gate_order(steps, dh_end, W)[0], exact[0], rtol=1e-6, atol=1e-9)).sum())
 quiz.reveal(my_guess, wrong)
+print(judged(gate_order))
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # `gradcheck` finds {{wrong}} of {{W.size}}. A mistake in two gates at the last step goes back through h into every gate of the step before, and all steps share one `W`. That is why staring at dW rarely helps: **the place where a number is wrong is
 # not the place where it became wrong.** Go to the step where it began.
 #
 # `audit` compares the trail with the truth, newest step first. Each entry is the distance of the two gradients in percent of the longer one, and a dot says that they agree.
+#
+# </details>
 
 # %%
 def off(got, want):
@@ -312,15 +316,19 @@ my_guess = None
 
 # %%
 ends = {backward.__name__: [train(backward, length) for length in (3, 20)] for backward in suspects}
-for name, (short, long) in ends.items():
-    print(f"{name}: loss at the end {short:.4f} over 3 steps, {long:.4f} over 20")
 learned = [sum(loss < 0.05 for loss in column) for column in zip(*ends.values(), strict=True)]
 quiz.reveal(my_guess, learned[1])
+for name, (short, long) in ends.items():
+    print(f"{name}: loss at the end {short:.4f} over 3 steps, {long:.4f} over 20")
 assert learned == [5, 4]
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # Over 3 steps {{learned[0]}} of 5 learn, over 20 still {{learned[1]}}. By *"it learns, so the gradient is right"* all five would have been acquitted in the one case, and {{learned[1]}} in the other. The reason is simple: to go downhill, a direction need only make an angle below 90° with the true gradient.
 # Here are the angles, on the small scene:
+#
+# </details>
 
 # %%
 def direction(backward):

@@ -61,7 +61,11 @@ quiz.reveal(my_guess, backward.count(" @ "))
 print(text)
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # Four: one to each input of the two products, by the rules "dy · bᵀ" and "aᵀ · dy". Read the backward pass from above. It begins at `dh`, what comes from later steps and from the loss. Each line is the gradient of one tensor, the sum of what its users send, and its comment says which rule that is. Some lines have several terms: `f` is used three times, `h_prev` three times as well, `x` twice. All in one column of the page: the chain rule.
+#
+# </details>
 #
 # That is a program. It runs, and it agrees with the engine:
 
@@ -112,6 +116,8 @@ for name, ops, products in lstm:
 assert lstm[-1][2] == 1
 
 # %% [markdown]
+# <details><summary>The answer, and why</summary>
+#
 # One. From {{lstm[0][1]}} ops in the loop to {{lstm[-1][1]}}, in a few passes, each of them a dozen lines that one can read (`tinygrad_lstm/compile/passes.py`):
 #
 # - **split products**: $[h\,;x]\,W$ becomes $h\,W_h + x\,W_x$;
@@ -122,6 +128,8 @@ assert lstm[-1][2] == 1
 # None of them changes what is computed, only where. (A sum in another order may differ in its last digit.)
 #
 # The way back has the same freedom. The gradient of a weight is a sum over all steps: keep what arrives at each step, and take *one* product behind the loop. And what does not depend on a gradient, such as $1-n^2$, is made for many steps at once before they come.
+#
+# </details>
 
 # %%
 print(tl.source(cell, sequence=True))

@@ -67,7 +67,11 @@ quiz.reveal(my_guess, a_grad)
 tl.draw(y, view="ops")
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 经过 tanh，梯度剩下 {{slope:.2f}} 倍（tanh 的斜率是 $1-y^2$）；加法原样传下去；乘法再乘以 $b=-3$：{{slope:.3f}} ×（−3）= {{a_grad:.3f}}。一串运算的导数，就是沿途各个局部斜率的乘积。
+#
+# </details>
 #
 # ## 梯度在哪里汇合
 #
@@ -128,9 +132,13 @@ quiz.reveal(my_guess, wrong)
 print(f"gradient of s: {totals[s]:.4f} (right: {trace.grad(s):.4f})   gradient of x: {wrong:.4f} (right: {right:.4f})")
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # `x` 的梯度算成了正确值的 {{wrong / right:.2f}} 倍，`s` 的梯度却是对的。`s` 先传下去 {{s.item():.3f}}，再传当时的累计值 {{2 * s.item():.3f}}，最后传 {{2 * s.item() + 1:.3f}}：它收到的第一份，三次进入了 `x`。如果测试只看那个用了多次的张量，是查不出来的。**错在份额还没到齐，就往下传了。**
 #
 # 改一行就能修好：不传累计值，只传刚到的**这一份**。这样每条路径恰好走一遍。顺便数一数它访问了多少次。
+#
+# </details>
 
 # %%
 def per_path(tensor, gradient, totals):
@@ -218,11 +226,15 @@ for lag in (0, 1, 2, 3, 4, 19):
     print(f"C_{20 - lag:<2}: paths from the end: {counts[lag]:>17,}{factor}")
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 每往回一步，路径数最后稳定地乘以 {{counts[-1] / counts[-2]:.4f}}。这个倍数可以算出来。设从终点到 $C_t$ 和 $h_t$ 的路径数分别是 $c_t$ 和 $h_t$。$C_t$ 的来源有两处：一是直接来自 $C_{t-1}$（乘遗忘门），二是来自 $h_{t-1}$，经过 f、i 两个门和候选值 C̃ 这三处。$h_t$ 这边，往回经过输出门 o 也能到 $h_{t-1}$，此外还通向 $C_t$。到了 $h_{t-1}$ 的路径都能接着走到 $C_{t-1}$，要加进它的路径数：
 #
 # $$h_{t-1} = 3\,c_t + h_t \qquad\quad c_{t-1} = c_t + h_{t-1} = 4\,c_t + h_t$$
 #
 # 这个递推较大的特征值是 $(5+\sqrt{21})/2$。
+#
+# </details>
 
 # %%
 growth = np.linalg.eigvals(np.array([[4, 1], [3, 1]])).max()

@@ -206,7 +206,11 @@ print("a.grad =", a.grad, " b.grad =", b.grad)
 assert b.grad[0, 0] == 2
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # `+` 的规则两次返回的都是 `dy` 本身：到达两个输入的是**同一个**数组。原地给 `a` 加上的，也加给了 `b`。在那步 LSTM 里，加法的每个输入都没有别的用处，所以没有出错。库里也用原地相加，但只加到引擎自己新建的数组上。
+#
+# </details>
 #
 # ## 对不对？用中心差分检验
 #
@@ -250,7 +254,11 @@ for eps, error in errors.items():
     print(f"eps {eps:.0e}   error {error:.1e}   " + "▪" * round(2 * (15 + np.log10(error))))
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 有两种误差，方向相反。截断泰勒级数带来的误差是 $\varepsilon^2 |f'''|/6$：步长缩小到十分之一，它就缩小到百分之一。舍入带来的误差约为 $u|f|/\varepsilon$，其中 $u \approx 1.1\cdot 10^{-16}$ 是 float64 的舍入单位：两个 $y$ 值只在最后几位上不同，而那几位是噪声。两者之和在 $(3u|f|/|f'''|)^{1/3}$ 附近最小，对一般的函数约为 $10^{-5}$。步长更小并不更好：取 `1e-13` 时误差是 {{errors[10.0**-13]:.0e}}，比 `1e-2` 还差。在 float32 里，无论取什么步长都得不到几位数字，所以**检验要用 float64**。
+#
+# </details>
 #
 # ## 库里的检验
 #

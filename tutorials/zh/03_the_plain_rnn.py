@@ -71,14 +71,19 @@ for rho in (0.9, 1.0, 1.1):
     linear = with_recurrent(nn.RNN(1, 8, activation="linear", rng=rng).astype(np.float64), rho * Q)
     flow = tl.trace(linear(rng.normal(size=(1, T, 1))).last.h.sum()).flow("h")
     kept[rho] = flow.norm[0] / flow.norm[T]
-    print(f"ρ = {rho}: kept {kept[rho]:.6g}, which is ρ^{T} within {abs(kept[rho] / rho**T - 1):.0e}")
     assert np.isclose(kept[rho], rho**T, rtol=1e-12)
 quiz.reveal(my_guess, kept[0.9])
+for rho in kept:
+    print(f"ρ = {rho}: kept {kept[rho]:.6g}, which is ρ^{T} within {abs(kept[rho] / rho**T - 1):.0e}")
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 系数 `0.9` 听起来很温和，结果只剩下 {{kept[0.9]:.1%}}；`1.1` 则放大到 {{kept[1.1]:.0f}} 倍。中间没有宽裕的余地：步数一多，只有系数 1 才能保住梯度。系数 $r$ 的**半衰期**（half-life）是 $\ln\frac12/\ln r$，对 `0.9` 是 {{np.log(0.5) / np.log(0.9):.1f}} 步。
 #
 # **带 tanh、没有输入、停在 $h = 0$ 的网络。** 这里斜率是 1，所以不论 $U$ 是什么，$k$ 步的雅可比矩阵就是 $U^\top$ 的 $k$ 次方。
+#
+# </details>
 
 # %%
 U = rng.normal(size=(3, 3))
@@ -113,7 +118,11 @@ print(f"half-life {flow.half_life:.2f} steps")
 tl.draw(trace, view="strip")
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 只剩 {{share:.0e}}，半衰期 {{flow.half_life:.2f}} 步。条带图要从右往左看；颜色用对数刻度，变化的步调很均匀。这个网络还什么都没有学，也没有任何毛病。
+#
+# </details>
 #
 # ## 为什么上界没看出来
 #
@@ -166,7 +175,11 @@ for rho in (0.5, 1.0, 1.5, 1.6, 1.7, 2.0, 4.0):
 assert grown(1.5, x)[0] < 1 < grown(1.5, x / 2)[0]
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # tanh 会抵抗：权重一大，单元就进入饱和，斜率下降，增长远远够不到上界。但最后还是会爆炸。在两种情形之间，会有某个 $\rho$ 碰巧让**这个**梯度在**这段**输入上保持范数。这不是办法：取 `1.5` 时，梯度在我们的输入上缩小；同样的输入减半，它就增大。
+#
+# </details>
 #
 # ## 裁剪能治什么
 #

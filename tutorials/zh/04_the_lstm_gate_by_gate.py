@@ -58,7 +58,11 @@ without_f = remember(never_forget)[-1][0]
 quiz.reveal(my_guess, without_f)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 是 {{without_f:g}}。新名字加在了旧名字上，而 $+1-1$ 说不出任何性别：不会忘，记忆就只是一个和，性别相反的名字在和里抵消。三个门都可以这样拿掉试试：
+#
+# </details>
 
 # %%
 for k, gate in ((0, "f"), (1, "i"), (3, "o")):
@@ -194,9 +198,13 @@ for word, *row in zip(question.words, *values.values()):
     print(f"{word:<8}" + "{:>6.2f}{:>6.2f}{:>7.2f}{:>7.2f}".format(*row))
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 手工搭的时候，我们**在**名字处忘。这个单元在 {{closes}} 处就忘了（$f=$ {{values["f"].min():.3f}}），早了一个词：这些句子里，and then 后面总是新的主语，所以可以提前清空记忆。到了 john，$f$ 是 {{values["f"][question.name]:.2f}}，但已经没有什么可保留的了。$i$ 在两个名字处都开着。它的正负号也与我们的相反：正的表示 his。没有人告诉过它该用哪一种。
 #
 # 下面是 margin 的梯度往回走，从 john 后面的那个词走到 then。
+#
+# </details>
 
 # %%
 tl.draw(flow.trace, view="time", follow="C", steps=(6, 8), labels=question.words)
@@ -229,9 +237,13 @@ for word, *row in zip(question.words, *weights):
 assert top["written"] == top["erased"] == "john" != top["gradient"]
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 梯度最大的词是 {{top["gradient"]}}，是 john 处的 {{weights.gradient.max() / weights.gradient[question.name]:.0f}} 倍。john 处在 $\sigma$ 和 $\tanh$ 的饱和段（看上面它的 $i$ 和 $\tilde C$），词向量稍变一点，几乎什么也不会变。{{top["gradient"]}} 处在斜坡上，却没有什么依赖它。把 john 写入的内容抹去，margin 减少 {{weights.erased[question.name]:.1f}}，降到 0 以下：答案翻了过来。
 #
 # 所以，梯度热图画的不是“哪个词说了算”。它回答的是它自己的问题；如果你问的是**训练**会改动哪些词，那么该看的正是它。
+#
+# </details>
 #
 # ## 这是规律吗？
 #
@@ -252,7 +264,11 @@ for name, f in found.items():
 assert found["A"].name_first > 0.9 and found["A"].name_flips > 0.5 and found["B"].name_flips < 0.2
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # A 的做法与我们手工搭的一样：在 {{found["A"].name_first:.0%}} 的句子里，名字写入的内容最要紧；抹去它，{{found["A"].name_flips:.0%}} 的答案翻转；抹去别的词，翻转的是 {{found["A"].other_flips:.1%}}。（没有全部翻转，是因为空的记忆也会给出某个答案，碰巧偏向正确的代词时就不翻。）在 B 里，抹去名字写入的内容，翻转的是 {{found["B"].name_flips:.0%}}。难道 B 没有记住名字？把 $\tilde C$ 置 0，三个门都没有动。那就换一种做法：写入照旧，但不许名字**忘**，只在这一个词上令 $f=1$。
+#
+# </details>
 
 # %%
 def flips(net, gender, **at_name):

@@ -93,7 +93,11 @@ for path, term in by_hand.items():
 print(f"sum     {sum(by_hand.values()):+.6f}")
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 这里读出比高速通道还大：损失每一步都读 $h$，每一步也就都往 $C$ 送梯度。引擎算出来的一样吗？
+#
+# </details>
 
 # %%
 total = flow.trace.grad(out.steps[0].C).item()
@@ -172,7 +176,11 @@ print(f"that is {pure:.1%} of its length; along the total {projected:.1%}")
 assert mean_share > 0.9 and pure < 0.1
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 一步占 {{mean_share:.0%}}，29 步只剩 {{pure:.0%}}（如果同样只算总和方向上的那部分，是 {{projected:.1%}}）。小的损失会累积：29 个份额的乘积是 {{product:.1%}}。（乘积的份额并不恰好等于份额的乘积，因为总和的方向每一步都在转。）两种说法都没错，常有人引用的是前一种。两个数都该给出来。
+#
+# </details>
 
 # %%
 flow.plot()
@@ -264,11 +272,15 @@ for lag, error in errors.items():
 assert errors[1] < 1e-12 < 0.005 < errors[2]
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 一步是对的，从两步起就少了东西。$h_{t-1}$ 的作用不只通过 $C_t$：它还决定第 $t$ 步的**输出门**，因而影响 $h_t$，再影响第 $t+1$ 步的门。$C\to h\to o\to h\to$ 门，这条路整整跨过一步，却不碰 $C_t$；一个由 $C$ 到 $C$ 的因子连乘的式子里，没有它的位置。必须同时带着两个矩阵，一个记到达 $C_t$ 的，一个记到达 $h_t$ 的：
 #
 # $$P_k=I,\quad Q_k=B_k,\qquad P_t=F_t\,P_{t-1}+A_t\,Q_{t-1},\qquad Q_t=B_t\,P_t+K_t\,Q_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
 #
 # （$P_t$、$Q_t$ 是 $C_t$ 和 $h_t$ 对 $C_k$ 的雅可比矩阵，$F_t=D(f_t)$。）
+#
+# </details>
 
 # %%
 def recursion(k, T=30):

@@ -44,7 +44,11 @@ for b, measured in left.items():
     assert abs(measured / sigmoid(b) ** 100 - 1) < 1e-12
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 是 {{left[1.0]:.1e}}。**半衰期** $\ln\frac12/\ln\sigma(b_f)$ 是 {{blank[1.0].half_life:.1f}} 步；过十个词，只剩 {{sigmoid(1.0) ** 10:.0%}}。$b_f=0$ 时半衰期是一步，因为 $\sigma(0)=\frac12$。后一种情形并不只在书上才有：PyTorch 的 `nn.LSTM` 把所有偏置都取成 0 附近的均匀随机数。
+#
+# </details>
 #
 # 把公式反过来用：要让梯度过 $n$ 步还剩一半，$b_f$ 该取多大？
 
@@ -91,9 +95,13 @@ assert kept["lstm:0"] < kept["rnn"] < kept["lstm:1"] < kept["lstm:5"]
 found.draw()
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # $b_f=0$ 的 LSTM 剩下 {{kept["lstm:0"]:.0e}}，比普通 RNN 的 {{kept["rnn"]:.0e}} 还少。普通 RNN 的正交矩阵不缩也不放，损耗只来自 tanh（损耗多少，取决于输入的大小）。GRU 也好不到哪里去：它管保留的门同样从 $\sigma(0)$ 附近开始。一个带门的单元，训练开始时能留住多少，从名字上看不出来；起决定作用的是一个数：管保留的那个门的偏置。
 #
 # （图中的黑色标记表示：从那里往前，梯度已不到终点处的 $10^{-7}$。用 float32，这么小的数加到终点处的梯度上，已经加不进去了，见下文。）
+#
+# </details>
 #
 # ## 问问网络自己
 #
@@ -156,11 +164,15 @@ assert abs(gradient) < 1e-5 and change < -1
 tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sold it".split())
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 图中 $\partial L/\partial C$ 从终点到起点都是深色，名字处的 $\tilde C$ 也把它全部接住，别的词的候选值都没有。可是它在那里碰上了 $\tanh$ 的饱和段。传到名字的性别上的，比传到其他词的性别上的还少，而那些词的 $i$ 关着，根本写不进去：后者是前者的 {{elsewhere / gradient:.0f}} 倍。（图中 $x$ 那一行是两个输入合起来的范数，看不出这一点；数值见上面的打印。）
 #
 # 梯度说只会变 {{abs(2 * gradient):.0e}}，答案却从 {{answer_she.item():+.2f}} 翻到 {{answer_she.item() + change:+.2f}}。两个都没错：在 +1 处，候选值是 $\tanh 8$，很平，性别变**一点点**，什么也不变；要到 −1，得越过中间那段陡坡，而梯度看不到那么远。路上什么也没有消失：九步下来，高速通道保留了 {{trace.flow("C").highway[1] / trace.flow("C").highway[10]:.3f}}。名字写下的东西还在，起作用的就是它。（它的权重 {{note_written:.2f}} 也是一阶近似，不过取在 $C_T$ 处，不在饱和的候选值处，所以大小是对的。）因此，门饱和的地方不要只看梯度，要看**写入**（或者抹去试试），并且说清楚展示的是哪一个。
 #
 # 不过，学习靠的是梯度：这个单元这么肯定，一时是改不过来的。
+#
+# </details>
 #
 # ## 元胞状态的梯度过 20 步就是 0，是不是有 bug？
 #

@@ -49,7 +49,11 @@ on = (h > 0).mean()
 assert left < 1e-3
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 只剩 {{left:.1e}}。$W$ 保持范数，掩码却不保持：平均有 {{on:.0%}} 的单元接通，其余单元上的梯度，每一步都丢掉了。那么把 $W$ 加大，补回来？
+#
+# </details>
 
 # %%
 factor = {}
@@ -143,11 +147,15 @@ quiz.reveal(my_guess, whole)
 assert np.isclose(whole, (0.95 + 0.5 * 0.4 * 0.5) ** 100)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 是 {{whole:.1f}}。从 $C_{t-1}$ 到 $C_t$ 还有第二条路：经 $o$ 出去，到 $h$，再经 $\tilde C$ 和 $i$ 回来。用 tanh 时，这条路要过两道 tanh，$C$ 一大，两道都会关上。用 ReLU 时，它们是两段直线，输出激活就是恒等函数（它只会遇到 $C \ge 0$），于是
 #
 # $$C_t = (f + i\,u\,o)\,C_{t-1} + i\,x_t, \qquad f + i\,u\,o = 0.95 + 0.5\cdot 0.4\cdot 0.5 = 1.05 .$$
 #
 # 这件事从任何一步的账本里都看得到，这里取从第 50 步回到第 49 步的那一本。图里也看得到：有第二支箭头从下方回到 $C$。
+#
+# </details>
 
 # %%
 dC50 = flow.trace.grad(flow.state(50))
@@ -238,7 +246,11 @@ turned = tl.clip_effect([("W", W)], clipvalue=1.0)["W"].angle
 quiz.reveal(my_guess, turned)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 转了 {{turned:.1f}}°：(3, 4) 变成了 (1, 1)。转多少要看梯度本身：(3, 0) 一点不转，`(300, 2)` 几乎转 $45°$。另外两种裁剪是缩放：`clipnorm`（按范数裁剪）把每个参数的梯度各自缩到上限，`global_clipnorm`（按全局范数裁剪）把所有参数的梯度一起缩。
+#
+# </details>
 
 # %%
 for clip in ("clipvalue", "clipnorm", "global_clipnorm"):

@@ -46,7 +46,11 @@ quiz.reveal(my_guess, grown)
 assert np.isclose(grown, 1.1**50)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 是 {{grown:.0f}} 倍；前向计算时，$C$ 里存的东西也这样增长。下面画出其中三步：高速通道上的每个数，都是它右边那个的 `1.1` 倍。
+#
+# </details>
 
 # %%
 with what_if(f=1.1, h=detach):
@@ -111,7 +115,11 @@ quiz.reveal(my_guess, product)
 assert product < 0.1
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 只有 {{product:.1e}}。连乘积取决于 $\ln f$ 的平均，不是 $f$ 的平均：`1.5 · 0.5` 小于 `1 · 1`。那就再加大遗忘门偏置？下面是 100 步的高速通道，所有单元合在一起：
+#
+# </details>
 
 # %%
 rails = {}
@@ -179,7 +187,11 @@ quiz.reveal(my_guess, error["0.2"] / error["1/6"])
 assert error["0.2"] > 3 * error["1/6"]
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 从 {{error['1/6']:.1g}} 变成 {{error['0.2']:.1g}}。形状对得上，没有警告，输出也像那么回事：这种错误，只有数字才能揭穿。（练习 8.2 不用训练就能修好它。）
+#
+# </details>
 #
 # ## 要紧的是有界，不是饱和
 #

@@ -42,6 +42,8 @@ distinct = np.unique(both).size
 quiz.reveal(my_guess, distinct)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 有 {{distinct}} 个：序列的最后一步出现了两次，因为状态是一对 (h, C)，其中的 h 就是 $h_T$。
 #
 # | `return_sequences` | `return_state` | Keras 返回什么 | 形状 |
@@ -52,6 +54,8 @@ quiz.reveal(my_guess, distinct)
 # | True | True | $[h_1 … h_T, h_T, C_T]$ | 一个 (batch, time, hidden)，两个 (batch, hidden) |
 #
 # PyTorch 没有开关，总是返回 `output, (h_n, c_n)`，其中状态的最前面多一个轴，给层和方向用。（序列默认是 (time, batch, features)，要写 `batch_first=True` 才换过来；这个参数不影响状态。）
+#
+# </details>
 
 # %%
 output, (h_n, c_n) = out.as_torch()
@@ -151,6 +155,8 @@ trade.legend()
 plt.show()
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 左图的蓝线，是每个 C 本应从后面得到的梯度。橙色的锯齿每到一块的末尾，就掉到只剩这一步自己的损失给的那一点。12 步一块，梯度的误差是 {{lost:.0%}}。
 #
 # 右图是其中的得失：**网络越能保留，块的边界切掉的就越多。** 遗忘门偏置为 0 时，沿 C 走的梯度反正一步就少一半，边界切不掉多少；偏置为 3 时，分成 24 步的两块，误差也有 {{errors[-2]:.0%}}。所以，在新网络上测出的误差，不能说明学会了保留的网络会怎样。
@@ -158,6 +164,8 @@ plt.show()
 # 一个看似有理的想法：“12 步一块，12 步以内的依赖就都学得到。”不对。在 s 步写入、t 步读出，只要中间隔着边界，梯度就断了；相邻的两步，也会在每个边界处断一次。断的有多少，是练习 9.2 的问题。
 #
 # 反过来的说法也只对一半：“比一块更远的，什么也学不到。”确实没有梯度会教它；但状态是往前传的，里面碰巧留有什么，就可以用。
+#
+# </details>
 
 # %% [markdown]
 # ## 长短不一的行
@@ -194,9 +202,13 @@ quiz.reveal(my_guess, factor)
 assert abs(factor - valid.mean()) < 1e-12
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 是有效步的比例：{{valid.size}} 步里的 {{valid.sum()}} 步，{{factor:.2f}}。梯度也按同样的倍数缩小，所以用这种损失，学习率会随着一批里各行的长短不齐而变。（Adam 能抹平固定的倍数，抹不平每批都变的倍数。）还有第三种平均：先在每一行内平均，再对各行平均。这样短行里的一步分量更重，在这里，最短一行的一步是最长一行的 {{lengths[0] // lengths[2]}} 倍。也许你要的就是这个，但不该无意中得到它。
 #
 # 在这里用 `out.h[:, -1]` 是安全的：填充步重复最后的状态，Keras 自己的循环带掩码时也是这样。PyTorch 的 packed sequence 在填充步输出 0，最后的状态只能从 `h_n` 取。
+#
+# </details>
 
 # %% [markdown]
 # ## 两个方向

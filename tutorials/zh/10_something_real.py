@@ -73,9 +73,13 @@ quiz.reveal(my_guess, net_bits)
 assert net_bits < counted[1] and min(counted) < net_bits + 0.3
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 网络要 {{net_bits:.1f}} 比特，远好于一元和二元模型。但是上文取长一些，数频次可以降到 {{min(counted):.1f}}：与网络一样好，或者更好。
 #
 # 这个比较要两面看。上文取五个字符时，计数要存 {{stored:,}} 种不同的接续；网络只有 {{sum(w.size for w in model.parameters()):,}} 个参数，而且训练若干秒就停了。但是“神经网络胜过计数”并不是什么定律，那要花时间，也要够大；只拿字母频率来比，说明不了什么。
+#
+# </details>
 
 # %%
 model.eval()
@@ -105,15 +109,19 @@ def chance(line, character):
     return tl.softmax(logits).numpy()[text.vocabulary.index(character)]
 
 
+ratio = np.exp(np.mean([np.log(chance(f"    return len(self.{n}", ")") / chance(f"    return self.{n}", ")")) for n in names]))
+quiz.reveal(my_guess, ratio)
 for name in names:
     inside, outside = (chance(f"    return {call}self.{name}", ")") for call in ("len(", ""))
     print(f"{name:6} ')' inside a bracket {inside:6.1%}, without one {outside:6.1%}")
-ratio = np.exp(np.mean([np.log(chance(f"    return len(self.{n}", ")") / chance(f"    return self.{n}", ")")) for n in names]))
-quiz.reveal(my_guess, ratio)
 assert ratio > 1
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 网络是知道的，在这里描述的这次运行里，相差 {{ratio:.0f}} 倍。（换一个种子、换一段文本，这么短的时间里也可能学到的少得多。）要看它记在哪里，就从这个 `)` 的损失往回走，看每个字符下面的 ∂L/∂C。
+#
+# </details>
 
 # %%
 line = "    return len(self.name"
@@ -196,9 +204,13 @@ print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ inside the bracket: {np.mean(inn
 assert mean_f[-1] < 0.85
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # “记得住的网络，遗忘门是开着的。”这句话不对，至少从平均值上看不出来：平均值从 {{mean_f[0]:.2f}} 变到了 {{mean_f[-1]:.2f}}。{{model.config()["hidden"]}} 个单元里，大多数没有什么要保留的，只跟着当前的词走。
 #
 # 右图问的是同一个问题，但只问这一个 `)` 的梯度所经过的那些单元。在括号里面，按梯度加权的 f 大多接近 1，远高于平均值。如果网络在 `(` 处是换掉，那么到了 `(` 本身，它几乎落到 0：网络在那里扔掉单元原来的内容，重新写。要保留的地方开着，要替换的地方关上，遗忘门就是做这个用的；而要看到这一点，得借助梯度。
+#
+# </details>
 #
 # ## 它没有学会什么
 #
@@ -291,7 +303,11 @@ plt.show()
 assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago"]
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 网络的误差大约是“与去年一样”的 {{errors["LSTM, seed 0"] / errors["last year"]:.0%}}。（“十一年前”比“去年”还差，因为起伏没有那么规则。）如果只与天真的预测比，这算是成功。可是前九年加一个常数，一共拟合十个数，也做得到：留出的 {{len(true)}} 年上误差是 {{errors["linear, 9 years"]:.1f}}，网络的三个种子是 {{best:.1f}} 到 {{worst:.1f}}。能学的数据只有 {{first}} 个，本该料到如此。所以：种子要多取几个，每个网络旁边都要放一个线性模型。
+#
+# </details>
 #
 # ## 更大的工具接下来会怎么做
 #
@@ -336,6 +352,8 @@ print(f"C of our net from its gates, by doubling: off by {np.abs(again - gates[3
 assert np.allclose(again, gates[3], atol=1e-5)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # {{rounds}} 轮，代替 {{len(f):,}} 步；一轮之内，并行的机器可以同时全部算完。（翻倍法的总工作量比循环大；更好的扫描（scan）不必如此，见 Blelloch 1990。）第二个检验取的，是我们的网络读 `    return len(self.name` 时的门：门给定之后，同样的扫描就算得出它的 C。无法事先知道的只是门。于是人们就问：门为什么非看 $h_{t-1}$ 不可？
 #
 # | 名称 | 这一行变成 | 门看什么 | 为了什么 |
@@ -353,6 +371,8 @@ assert np.allclose(again, gates[3], atol=1e-5)
 # 顺着第二列往下读。**指数门**（sLSTM）：$i = e^{\cdot}$，新写入的内容可以是已存内容的任意多倍重，归一化项 $n_t$ 让读出的值有界。**矩阵记忆**（mLSTM、线性注意力）：d 个数的向量变成 d × d 的矩阵，以值和键的外积写入，用查询读出，几样东西可以并排存放。**没有门**（S4）：$\bar A$ 固定，整个序列就成了一次卷积；$\bar A$ 的初值（HiPPO，2020）取得让状态能概括过去。**门只看 x**（minLSTM、mLSTM、Mamba）：可用扫描，忘不忘仍由输入决定。**注意力**什么也不折叠：每一步留下的东西都在增加，每一步的工作量也随之增加。
 #
 # 这些结构有多近，Mamba 论文中的一个特例（定理 1）可以说明：只有一个状态，$A = -1$，$B = 1$，$Δ = \mathrm{softplus}(z)$ 时，它的一步就是一个门，别无其他。
+#
+# </details>
 
 # %%
 z = np.linspace(-20, 20, 401)

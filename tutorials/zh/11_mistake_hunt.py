@@ -131,14 +131,18 @@ def judged(backward):
         return str(error)
 
 
-print(judged(gate_order))
 wrong = int((~np.isclose(gate_order(steps, dh_end, W)[0], exact[0], rtol=1e-6, atol=1e-9)).sum())
 quiz.reveal(my_guess, wrong)
+print(judged(gate_order))
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # `gradcheck` 在 {{W.size}} 个元素里找出 {{wrong}} 个错的。最后一步里两个门错了，错误就经过 h 传进前一步的每个门，而所有的步共用一个 `W`。所以盯着 dW 看很少有用：**数字错在哪里，和从哪里开始错，是两个地方。** 要找的是开始出错的那一步。
 #
 # `audit` 拿行踪与真值对照，从最后一步排起。表里每一项是两个梯度之差，占较长那个的百分比；一点表示两者一致。
+#
+# </details>
 
 # %%
 def off(got, want):
@@ -309,14 +313,18 @@ my_guess = None
 
 # %%
 ends = {backward.__name__: [train(backward, length) for length in (3, 20)] for backward in suspects}
-for name, (short, long) in ends.items():
-    print(f"{name}: loss at the end {short:.4f} over 3 steps, {long:.4f} over 20")
 learned = [sum(loss < 0.05 for loss in column) for column in zip(*ends.values(), strict=True)]
 quiz.reveal(my_guess, learned[1])
+for name, (short, long) in ends.items():
+    print(f"{name}: loss at the end {short:.4f} over 3 steps, {long:.4f} over 20")
 assert learned == [5, 4]
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 3 步时，5 个里有 {{learned[0]}} 个学会；20 步时，仍有 {{learned[1]}} 个。照“学得会，所以梯度是对的”来判，前一种情形五个全都无罪，后一种也放过了 {{learned[1]}} 个。道理很简单：要往下走，方向与真正的梯度夹角小于 90° 就够了。在那个小现场上，各个夹角是：
+#
+# </details>
 
 # %%
 def direction(backward):

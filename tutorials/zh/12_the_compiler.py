@@ -61,7 +61,11 @@ quiz.reveal(my_guess, backward.count(" @ "))
 print(text)
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 四个：两个乘法的每个输入各一个，依照规则“dy · bᵀ”和“aᵀ · dy”。反向传播从上往下读。开头是 `dh`，来自之后的时间步和损失。每一行是一个张量的梯度，即使用它的各处送回来的总和，注释写着依照哪条规则。有的行不止一项：`f` 被用了三次，`h_prev` 也是三次，`x` 两次。整页的一列，就是链式法则。
+#
+# </details>
 #
 # 这是一段程序。它能跑，而且与引擎一致：
 
@@ -112,6 +116,8 @@ for name, ops, products in lstm:
 assert lstm[-1][2] == 1
 
 # %% [markdown]
+# <details><summary>答案与原因</summary>
+#
 # 一个。循环里的运算从 {{lstm[0][1]}} 个减到 {{lstm[-1][1]}} 个，只用了几遍变换，每一遍都是十来行能读懂的代码（`tinygrad_lstm/compile/passes.py`）：
 #
 # - **split products**：$[h\,;x]\,W$ 变成 $h\,W_h + x\,W_x$；
@@ -122,6 +128,8 @@ assert lstm[-1][2] == 1
 # 这些都不改变算的是什么，只改变在哪里算。（加法换了次序，最后一位可能不同。）
 #
 # 反向也有同样的自由。权重的梯度是对所有时间步求和：把每步到达的存下来，循环之后做*一个*乘积就行。不依赖梯度的东西，比如 $1-n^2$，可以在用到之前一次为许多步算好。
+#
+# </details>
 
 # %%
 print(tl.source(cell, sequence=True))
