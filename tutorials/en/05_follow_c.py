@@ -280,9 +280,9 @@ assert errors[1] < 1e-12 < 0.005 < errors[2]
 # <details><summary>The answer, and why</summary>
 #
 # One step is right; from two on something is missing. $h_{t-1}$ does not act through $C_t$ alone: it also sets the *output gate* of step $t$, and so $h_t$, and so the gates of step $t+1$. The way $C\to h\to o\to h\to$ gates passes a whole step without touching $C_t$, and a product of
-# $C$-to-$C$ factors has no place for it. Two matrices must be carried, $P_t=\partial C_t/\partial C_k$ and $Q_t=\partial h_t/\partial C_k$. With $F_t=D(f_t)$:
+# $C$-to-$C$ factors has no place for it. Two matrices must be carried, $J^C_t=\partial C_t/\partial C_k$ and $J^h_t=\partial h_t/\partial C_k$ (`J_C` and `J_h` below). With $F_t=D(f_t)$:
 #
-# $$P_k=I,\quad Q_k=B_k,\qquad P_t=F_t\,P_{t-1}+A_t\,Q_{t-1},\qquad Q_t=B_t\,P_t+K_t\,Q_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
+# $$J^C_k=I,\quad J^h_k=B_k,\qquad J^C_t=F_t\,J^C_{t-1}+A_t\,J^h_{t-1},\qquad J^h_t=B_t\,J^C_t+K_t\,J^h_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
 #
 # </details>
 
@@ -362,7 +362,7 @@ quiz.check("5.3", answer)
 # ## What to take away
 #
 # $\partial L/\partial C_{t-1}$ is the sum of six terms, each of which you have computed by hand: highway, readout, and one through each of $f$, $i$, $\tilde C$ and $o$. A highway that carries nine tenths of a step can still carry a small part of the whole, since small losses compound; the rest is spread over an
-# astronomical number of other ways. Only with $f=1$ and $h$ cut is $\partial C_T/\partial C_k=I$, and the popular product for it drops a way through the output gate.
+# astronomical number of other ways. Only with $f=1$, and either $h$ cut or no recurrent weights, is $\partial C_T/\partial C_k=I$ in general, and the popular product for it drops a way through the output gate.
 # The numbers here are those of one untrained layer; how they depend on the forget bias, and when the gradient on $C$ vanishes after all, is the next tutorial.
 #
 # ## References

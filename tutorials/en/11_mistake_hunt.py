@@ -325,10 +325,12 @@ assert learned == [5, 4]
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# Over 3 steps {{learned[0]}} of 5 learn, over 20 still {{learned[1]}}. By *"it learns, so the gradient is right"* all five would have been acquitted in the one case, and {{learned[1]}} in the other. The reason is simple: to go downhill, a direction need only make an angle below 90° with the true gradient.
-# Here are the angles, on the small scene:
+# Over 3 steps {{learned[0]}} of 5 learn, over 20 still {{learned[1]}}. By *"it learns, so the gradient is right"* all five would have been acquitted in the one case, and {{learned[1]}} in the other. One reason: a small enough step against a direction goes downhill if its angle with the true gradient is below 90°. It explains the cases that learn and not the one that does not,
+# whose angle is below 90° as well; and Adam, which trains here, rescales every entry, so its step is not even that direction.
 #
 # </details>
+#
+# Here are the angles, on the small scene:
 
 # %%
 def direction(backward):
@@ -408,7 +410,7 @@ for backward in suspects:
     print(f"{backward.__name__}: lacks {np.linalg.norm(lack):.4f}; without the highway's {rest[0]:.4f}, without the gates' {rest[1]:.4f} remain")
 
 # %% [markdown]
-# A zero in this table is a confession: what is lacking is one term of the ledger, to the last digit.
+# A zero in the last two columns is a confession: what is lacking is one term of the ledger, to the last digit.
 #
 # ## Exercises
 #

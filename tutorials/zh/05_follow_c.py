@@ -276,9 +276,9 @@ assert errors[1] < 1e-12 < 0.005 < errors[2]
 #
 # 一步是对的，从两步起就少了东西。$h_{t-1}$ 的作用不只通过 $C_t$：它还决定第 $t$ 步的**输出门**，因而影响 $h_t$，再影响第 $t+1$ 步的门。$C\to h\to o\to h\to$ 门，这条路整整跨过一步，却不碰 $C_t$；一个由 $C$ 到 $C$ 的因子连乘的式子里，没有它的位置。必须同时带着两个矩阵，一个记到达 $C_t$ 的，一个记到达 $h_t$ 的：
 #
-# $$P_k=I,\quad Q_k=B_k,\qquad P_t=F_t\,P_{t-1}+A_t\,Q_{t-1},\qquad Q_t=B_t\,P_t+K_t\,Q_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
+# $$J^C_k=I,\quad J^h_k=B_k,\qquad J^C_t=F_t\,J^C_{t-1}+A_t\,J^h_{t-1},\qquad J^h_t=B_t\,J^C_t+K_t\,J^h_{t-1},\qquad K_t=D\big(\tanh C_t\circ o(1-o)\big)\,U_o$$
 #
-# （$P_t$、$Q_t$ 是 $C_t$ 和 $h_t$ 对 $C_k$ 的雅可比矩阵，$F_t=D(f_t)$。）
+# （$J^C_t$、$J^h_t$ 是 $C_t$ 和 $h_t$ 对 $C_k$ 的雅可比矩阵，即下面的 `J_C`、`J_h`；$F_t=D(f_t)$。）
 #
 # </details>
 
@@ -358,7 +358,7 @@ quiz.check("5.3", answer)
 #
 # $\partial L/\partial C_{t-1}$ 是六项之和，每一项你都亲手算过：高速通道，读出，以及经 $f$、$i$、$\tilde C$、$o$ 的各一项。高速通道一步平均占九成，整段路上仍可能只占很小一部分，因为小的损失会累积；其余的散布在数目惊人的别的路上。
 #
-# 只有 $f=1$ 而且 $h$ 处截断，才有 $\partial C_T/\partial C_k=I$；流行的那个连乘公式，漏掉了经过输出门的一条路。
+# 一般说来，只有 $f=1$，并且 $h$ 处截断或循环权重为零，才有 $\partial C_T/\partial C_k=I$；流行的那个连乘公式，漏掉了经过输出门的一条路。
 #
 # 这里的数来自一个没有训练过的层。它们怎样随遗忘门偏置变化，$C$ 上的梯度又在什么时候照样消失，是下一篇的内容。
 #

@@ -322,9 +322,11 @@ assert learned == [5, 4]
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 3 步时，5 个里有 {{learned[0]}} 个学会；20 步时，仍有 {{learned[1]}} 个。照“学得会，所以梯度是对的”来判，前一种情形五个全都无罪，后一种也放过了 {{learned[1]}} 个。道理很简单：要往下走，方向与真正的梯度夹角小于 90° 就够了。在那个小现场上，各个夹角是：
+# 3 步时，5 个里有 {{learned[0]}} 个学会；20 步时，仍有 {{learned[1]}} 个。照“学得会，所以梯度是对的”来判，前一种情形五个全都无罪，后一种也放过了 {{learned[1]}} 个。一个原因是：步子足够小时，方向与真正的梯度夹角小于 90° 就能往下走。这解释了学会的那几个，却解释不了没学会的那一个，它的夹角也小于 90°；何况这里训练用的是 Adam，它把每个分量各自缩放，真正走的一步已不是这个方向。
 #
 # </details>
+#
+# 在那个小现场上，各个夹角是：
 
 # %%
 def direction(backward):
@@ -404,7 +406,7 @@ for backward in suspects:
     print(f"{backward.__name__}: lacks {np.linalg.norm(lack):.4f}; without the highway's {rest[0]:.4f}, without the gates' {rest[1]:.4f} remain")
 
 # %% [markdown]
-# 表里出现零，就等于招供：少掉的正是账本里的一项，直到最后一位。
+# 最后两列里出现零，就等于招供：少掉的正是账本里的一项，直到最后一位。
 #
 # ## 练习
 #
