@@ -126,11 +126,11 @@ print(*tl.diagnose(trace), sep="\n")
 # %% [markdown]
 # ## Now the LSTM
 #
-# With ReLU, $\tilde C = \mathrm{relu}(\dots) \ge 0$ and $h = o \circ \mathrm{relu}(C)$. The rail of $C$ (the highway of tutorial 5) is what it was: with fixed gates,
+# With ReLU, $\tilde C = \mathrm{relu}(\dots) \ge 0$ and $h = o \circ \mathrm{relu}(C)$. The highway of $C$ (tutorial 5) is what it was: with fixed gates,
 # $\partial C_t/\partial C_{t-1} = f$, and $f$ is still a sigmoid. So the product $\prod f$ cannot explode. Is all well, then?
 #
 # One unit, gates that are constant, `f = 0.95`, `i = o = 0.5`, input `x = 1`, and one recurrent weight `u = 0.4` in the candidate,
-# $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$. Over the 100 steps from $C_{101}$ back to $C_1$ the rail keeps $0.95^{100}$.
+# $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$. Over the 100 steps from $C_{101}$ back to $C_1$ the highway keeps $0.95^{100}$.
 #
 # **Predict.** What is the whole $\partial C_{101}/\partial C_1$?
 
@@ -145,8 +145,8 @@ def one_unit(activation, T, **settings):
     return lstm(np.ones((1, T, 1)))
 
 flow = tl.trace(one_unit("relu", T=101).last.C.sum()).flow("C")
-rail = flow.highway[1] / flow.highway[101]
-print(f"the rail alone: {rail:.4f}")
+highway = flow.highway[1] / flow.highway[101]
+print(f"the highway alone: {highway:.4f}")
 my_guess = None
 
 # %%
@@ -381,8 +381,8 @@ quiz.check("7.3", answer)
 # %% [markdown]
 # ## What to take away
 #
-# A ReLU RNN multiplies masked copies of $W$: it dies or explodes, and the identity start only balances on the edge. In a ReLU LSTM the rail is still $\prod f$ and harmless; what
-# explodes is the loop $C \to h \to \tilde C \to C$: together with the rail it multiplies by $f + i\,u\,o$ a step, values and gradient alike. So an LSTM may take ReLU for its candidate, if its output stays bounded. Clipping limits the step, so it can save a training
+# A ReLU RNN multiplies masked copies of $W$: it dies or explodes, and the identity start only balances on the edge. In a ReLU LSTM the highway is still $\prod f$ and harmless; what
+# explodes is the loop $C \to h \to \tilde C \to C$: together with the highway it multiplies by $f + i\,u\,o$ a step, values and gradient alike. So an LSTM may take ReLU for its candidate, if its output stays bounded. Clipping limits the step, so it can save a training
 # from long gradients; it mends neither an overflow on the way forward nor a gradient that has vanished. All of this is about long sequences:
 # over ten steps, or with recurrent weights that stay small, a ReLU LSTM can train well with ReLU in both places.
 #

@@ -4,7 +4,7 @@
 # **The question.** ReLU may replace tanh in an LSTM, with care (tutorial 7). May it replace the σ of the gates too? No, and the reason is not the one that is often given.
 # At the end you try a gate of your own.
 #
-# You need tutorials 4 (the gates) and 5 (the highway of $C$, here called the rail). It takes 30 minutes.
+# You need tutorials 4 (the gates) and 5 (the highway of $C$). It takes 30 minutes.
 
 # %%
 import warnings
@@ -19,20 +19,20 @@ from tinygrad_lstm import SequenceModel, TrainingError, evaluate, fit
 # %% [markdown]
 # ## A gate says how much
 #
-# $C_t = f \circ C_{t-1} + i \circ \tilde C_t$: $f$ is *how much* of the old $C$ stays, a share. The rail multiplies these shares. `what_if` sets them: below,
-# every $f$ of an LSTM is replaced by one number, and $h$ is detached so that the rail is the only way back.
+# $C_t = f \circ C_{t-1} + i \circ \tilde C_t$: $f$ is *how much* of the old $C$ stays, a share. The highway multiplies these shares. `what_if` sets them: below,
+# every $f$ of an LSTM is replaced by one number, and $h$ is detached so that the highway is the only way back.
 
 # %%
 x = np.random.default_rng(1).normal(size=(1, 50, 3))
 lstm = nn.LSTM(3, 4, rng=np.random.default_rng(0)).astype(np.float64)
 
-def rail(f, T=50):
+def highway(f, T=50):
     with what_if(f=f, h=detach):
         flow = tl.trace(lstm(x[:, :T]).last.C.sum()).flow("C")
     return flow.norm[0] / flow.norm[T]
 
 for f in (0.0, 0.5, 0.9, 1.0):
-    print(f"f = {f}: × {rail(f):.2g} after 50 steps")
+    print(f"f = {f}: × {highway(f):.2g} after 50 steps")
 
 # %% [markdown]
 # And `f = 1.1`, "a tenth more than all of it"?
@@ -43,14 +43,14 @@ for f in (0.0, 0.5, 0.9, 1.0):
 my_guess = None
 
 # %%
-grown = rail(1.1)
+grown = highway(1.1)
 quiz.reveal(my_guess, grown)
 assert np.isclose(grown, 1.1**50)
 
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# {{grown:.0f}}, and what $C$ holds grows like that on the way forward. Three of these steps: each number on the rail is `1.1` times the one to its right.
+# {{grown:.0f}}, and what $C$ holds grows like that on the way forward. Three of these steps: each number on the highway is `1.1` times the one to its right.
 #
 # </details>
 
@@ -120,17 +120,17 @@ assert product < 0.1
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# {{product:.1e}}. A product is governed by the mean of $\ln f$, not of $f$: `1.5 · 0.5` is less than `1 · 1`. So more forget bias? Here is the rail over 100 steps, all units together:
+# {{product:.1e}}. A product is governed by the mean of $\ln f$, not of $f$: `1.5 · 0.5` is less than `1 · 1`. So more forget bias? Here is the highway over 100 steps, all units together:
 #
 # </details>
 
 # %%
-rails = {}
+highways = {}
 for bias in (0.0, 1.0, 2.0, 3.0):
     F, flow = forgets("relu", bias)
-    rails[bias] = flow.highway[0] / flow.highway[100]
-    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, rail over 100 steps × {rails[bias]:.1e}")
-assert rails[0.0] < 1e-6 and rails[3.0] > 1e6
+    highways[bias] = flow.highway[0] / flow.highway[100]
+    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, highway over 100 steps × {highways[bias]:.1e}")
+assert highways[0.0] < 1e-6 and highways[3.0] > 1e6
 
 # %% [markdown]
 # It dies or it explodes, and nothing holds it at the point between. With σ no forget bias can do more than keep everything.
@@ -223,7 +223,7 @@ for name, gate in gates.items():
         flow = forgets(gate, forget_bias=2.0)[1]
     right.semilogy(flow.highway / flow.highway[100], label=name)
 left.set(xlabel="z", ylabel="gate", ylim=(-0.1, 2.6))
-right.set(xlabel="t", ylabel="rail from C at 100 back to t")
+right.set(xlabel="t", ylabel="highway from C at 100 back to t")
 left.legend(fontsize=8)
 plt.show()
 
@@ -238,7 +238,7 @@ assert np.allclose(tl.softmax(np.array([a, b])), [tl.sigmoid(a - b), 1 - tl.sigm
 # %% [markdown]
 # ## The lab
 #
-# What a gate does, in one line: its range and the share of slopes that are exactly 0, on the $z$ that a gate meets at the start (normal, around the forget bias 1); the rail over 100 steps; then 150 training
+# What a gate does, in one line: its range and the share of slopes that are exactly 0, on the $z$ that a gate meets at the start (normal, around the forget bias 1); the highway over 100 steps; then 150 training
 # steps on adding among 10 numbers, and the error on 10 and on 100 numbers. Always answering 1 has the error 1/6.
 
 # %%
@@ -250,7 +250,7 @@ def lab(name, gate):
         warnings.simplefilter("ignore")
         flow = forgets(gate)[1]
         model = SequenceModel.for_task(task, hidden=16, recurrent_activation=gate, forget_bias=1.0)
-    print(f"{name:13} [{f.numpy().min():5.2f}, {f.numpy().max():.2f}]  flat {flat:6.1%}  rail {flow.highway[0] / flow.highway[100]:7.1e}", end="  ")
+    print(f"{name:13} [{f.numpy().min():5.2f}, {f.numpy().max():.2f}]  flat {flat:6.1%}  highway {flow.highway[0] / flow.highway[100]:7.1e}", end="  ")
     adam = optim.Adam(model.named_parameters(), lr=0.02, global_clipnorm=1.0)
     try:
         fit(model, task, steps=150, optimizer=adam, progress=False)
@@ -280,7 +280,7 @@ results["my_gate"] = lab("my_gate", my_gate)
 # %% [markdown]
 # ## Exercises
 #
-# **8.1** With $f = 1.1$ at every step, after how many steps has a gradient on the rail for the first time grown more than a thousandfold?
+# **8.1** With $f = 1.1$ at every step, after how many steps has a gradient on the highway for the first time grown more than a thousandfold?
 
 # %%
 answer = None
@@ -308,7 +308,7 @@ quiz.check("8.3", gate)
 # ## What to take away
 #
 # A gate is a share, so it must stay within [0, 1]: above 1 the product over time explodes, forward and backward, and a gate that is 0 with slope 0 for all inputs never opens again. Bounded is what matters; σ, hard_sigmoid and stranger
-# functions all serve, and saturating is neither needed nor enough. Bounded gates protect the rail alone: through $h$ a gradient can still explode (tutorial 7), and a gate that is always below 1 still forgets.
+# functions all serve, and saturating is neither needed nor enough. Bounded gates protect the highway alone: through $h$ a gradient can still explode (tutorial 7), and a gate that is always below 1 still forgets.
 # Over a few steps a ReLU gate may train as well as any; what it learned does not carry over to longer sequences.
 #
 # Tutorial 9 turns to sequences as they come in practice: several lengths in a batch, states carried from chunk to chunk, layers and directions.

@@ -120,7 +120,7 @@ print(*tl.diagnose(trace), sep="\n")
 # %% [markdown]
 # ## 现在看 LSTM
 #
-# 换成 ReLU 之后，$\tilde C = \mathrm{relu}(\dots) \ge 0$，$h = o \circ \mathrm{relu}(C)$。$C$ 的高速通道（highway，代码里也叫 rail）没有变：门固定时，$\partial C_t/\partial C_{t-1} = f$，而 $f$ 仍是 sigmoid。所以连乘积 $\prod f$ 不会爆炸。这样就没事了吗？
+# 换成 ReLU 之后，$\tilde C = \mathrm{relu}(\dots) \ge 0$，$h = o \circ \mathrm{relu}(C)$。$C$ 的高速通道（highway）没有变：门固定时，$\partial C_t/\partial C_{t-1} = f$，而 $f$ 仍是 sigmoid。所以连乘积 $\prod f$ 不会爆炸。这样就没事了吗？
 #
 # 取一个单元，门都是常数：`f = 0.95`，`i = o = 0.5`；输入 `x = 1`；候选值里有一个循环权重 `u = 0.4`，即 $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$。从 $C_{101}$ 往回走 100 步到 $C_1$，高速通道保住 $0.95^{100}$。
 #
@@ -137,8 +137,8 @@ def one_unit(activation, T, **settings):
     return lstm(np.ones((1, T, 1)))
 
 flow = tl.trace(one_unit("relu", T=101).last.C.sum()).flow("C")
-rail = flow.highway[1] / flow.highway[101]
-print(f"the rail alone: {rail:.4f}")
+highway = flow.highway[1] / flow.highway[101]
+print(f"the highway alone: {highway:.4f}")
 my_guess = None
 
 # %%

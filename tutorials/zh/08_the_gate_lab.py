@@ -18,19 +18,19 @@ from tinygrad_lstm import SequenceModel, TrainingError, evaluate, fit
 # %% [markdown]
 # ## 门说的是“多少”
 #
-# $C_t = f \circ C_{t-1} + i \circ \tilde C_t$：$f$ 说的是旧的 $C$ 留下**多少**，是一个比例。高速通道（highway，代码里也叫 rail）就是把这些比例连乘起来。`what_if` 可以直接设定它们：下面把一个 LSTM 的所有 $f$ 换成同一个数，再把 $h$ 从计算图上断开（detach），往回的路就只剩高速通道。
+# $C_t = f \circ C_{t-1} + i \circ \tilde C_t$：$f$ 说的是旧的 $C$ 留下**多少**，是一个比例。高速通道（highway）就是把这些比例连乘起来。`what_if` 可以直接设定它们：下面把一个 LSTM 的所有 $f$ 换成同一个数，再把 $h$ 从计算图上断开（detach），往回的路就只剩高速通道。
 
 # %%
 x = np.random.default_rng(1).normal(size=(1, 50, 3))
 lstm = nn.LSTM(3, 4, rng=np.random.default_rng(0)).astype(np.float64)
 
-def rail(f, T=50):
+def highway(f, T=50):
     with what_if(f=f, h=detach):
         flow = tl.trace(lstm(x[:, :T]).last.C.sum()).flow("C")
     return flow.norm[0] / flow.norm[T]
 
 for f in (0.0, 0.5, 0.9, 1.0):
-    print(f"f = {f}: × {rail(f):.2g} after 50 steps")
+    print(f"f = {f}: × {highway(f):.2g} after 50 steps")
 
 # %% [markdown]
 # 那么 `f = 1.1`，“比全部还多一成”呢？
@@ -41,7 +41,7 @@ for f in (0.0, 0.5, 0.9, 1.0):
 my_guess = None
 
 # %%
-grown = rail(1.1)
+grown = highway(1.1)
 quiz.reveal(my_guess, grown)
 assert np.isclose(grown, 1.1**50)
 
@@ -122,12 +122,12 @@ assert product < 0.1
 # </details>
 
 # %%
-rails = {}
+highways = {}
 for bias in (0.0, 1.0, 2.0, 3.0):
     F, flow = forgets("relu", bias)
-    rails[bias] = flow.highway[0] / flow.highway[100]
-    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, rail over 100 steps × {rails[bias]:.1e}")
-assert rails[0.0] < 1e-6 and rails[3.0] > 1e6
+    highways[bias] = flow.highway[0] / flow.highway[100]
+    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, highway over 100 steps × {highways[bias]:.1e}")
+assert highways[0.0] < 1e-6 and highways[3.0] > 1e6
 
 # %% [markdown]
 # 不是死掉，就是爆炸，没有什么能让它停在中间那一点上。而用 σ 时，遗忘门偏置无论多大，最多也只是全部保住。
@@ -218,7 +218,7 @@ for name, gate in gates.items():
         flow = forgets(gate, forget_bias=2.0)[1]
     right.semilogy(flow.highway / flow.highway[100], label=name)
 left.set(xlabel="z", ylabel="gate", ylim=(-0.1, 2.6))
-right.set(xlabel="t", ylabel="rail from C at 100 back to t")
+right.set(xlabel="t", ylabel="highway from C at 100 back to t")
 left.legend(fontsize=8)
 plt.show()
 
@@ -243,7 +243,7 @@ def lab(name, gate):
         warnings.simplefilter("ignore")
         flow = forgets(gate)[1]
         model = SequenceModel.for_task(task, hidden=16, recurrent_activation=gate, forget_bias=1.0)
-    print(f"{name:13} [{f.numpy().min():5.2f}, {f.numpy().max():.2f}]  flat {flat:6.1%}  rail {flow.highway[0] / flow.highway[100]:7.1e}", end="  ")
+    print(f"{name:13} [{f.numpy().min():5.2f}, {f.numpy().max():.2f}]  flat {flat:6.1%}  highway {flow.highway[0] / flow.highway[100]:7.1e}", end="  ")
     adam = optim.Adam(model.named_parameters(), lr=0.02, global_clipnorm=1.0)
     try:
         fit(model, task, steps=150, optimizer=adam, progress=False)
