@@ -164,12 +164,12 @@ class Training:
         for name, mine in (("batch", self.batch), ("chunk", self.chunk)):
             if training[name] != mine:
                 raise CheckpointError(f"{path}: was trained with {name}={training[name]}, not {mine}")
-        task = saved.meta.get("task")
-        if not isinstance(task, dict) or task != self.task.config():
-            kind = task.get("name") if isinstance(task, dict) else task
+        trained_on = saved.meta.get("task")
+        if not isinstance(trained_on, dict) or trained_on != self.task.config():
+            kind = trained_on.get("name") if isinstance(trained_on, dict) else trained_on
             raise CheckpointError(f"{path}: was trained on {kind!r} with other settings or files")
         if training["data"] not in ("", self.task.digest()):
-            raise CheckpointError(f"{path}: was trained on other data than now stand in {task.get('path')}")
+            raise CheckpointError(f"{path}: was trained on other data than now stand in {trained_on.get('path')}")
         if len(self.generators()) != len(training["generators"]):
             raise CheckpointError(f"{path}: was made for another model (other sources of random numbers)")
         old = self.model.state_dict(), [rng.bit_generator.state for rng in self.generators()]
