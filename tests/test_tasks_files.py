@@ -105,7 +105,7 @@ def test_a_path_becomes_text_that_json_can_hold(write):
 
 
 def test_bytes_are_told_from_another_encoding(write):
-    with pytest.raises(TaskError, match="it is no text, or one in UTF-16 without its mark"):
+    with pytest.raises(TaskError, match="holds NUL characters, as no text does; it is probably utf-16-le"):
         tasks.text(write("to and fro ".encode("utf-16-le") * 50))
     with pytest.raises(TaskError) as caught:
         tasks.text(write("caf\xe9\n\n\n\t\n\n".encode("latin-1") * 50, "latin.txt"))

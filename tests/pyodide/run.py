@@ -32,6 +32,7 @@ SINGLE = {  # the same for single tests
         test_graph_draw.py::test_graphviz_pure_is_found test_graph_draw.py::test_pdf_needs_a_real_dot_or_typst
         test_graph_draw.py::test_importing_does_not_import_graphviz test_graph_draw.py::test_without_any_engine
         test_edges.py::test_modules_cross_to_other_processes
+        test_exchange.py::test_a_temporary_file_is_left_over_when_its_process_is_gone_or_an_hour_old
         test_memory.py::test_a_history_that_is_dropped_goes_in_a_loop""",
     "programs that render PNG": """test_graph_draw.py::test_save_writes_what_the_suffix_says
         test_graph_draw.py::test_notebooks_get_an_svg_that_fits
