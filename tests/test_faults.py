@@ -33,7 +33,12 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSI
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, tmp_path_factory, monkeypatch):
+    """A folder with a text, where the notebooks are found as if their wheel were installed."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "tinygrad_lstm_course").symlink_to(Path(__file__).parents[1] / "tutorials", target_is_directory=True)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "song.txt").write_text("row, row, row your boat, gently down the stream.\n" * 80, encoding="utf-8")
     return tmp_path
