@@ -468,7 +468,7 @@ def twice(x):
 def compiled(tmp_path, monkeypatch):
     pytest.importorskip("numba", reason='compiled steps need numba: pip install ".[fast]"')
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
-    return importlib.import_module("tinygrad_lstm.nn.numba_cache").compiled
+    return importlib.import_module("tinygrad_lstm.compile.numba_cache").compiled
 
 
 @pytest.mark.parametrize(("ending", "size"), [("nbc", 100), ("nbc", 0), ("nbi", 0), ("nbi", 60)])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .lines import Source, source_of
-from .program import Program, program_of, sequence_text
+from .program import Program, program_of, sequence_of
 from .symbols import CannotCompile
 from .tape import record
 from .wording import LANGUAGES, Language
@@ -47,7 +47,7 @@ def source(cell: Any, *, sequence: bool = False, lang: Language = "en") -> str:
         what = f"the class {one.__name__}" if isinstance(one, type) else type(one).__name__
         raise TypeError(f"source: takes a cell or a recurrent layer, such as nn.LSTM(3, 8), not {what}.")
     if sequence:
-        return sequence_text(one, lang)
+        return sequence_of(one, lang).text()
     for rows in ROWS:
         with np.errstate(all="ignore"):
             text, other = (Writer(record(one, n), lang).text() for n in rows)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from cProfile import Profile
 from keyword import iskeyword
 from types import FrameType
 from typing import Any, NamedTuple
@@ -97,7 +98,8 @@ def _watched(names: dict[int, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
+        before.enable() if isinstance(before, Profile) else sys.setprofile(before)  # cProfile's own is no function
 
 
 def _gathered(
