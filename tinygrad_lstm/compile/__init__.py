@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .blas import one_thread
 from .lines import Source, source_of
 from .program import Program, program_of, sequence_of
 from .symbols import CannotCompile
@@ -18,7 +19,7 @@ from .tape import record
 from .wording import LANGUAGES, Language
 from .write import Writer
 
-__all__ = ["CannotCompile", "Language", "Program", "Source", "program_of", "source", "source_of"]
+__all__ = ["CannotCompile", "Language", "Program", "Source", "one_thread", "program_of", "source", "source_of"]
 
 ROWS = (11, 13), (29, 31), (101, 103)  # a text is right if it is the same for two batches; none may be another size
 

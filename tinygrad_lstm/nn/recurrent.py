@@ -121,8 +121,9 @@ class Recurrent(Module, Generic[S]):
         input_dropout: the same on the features of x, one draw for all steps of a row (Keras's `dropout`).
         recurrent_dropout: the same on h before each step (Gal, Ghahramani 2016, equation 7).
         fused: run the whole sequence as one op: faster, but without steps to look into. Of any cell: its code is made
-            from one recorded step (`tl.source(cell, sequence=True)` shows it). With "numba" the steps of the three
-            usual cells are compiled (the extra `fast`): faster again, after seconds of compiling at the first use.
+            from one recorded step (`tl.source(cell, sequence=True)` shows it). With "numba" its loop is compiled (the
+            extra `fast`), and rows of the batch share the cores: faster again, after seconds of compiling at the first
+            use; refused for what a step does not do number by number, such as a sum along a row.
         rng: source of all random numbers: an integer or a generator for a result that can be repeated.
         name: the scope under which its tensors are found; that of the class, in lower case, by default.
         cell: what one step computes: a variant of the layer's own cell, or a cell of one's own (see `Cell`).
