@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeVar, cast
 import numpy as np
 
 from .. import compile
+from ..collector import uncollected
 from ..habits import advice
 from ..ops import concat, stack, where
 from ..scope import scope
@@ -226,6 +227,7 @@ class Recurrent(Module, Generic[S]):
         last = cell.State(*(states[:, -1] for states in ran.values()))
         return Run([], last, {field: states[way] if backward else states for field, states in ran.items()})
 
+    @uncollected()
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None) -> Output[S]:
         """Carry x (batch, time, features), or one sequence (time, features), through all layers.
 
