@@ -65,14 +65,12 @@ def test_a_history_that_is_dropped_goes_in_a_loop():
 
 
 def test_only_where_it_is_needed():
-    import tinygrad_lstm as tl
 
     assert hasattr(tl.Tensor, "__del__") is (sys.platform == "emscripten")
 
 
 def test_a_hundred_thousand_steps():
     """In a browser, this ended the interpreter."""
-    import tinygrad_lstm as tl
 
     x = y = tl.Tensor([1.0], requires_grad=True)
     for _ in range(100_000):
