@@ -491,6 +491,24 @@ def test_a_cache_that_cannot_be_written_costs_no_result(compiled, monkeypatch):
         assert compiled(twice)(3) == 6
 
 
+def test_the_text_that_is_compiled_is_kept_where_it_can_be(compiled, tmp_path, monkeypatch):
+    kept = importlib.import_module("tinygrad_lstm.compile.numba_cache").kept_text
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    path = kept("x = 1", "A", "1")
+    assert Path(path).read_text() == "x = 1" and Path(path).parent.parent == tmp_path
+    before = os.stat(path).st_mtime_ns
+    assert kept("x = 1", "A", "1") == path and os.stat(path).st_mtime_ns == before, "what numba goes by"
+    assert len({path, kept("x = 1", "A", "2"), kept("x = 2", "A", "1")}) == 3
+    assert not list(tmp_path.rglob("*.tmp"))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    assert kept("x = 1", "A", "1") == "<A>"
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("/proc/none"))
+    assert kept("x = 1", "A", "1") == "<A>"
+
+
 def test_no_place_for_a_cache_is_told(compiled, monkeypatch):
     monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
     with pytest.warns(UserWarning, match="there is no folder to keep them in.*NUMBA_CACHE_DIR names one"):

@@ -17,15 +17,15 @@ from numba.core.caching import FunctionCache
 
 def kept_text(text: str, name: str, versions: str) -> str:
     """A file with the text, beside which numba keeps what it makes of it; its name is no file's where none can be."""
-    folder = Path(environ.get("NUMBA_CACHE_DIR") or environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    path = folder / "tinygrad_lstm" / f"{name}_{sha256((versions + text).encode()).hexdigest()[:16]}.py"
     try:
+        folder = Path(environ.get("NUMBA_CACHE_DIR") or environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        path = folder / "tinygrad_lstm" / f"{name}_{sha256((versions + text).encode()).hexdigest()[:16]}.py"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:  # an older file is what numba goes by
             path.parent.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
                 file.write(text)
             Path(file.name).replace(path)
-    except OSError:  # said where a function is to be kept, by `compiled`
+    except (OSError, RuntimeError):  # RuntimeError: nobody's home; `compiled` says that there is no place
         return f"<{name}>"
     return str(path)
 
