@@ -302,6 +302,16 @@ def test_the_text_is_to_be_read(kind, settings, lang):
         assert text == compile.program_of(cell).text, "what is shown is what runs"
 
 
+@pytest.mark.parametrize("hidden", [11, 13, 22, 29, 31])
+def test_a_layer_may_have_as_many_units_as_the_recorded_batch_has_rows(hidden):
+    net = nn.LSTM(hidden, hidden, fused=True, rng=0)
+    x = np.random.default_rng(0).normal(size=(hidden, 2, hidden)).astype(np.float32)
+    fused = net(x).h.numpy()
+    net.fused = False
+    np.testing.assert_allclose(fused, net(x).h.numpy(), atol=1e-6)
+    assert tl.source(net) == tl.source(net, lang="en")
+
+
 def test_a_profiler_goes_on_while_a_cell_is_recorded():
     with Profile() as profile:
         tl.source(nn.RNNCell(2, 3), sequence=True)

@@ -18,10 +18,9 @@ from .blas import one_thread
 from .kernels import Kernel
 from .sequence import Sequence
 from .symbols import CannotCompile
-from .tape import record
+from .tape import for_any_rows, record
 from .wording import Language
 
-ROWS = (11, 13)  # a text is right if it is the same for two batches
 IGNORED = {"_rng", "_initializers", "_bias", "training"}  # of a cell: what no step depends on
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -34,17 +33,11 @@ _lock = Lock()
 
 def sequence_of(cell: Any, lang: Language = "en") -> Sequence:
     """The program of a cell over a whole sequence. Raises CannotCompile where a step has more than its inputs."""
-    with np.errstate(all="ignore"):
-        sequence, again = (Sequence(record(cell, rows), lang) for rows in ROWS)
-        text, other = sequence.text(), again.text()
-    lines = zip(text.splitlines(), other.splitlines(), strict=False)
-    if text != other:
-        first, second = next(((a.strip(), b.strip()) for a, b in lines if a != b), ("a line", "none"))
-        raise CannotCompile(
-            f"source: two runs of the step, with {ROWS[0]} and {ROWS[1]} rows, differ: `{first}` and `{second}`. "
-            "A step may neither count, nor depend on the number of rows."
-        )
-    return sequence
+
+    def made(rows: int) -> Sequence:
+        return Sequence(record(cell, rows), lang)
+
+    return for_any_rows(made, Sequence.text)[1]
 
 
 class Arrays:
