@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
@@ -171,6 +172,30 @@ def test_a_value_that_is_no_number_is_seen_in_the_result(kind, compiled):
     array[0, 1] = np.nan
     y = at_once(cell, [Tensor(array), *xs[1:]], compiled=compiled).numpy().reshape(-1, 2, 3, 2)[0]
     assert np.isnan(y[0, 1:]).all() and np.isfinite(y[0, 0]).all() and np.isfinite(y[1]).all()
+
+
+@needs_numba
+def test_compiled_threads_are_those_of_the_environment_and_know_its_settings(monkeypatch):
+    seen = []
+    monkeypatch.setattr("tinygrad_lstm.compile.program._pool", lambda process: ThreadPoolExecutor(4))
+    net, x = nn.RNN(2, 3, fused="numba", rng=0), np.ones((64, 2, 2), np.float32)
+    program = compile.program_of(net.cells[0][0])
+    plain, back = program.functions(compiled=True)
+
+    def watched(xs, *given, **settings):
+        seen.append((len(xs[0]), np.geterr()["over"]))
+        return plain(xs, *given, **settings)
+
+    monkeypatch.setattr(program, "_fast", (watched, back))
+    found = []
+    for wanted, rows in (("1", [64]), ("2", [32, 32])):
+        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+        monkeypatch.setattr("os.sched_getaffinity", lambda process: range(2), raising=False)
+        with np.errstate(over="raise"):
+            found.append(net(x).h.numpy())
+        assert sorted(seen) == sorted((n, "raise") for n in rows)
+        seen.clear()
+    np.testing.assert_array_equal(*found)
 
 
 def test_dropout_between_fused_layers():

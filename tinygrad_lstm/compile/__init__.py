@@ -3,8 +3,8 @@
 `lines` finds lines of a program, `tape` records a step, `symbols` are arrays that write down what is done to them,
 `derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments.
 
-Of a whole sequence: `passes` make the graph of a step fast, `gradients` derives what it sends back, `steps` says what is
-done in which order, `sequence` and `way_back` write that for NumPy, `kernels` for numba, and `program` runs it.
+Of a whole sequence: `passes` make the graph of a step fast, `gradients` derives what it sends back, `steps` says what
+is done in which order, `sequence` and `way_back` write that for NumPy, `kernels` for numba, and `program` runs it.
 """
 
 from __future__ import annotations

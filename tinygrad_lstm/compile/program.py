@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache, reduce
 from threading import Lock
 from typing import Any, NamedTuple
@@ -23,7 +24,6 @@ from .wording import Language
 
 IGNORED = {"_rng", "_initializers", "_bias", "training"}  # of a cell: what no step depends on
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ROWS_OF_A_THREAD = 8  # fewer are not worth the start of a thread
 Kept = dict[str, Any]  # what a run leaves for its way back
 Functions = tuple[Callable[..., Any], Callable[..., Any]]
@@ -213,18 +213,25 @@ def _over(valid: Array | None, rows: slice, time: int, compiled: bool) -> Any:
     return np.ascontiguousarray(gone) if compiled else [over if over.any() else None for over in gone]
 
 
+def threads() -> int:
+    """How many rows' parts run at once: one for each core, or as many as OMP_NUM_THREADS says, as for others."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
+
+
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """The threads of this process: a fork has none of its parent's."""
-    return ThreadPoolExecutor(CORES, "tinygrad_lstm")
+    return ThreadPoolExecutor(threads(), "tinygrad_lstm")
 
 
 def _in_threads(run: Callable[[slice], Any], batch: int, compiled: bool) -> list[tuple[slice, Any]]:
     """Rows, and what a function makes of them: of all at once, or compiled of some in each thread, BLAS held at one."""
     if not compiled:
         return [(slice(0, batch), run(slice(0, batch)))]
-    n = max(1, min(CORES, batch // ROWS_OF_A_THREAD))
+    n = max(1, min(threads(), batch // ROWS_OF_A_THREAD))
     rows = [slice(batch * k // n, batch * (k + 1) // n) for k in range(n)]
     with one_thread():
-        others = [_pool(os.getpid()).submit(run, some) for some in rows[1:]]
+        others = [_pool(os.getpid()).submit(copy_context().run, run, some) for some in rows[1:]]  # np.errstate's, too
         return list(zip(rows, [run(rows[0]), *(other.result() for other in others)], strict=True))
