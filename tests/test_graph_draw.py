@@ -176,6 +176,7 @@ PICTURES = {
     "gradient_chain": lambda: draw(gradient(TruncatedLSTMCell), view="ops"),
     "gradient_second_order": lambda: draw(second_order(), view="ops"),
     "strip": lambda: draw(last(), view="strip", labels=["mary", "lost", "her"]),
+    "ledger": lambda: draw(every(), view="ledger"),
 }
 OTHERS = {
     "coupled": lambda: draw(last(cell=CoupledLSTMCell)),
@@ -207,6 +208,11 @@ OTHERS = {
     "C alone is read": lambda: draw(run().C.sum()),
     "no loss": lambda: draw(run().h),
     "ops of a step": lambda: draw(last(T=2), view="ops", steps=(2, 2)),
+    "ledger of a GRU": lambda: draw(every(nn.GRU), view="ledger", steps=(2, 2)),
+    "ledger of a peephole": lambda: draw(every(cell=PeepholeLSTMCell), view="ledger"),
+    "ledger of an RNN": lambda: draw(every(nn.RNN), view="ledger"),
+    "ledger of one's own": lambda: draw(own_lstm(), view="ledger", follow="h"),
+    "ledger of layers": lambda: draw(every(num_layers=2, bidirectional=True), view="ledger", steps=(1, 1)),
     "strip of a GRU": lambda: draw(every(nn.GRU, T=40), view="strip"),
 }
 

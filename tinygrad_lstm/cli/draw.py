@@ -17,7 +17,7 @@ def draw(
     out: Annotated[Path, typer.Option(help="The picture: .html (the page to step through), .svg, .png, .pdf or .gv.")],
     cell: Annotated[str, typer.Option(help="rnn, lstm, gru, or a variant: lstm-peephole, …")] = "lstm",
     steps: Annotated[int, typer.Option(help="Time steps.")] = 4,
-    view: Annotated[str, typer.Option(help="time, cells, rolled, ops or strip.")] = "time",
+    view: Annotated[str, typer.Option(help="time, cells, rolled, ops, strip or ledger.")] = "time",
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
     hidden: Annotated[int, typer.Option(help="Hidden units.")] = 4,
     batch: Annotated[int, typer.Option(help="Rows.")] = 2,

@@ -15,6 +15,7 @@ from .dot import dot_of
 from .fitting import FORMATS, arranged
 from .layers import layers_of, titled
 from .layout import View
+from .ledger_view import ledger_drawing
 from .ops_view import BUDGET, chosen, has_steps, ops_drawing
 from .page import page_of
 from .picture import Picture, digits
@@ -50,7 +51,7 @@ class Asked(NamedTuple):
         return {"parameters": self.parameters, "legend": self.legend, "loose": self.form is not None}
 
 
-ViewName = Literal["time", "ops", "cells", "rolled", "strip"]
+ViewName = Literal["time", "ops", "cells", "rolled", "strip", "ledger"]
 Shown = Literal["shape", "grad"]
 Drawable = Tensor | Trace
 
@@ -70,7 +71,8 @@ def draw(
             same column, and their gradients have one scale of colours (view "time" alone).
         view: "time", the steps of a recurrent cell side by side (of a small graph without time, all ops); "cells", the
             same of named tensors alone; "rolled", one step for all; "strip", one coloured column for each step; "ops",
-            every op of a small graph.
+            every op of a small graph; "ledger", the terms of the gradient at one state, as `Flow.ledger` splits it,
+            each in a colour of its own with its value: steps=(t, t) is the step after it, follow= the state.
         follow: "C" or "h" (or another state): bring that path forward and grey the rest (time, cells, rolled).
         steps: (first, last): draw these steps only.
         show: "shape" and "grad": what is printed; everything is there on hover.
@@ -293,11 +295,18 @@ def _strip(graph: Graph, asked: Asked) -> Drawing:
     return _paged(strip_drawing(graph, asked.window, asked.labels), graph, asked)
 
 
+def _ledger(graph: Graph, asked: Asked) -> Drawing:
+    first, last = asked.window or (None, None)
+    if first != last:
+        raise ValueError(f"draw: view='ledger' shows one step, as in steps=({last}, {last}), not {asked.window}.")
+    return ledger_drawing(graph, asked.follow, last, asked.labels, "transparent" if asked.transparent else "white")
+
+
 def _ops(graph: Graph, asked: Asked) -> Drawing:
     return ops_drawing(graph, asked.window, asked.show)
 
 
 VIEWS: dict[str, Callable[..., Drawing]] = {
     "time": _time, "ops": _ops, "cells": partial(_time, view="cells"), "rolled": partial(_time, view="rolled"),
-    "strip": _strip,
+    "strip": _strip, "ledger": _ledger,
 }  # fmt: skip
