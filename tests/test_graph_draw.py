@@ -949,6 +949,13 @@ def test_one_gate_is_lit_at_a_time(kind, gate, lit, grey):
         draw(last(), light="f", follow="C")
 
 
+def test_a_picture_of_the_way_forward_speaks_of_no_gradients():
+    dot = draw(last(), backward=False).dot
+    assert "shared by all steps: shape\\l" in dot and 'label="W_f  5×2"' in dot
+    assert '–"' not in re.sub('tooltip="[^"]*"', "", dot)
+    assert "norm over time" not in draw(last(), view="rolled", backward=False).dot
+
+
 def test_a_transparent_picture_has_no_ground(tmp_path):
     assert 'fill="white"' in draw(last(T=1)).svg() and 'fill="white"' not in draw(last(T=1), transparent=True).svg()
     assert '‖∂L/∂·‖"' not in draw(last(T=1), legend=False).dot

@@ -94,6 +94,7 @@ def draw(
     show = tuple([show] if isinstance(show, str) else show)
     if unknown := set(show) - {"shape", "grad"}:
         raise ValueError(f"draw: show={sorted(unknown)} is unknown. It may hold 'shape' and 'grad'.")
+    show = show if backward else tuple(part for part in show if part != "grad")
     _check_window(steps)
     table = for_ != "slide" if parameters is None else parameters
     asked = Asked(follow, steps, show, labels, answer, for_, light, table, legend, transparent)
@@ -199,7 +200,8 @@ def _time(graph: Graph, asked: Asked, view: str = "time") -> Drawing:
     if view == "cells":
         notes.insert(0, "named tensors only: an edge carries what flows back on all ways between two names")
     if view == "rolled":
-        notes.insert(0, f"one step stands for {shown}: smallest … largest norm over time, coloured by the largest")
+        ranges = ": smallest … largest norm over time, coloured by the largest" if graph.trace else ""
+        notes.insert(0, f"one step stands for {shown}{ranges}")
     seen = View(first, last, follow, asked.show, labels, rolled=view == "rolled", light=asked.light)
     sheet = Sheet("", graph, rails, (), asked.answer)
     notes = [title, *notes]
