@@ -870,7 +870,23 @@ def test_a_slide_has_its_size_and_text_that_can_be_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", SLIDES)
-@pytest.mark.parametrize("form", ["slide", "paper", None])
+def test_a_notebook_shows_text_that_can_be_read_in_as_few_rows_as_that_needs(name):
+    svg = ET.fromstring(SLIDES[name](for_="notebook").svg())
+    pixels = 1000 / float(svg.get("viewBox").split()[2])
+    assert min(float(text.get("font-size")) for text in svg.iter(f"{SVG}text")) * pixels >= 8.95
+    heads = [text for text in svg.iter(f"{SVG}text") if (text.text or "").replace("\xa0", " ").startswith("t = ")]
+    rows = {"lstm 4": 2, "lstm 6": 3, "layers": 2, "two": 2}  # all others in one
+    assert len({text.get("y") for text in heads}) == rows.get(name, 1)
+
+
+def test_the_ledger_can_be_read_in_a_notebook():
+    svg = parsed(draw(every(), view="ledger"))
+    pixels = 1000 / float(svg.get("viewBox").split()[2])
+    assert min(float(text.get("font-size")) for text in svg.iter(f"{SVG}text")) * pixels >= 9
+
+
+@pytest.mark.parametrize("name", SLIDES)
+@pytest.mark.parametrize("form", ["slide", "paper", "notebook", None])
 def test_labels_stay_in_their_boxes(name, form):
     """By the widths of Helvetica's letters, of which 0.56 of the size is more than the mean."""
     for node in ET.fromstring(SLIDES[name](for_=form).svg()).iter(f"{SVG}g"):
@@ -916,7 +932,7 @@ def test_roles_come_after_what_they_are_made_from():
 def test_what_has_no_room_on_a_slide_is_refused_with_the_number_that_has():
     with pytest.raises(ValueError, match=r"9 steps are too many for for_='slide'.*steps=\(1, 8\)"):
         draw(last(T=9), for_="slide")
-    with pytest.raises(ValueError, match=r"no format\. Formats: 'slide', 'paper'"):
+    with pytest.raises(ValueError, match=r"no format\. Formats: 'slide', 'paper', 'notebook'"):
         draw(last(), for_="poster")
     with pytest.raises(ValueError, match="not 'strip'"):
         draw(last(), view="strip", for_="slide")

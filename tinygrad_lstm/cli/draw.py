@@ -24,7 +24,7 @@ def draw(
     layers: Annotated[int, typer.Option(help="Recurrent layers.")] = 1,
     forward: Annotated[bool, typer.Option("--forward", help="Without the gradient.")] = False,
     light: Annotated[str | None, typer.Option(help="A gate, f, i, …: it in colour, the rest grey.")] = None,
-    form: Annotated[str | None, typer.Option("--for", help="slide (16:9) or paper: rows and text for it.")] = None,
+    form: Annotated[str | None, typer.Option("--for", help="slide (16:9), paper or notebook: text for it.")] = None,
     legend: Annotated[bool, typer.Option("--legend/--no-legend", help="With the scale of colours.")] = True,
     transparent: Annotated[bool, typer.Option("--transparent", help="Without the white ground.")] = False,
     scale: Annotated[float, typer.Option(help="Of a PNG: 2 has twice as many pixels each way.")] = 1.0,

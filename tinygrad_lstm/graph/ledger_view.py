@@ -13,6 +13,7 @@ from ..flow.trace import Trace
 from ..tensor import Array, Tensor
 from .capture import Graph, norm
 from .dot import dot_of
+from .fitting import enlarge
 from .layers import layers_of
 from .layout import Unrolled, View
 from .picture import GREY, INK, Point, Scale, digits, small
@@ -23,7 +24,7 @@ from .roles import Rail
 Ways = set[tuple[int, int]]  # edges: the births of an input and of what was made from it
 SHARED = INK  # of an edge on which several ways run together
 SPARE = ("#a6761d", "#1f78b4", "#e6ab02", "#666666")  # for names that COLOURS has not
-SIZE = 12.0  # of the values: they are what the picture is for
+SIZE, LEAST = 12.0, 11.1  # of the values, which the picture is for, and of any text
 
 
 class Tint(Scale):
@@ -84,6 +85,7 @@ def _drawn(
             straight[on[0]] = line.corners
     _near(one, t, terms, straight)
     title = _below(one, flow, t, terms, colours)
+    enlarge(one.picture, LEAST)
     return Drawing(dot_of(one.picture, ground), "neato", title)
 
 

@@ -60,7 +60,7 @@ def draw(
     what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: ViewName = "time", follow: str | None = None,
     steps: Window = None, show: Shown | Iterable[Shown] = ("shape", "grad"), backward: bool = True,
     labels: Sequence[str] | None = None, answer: Sequence[str] | Sequence[Sequence[str]] = (),
-    for_: Literal["slide", "paper"] | None = None, light: str | None = None, parameters: bool | None = None,
+    for_: Literal["slide", "paper", "notebook"] | None = None, light: str | None = None, parameters: bool | None = None,
     legend: bool = True, transparent: bool = False,
 ) -> Drawing:  # fmt: skip
     """A picture of what led to a tensor and, over it, of the gradient that travels back.
@@ -80,8 +80,9 @@ def draw(
         labels: one word for each step, printed at its head (time) or under its column (strip).
         answer: what the net says at the end, ["his 99.8 %", "her 0.2 %"]: first the answer whose loss this is, then
             alternatives. They stand at the loss (time). Of several graphs, such a list for each.
-        for_: "slide", 1920 × 1080 pixels with text of 18 at least, or "paper", 7 inches wide with text of 7 points:
-            steps stand in rows, so many as make it largest (time, cells, rolled).
+        for_: "slide", 1920 × 1080 pixels with text of 18 at least, "paper", 7 inches wide with text of 7 points, or
+            "notebook", at most 1000 pixels wide with text of 9: steps stand in rows, so many as make it largest, in a
+            notebook as few as can be read (time, cells, rolled).
         light: a gate ("f", "i", …): it, what it is made from and what it acts on in colour, the rest grey. With
             backward=False a picture of how the cell is built (time).
         parameters, legend: False leaves out the parameters' table (as on a slide), or the scale of colours.
