@@ -83,7 +83,7 @@ tl.draw(out.last.h, view="rolled", backward=False, parameters=False)
 # below is made from the same `out`:
 
 # %%
-tl.draw(out.last.h, backward=False)
+tl.draw(out.last.h, backward=False, for_="notebook")
 
 # %% [markdown]
 # Time runs to the right. Four boxes, one for each step, and the note goes from box to box; there is no loop any more,
@@ -159,7 +159,7 @@ tl.draw(seen.last.h.sum(), view="rolled", follow="C", backward=False, parameters
 # end how it began.
 
 # %%
-def batch(rng, length, rows=64):
+def batch(rng, length, rows=32):
     first = rng.choice([-1.0, 1.0], size=(rows, 1, 1))
     noise = 0.5 * rng.normal(size=(rows, length - 1, 1))
     return np.concatenate([first, noise], axis=1), first[:, 0]
@@ -194,9 +194,9 @@ assert accuracy > 0.99
 #
 # How long may the noise last? One net proves little: another **seed** gives other weights at the start, and other
 # sequences. So take five seeds each time, and count a net as successful if its share of right answers is at least
-# `0.95`.
+# `0.9`.
 #
-# **Predict.** With 80 steps instead of 10, how many of the five plain nets succeed?
+# **Predict.** With 60 steps instead of 10, how many of the five plain nets succeed?
 
 # %%
 my_guess = None
@@ -205,25 +205,24 @@ my_guess = None
 kinds = {"RNN": (nn.RNN, {}), "LSTM": (nn.LSTM, {}), "LSTM, b_f = 3": (nn.LSTM, {"forget_bias": 3.0})}
 found = {
     (name, length): [trained(layer, seed, length, **settings) for seed in range(5)]
-    for name, (layer, settings) in kinds.items() for length in (10, 40, 80)
+    for name, (layer, settings) in kinds.items() for length in (10, 60)
 }
-success = {key: sum(accuracy >= 0.95 for accuracy in five) for key, five in found.items()}
-quiz.reveal(my_guess, success["RNN", 80])
+success = {key: sum(accuracy >= 0.9 for accuracy in five) for key, five in found.items()}
+quiz.reveal(my_guess, success["RNN", 60])
 print("net             steps   the share of right answers, seeds 0 to 4   successful")
 for (name, length), five in found.items():
     row = "  ".join(f"{accuracy:.2f}" for accuracy in five)
     print(f"{name:<15}{length:>6}   {row}                   {success[name, length]} of 5")
-assert success["RNN", 10] == 5 and max(success["RNN", 80], success["LSTM", 80]) < success["LSTM, b_f = 3", 80]
+assert success["RNN", 10] == 5 and max(success["RNN", 60], success["LSTM", 60]) < success["LSTM, b_f = 3", 60]
 
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# {{success["RNN", 80]}} of 5. (One half is what a coin gets.) Over 10 steps all of them learn it; over 80 it is a
-# matter of luck. The formula and the loop are the same, and a note that lasts *can* be written, as our $u=2$ has shown.
-# What is missing is a gradient from the end that reaches the beginning, and says so.
+# {{success["RNN", 60]}} of 5. (One half is what a coin gets.) Over 10 steps all of them learn it; 60 are another matter.
+# The formula and the loop are the same, and a note that lasts *can* be written, as our $u=2$ has shown. What is missing is a gradient that reaches the beginning from the end, and says so.
 #
-# Do not conclude that one need only take an LSTM: as it is made, it succeeds in {{success["LSTM", 80]}} of 5. With one
-# number at the start changed, the bias of its forget gate, it succeeds in {{success["LSTM, b_f = 3", 80]}}. What that
+# Do not conclude that one need only take an LSTM: as it is made, it succeeds in {{success["LSTM", 60]}} of 5. With one
+# number at the start changed, the bias of its forget gate, it succeeds in {{success["LSTM, b_f = 3", 60]}}. What that
 # number does, and why it matters so much, takes six tutorials to say truly. They are the heart of this course.
 #
 # </details>
