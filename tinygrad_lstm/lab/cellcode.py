@@ -22,7 +22,7 @@ from .. import nn
 from ..tensor import Tensor
 from ..training.model import CELLS, GATES
 from .offers import TEXT, TITLES, cell_type
-from .wordings import BAD_STATE, CHOICE, NO_RETURN, NO_STEP, TOO_LONG, LabError
+from .wordings import BAD_STATE, CHOICE, NO_RETURN, NO_STEP, SLOW, TOO_LONG, LabError, TookTooLong
 
 FILE = "<my cell>"
 OWN = "my cell"  # its name among CELLS
@@ -159,7 +159,8 @@ def at_its_line() -> Iterator[None]:
         line = line_of(exc.__traceback__)
         if line is None:
             raise
-        raise LabError(f"{type(exc).__name__}: {exc}", line=line, field="code") from None
+        text = SLOW if isinstance(exc, TookTooLong) else f"{type(exc).__name__}: {exc}"
+        raise LabError(text, line=line, field="code") from None
 
 
 def line_of(traceback: TracebackType | None) -> int | None:

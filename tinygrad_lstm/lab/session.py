@@ -23,11 +23,13 @@ from .wordings import (
     NO_NET,
     NOT_JSON,
     PANIC,
+    SLOW,
     TOO_LONG,
     TOO_MANY,
     UNKNOWN_FIELD,
     LabError,
     Lang,
+    TookTooLong,
 )
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,8 @@ class Session:
             return {"id": me, "ok": self._done(message)}
         except LabError as exc:
             return {"id": me, "error": self._error(exc)}
+        except TookTooLong:
+            return {"id": me, "error": self._error(LabError(SLOW))}
         except (ValueError, RuntimeError, ImportError, OSError) as exc:  # the package's own, which say what to do
             return {"id": me, "error": {"message": " ".join(str(exc).split()), "line": None, "field": None}}
         except Exception as exc:

@@ -31,6 +31,10 @@ class LabError(ValueError):
         return self.text.said(lang if self.text.zh else "en", **self.values)
 
 
+class TookTooLong(Exception):
+    """Raised inside of what did not end in time: see `deadline`."""
+
+
 # — errors —
 NO_MESSAGE = Both("a message is an object with “do”, the name of what to do; there are {known}.",
                   "消息是一个对象，其中 “do” 是要做的事的名字；可用的有 {known}。")  # fmt: skip
@@ -63,6 +67,17 @@ NO_RETURN = Both("step must return Step(…) with {fields}; it returned {got}.",
 BAD_STATE = Both("step returns {name}, which must be a tensor of shape (batch, hidden) = {want}, not {got}.",
                  "step 返回的 {name} 必须是形状为 (batch, hidden) = {want} 的张量，而不是 {got}。")  # fmt: skip
 PANIC = Both("{kind}: {why} (this should not happen)", "{kind}：{why}（这本不应发生）")
+SLOW = Both("this took longer than it may, and was stopped; a loop without end?", "耗时过长，已停止；是不是死循环？")
+
+# — refusals of the server —
+BAD_HOST = Both("Host {host} is not this computer: open the address that the lab has printed.",
+                "主机名 {host} 不是本机：请打开 lab 打印出的地址。")  # fmt: skip
+BAD_ORIGIN = Both("A page from elsewhere ({origin}) may not ask the lab.", "来自别处（{origin}）的页面不能使用 lab。")
+BAD_TOKEN = Both("The token is missing or wrong: open the address that the lab has printed.",
+                 "令牌缺失或错误：请打开 lab 打印出的地址。")  # fmt: skip
+BAD_KIND = Both(
+    "A message is sent as application/json, not as {kind}.", "消息须以 application/json 发送，而不是 {kind}。"
+)
 
 # — what is to be seen —
 EXPECTS = Both("After {n} steps the net expects “{answer}” ({p}).", "读完 {n} 步后，网络预测“{answer}”（{p}）。")
