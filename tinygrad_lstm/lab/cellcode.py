@@ -105,25 +105,24 @@ def compiled(code: Any, base: str = "lstm") -> OwnCell:
     return cell
 
 
-def _put_in_class(tree: ast.Module) -> int | None:
-    """Make functions of a `self` that stand alone the methods of a class MyCell(Base); the line of `step`.
+def loose_methods(tree: ast.Module) -> list[ast.FunctionDef]:
+    """The functions of a `self` that stand alone, where `step` is among them."""
+    loose = [node for node in tree.body if isinstance(node, ast.FunctionDef)
+             and [argument.arg for argument in node.args.args[:1]] == ["self"]]  # fmt: skip
+    return loose if any(node.name == "step" for node in loose) else []
 
-    They keep their lines, so that errors name those of the code.
-    """
-    loose = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.args.args[:1]
-             and node.args.args[0].arg == "self"]  # fmt: skip
-    step = next((node.lineno for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "step"),
-                None)  # fmt: skip
-    if any(node.name == "step" for node in loose):
-        first = loose[0]
+
+def _put_in_class(tree: ast.Module) -> int | None:
+    """Make loose methods those of a class MyCell(Base); the line of `step`. All keep their lines."""
+    steps = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "step"]
+    if loose := loose_methods(tree):
         holder = ast.parse("class MyCell(Base): pass").body[0]
         assert isinstance(holder, ast.ClassDef)
+        for node in (holder, *holder.bases):
+            ast.copy_location(node, loose[0])
         holder.body = list(loose)
-        for node in ast.walk(holder):  # what the code has not said itself stands where it begins
-            if node is holder or getattr(node, "id", "") == "Base":
-                ast.copy_location(node, first)
         tree.body = [node for node in tree.body if node not in loose] + [holder]
-    return step
+    return steps[0].lineno if steps else None
 
 
 def _tried(cell: OwnCell, line: int | None) -> None:

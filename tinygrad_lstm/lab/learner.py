@@ -14,6 +14,7 @@ from ..flow.flow import Flow
 from ..flow.trace import Trace, trace
 from ..graph import draw
 from ..graph.page.document import rounded
+from ..graph.render import Drawing
 from ..nn import cross_entropy, unfused
 from ..tasks.base import TaskError
 from ..tensor import Array, Tensor
@@ -186,12 +187,12 @@ class Learner:
         return traced.flow("C" if "C" in states else "h")
 
     def picture(self) -> str:
-        """The cell, one step, as SVG."""
-        return cell_picture(self.model.rnn)
+        """The cell, one step, as SVG. Raises RuntimeError where nothing renders."""
+        return cell_drawing(self.model.rnn).svg()
 
 
-def cell_picture(layer: Any) -> str:
-    """One step of a layer's cell, forward, as SVG. Raises RuntimeError where nothing renders."""
+def cell_drawing(layer: Any) -> Drawing:
+    """One step of a layer's cell, forward."""
     with unfused(layer), np.errstate(all="ignore"):
         loss = layer(np.ones((1, 3, layer.input_size), dtype=np.float32)).last.h.mean()
-    return draw(loss, backward=False, show="shape", steps=(2, 2), legend=False, parameters=False).svg()
+    return draw(loss, backward=False, show="shape", steps=(2, 2), legend=False, parameters=False)

@@ -77,9 +77,13 @@ class Offer:
         """What makes the same again, ready for JSON."""
         return {"name": self.name, **self.given, **({"text": self.written} if self.needs_text else {})}
 
+    def plain(self, text: str) -> str:
+        """A text as the task reads it."""
+        return text.strip()
+
     def read(self, text: str, lang: Lang) -> Read:
         """What the net reads of a text. Raises TaskError for what is not in the vocabulary, and for nothing."""
-        x, words = self.task.read_text(text.strip())
+        x, words = self.task.read_text(self.plain(text))
         return Read(x, words, self.right(words))
 
     def right(self, words: list[str]) -> frozenset[str] | None:
@@ -174,8 +178,8 @@ class WordOffer(Offer):
 class ReberOffer(Offer):
     name, title = "reber", Both("strings of a grammar (Reber)", "一种语法的字符串（Reber）")
 
-    def read(self, text: str, lang: Lang) -> Read:
-        return super().read("".join(text.split()), lang)
+    def plain(self, text: str) -> str:
+        return "".join(text.split())
 
     def right(self, words: list[str]) -> frozenset[str] | None:
         before: list[frozenset[str]] = [frozenset("B"), frozenset("TP"), frozenset("B")]
@@ -200,8 +204,11 @@ class AddingOffer(Offer):
     name, title = "adding", Both("add the two marked numbers", "把两个带标记的数相加")
     settings: Mapping[str, Any] = {"length": 10}
 
+    def plain(self, text: str) -> str:
+        return " ".join(text.replace(",", " ").split())
+
     def read(self, text: str, lang: Lang) -> Read:
-        words = text.replace(",", " ").split()
+        words = self.plain(text).split()
         x = np.zeros((len(words), 2), dtype=np.float32)
         for row, word in zip(x, words, strict=True):
             try:
@@ -232,6 +239,9 @@ class TextOffer(Offer):
         path = Path(folder) / "text.txt"
         path.write_text(self.written, encoding="utf-8", errors="surrogatepass")
         return from_config({"name": "text", "path": str(path), "rare": 1, **self.given})
+
+    def plain(self, text: str) -> str:
+        return text
 
     def read(self, text: str, lang: Lang) -> Read:
         x, words = self.task.read_text(text)

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from ..compile import CannotCompile, source
 from .cellcode import TRIED, at_its_line, compiled, shapes
-from .learner import HIDDEN, Learner, Recipe, cell_picture, choice
+from .learner import HIDDEN, Learner, Recipe, cell_drawing, choice
 from .levers import Levers
 from .measured import microscope, seen, sentence, told
 from .offers import OFFERS, TEXT, TITLES, Read, code_of
+from .takeaway import KINDS, Inquiry, exported
 from .wordings import (
     LANGS,
     MISSING,
@@ -183,8 +184,17 @@ class Session:
             text, note = source(own, lang=self.lang), None
         except CannotCompile as exc:
             text, note = None, str(exc)
-        picture = cell_picture(cell.layer(*TRIED, cell=cell.kind, rng=0))
+        picture = cell_drawing(cell.layer(*TRIED, cell=cell.kind, rng=0)).svg()
         return {"picture": picture, "source": text, "parameters": shapes(cell), "notes": [note] if note else []}
+
+    def do_export(self, *, net: str, kind: str, state: Any = None) -> dict[str, Any]:
+        """A file to take along, of a net and its last question (or that of a state): see `takeaway`."""
+        choice(kind, "kind", KINDS)
+        ask = state.get("ask") if isinstance(state, Mapping) else self.asked
+        if not ask:
+            return exported(self._net(net), kind, None, self.lang)
+        learner, read, levers = self._question(net, ask.get("text"), ask.get("levers"))
+        return exported(learner, kind, Inquiry(ask["text"], read, levers), self.lang)
 
     def do_state(self) -> dict[str, Any]:
         """All that makes the same again: each net's settings and steps, the last question, the language."""

@@ -69,6 +69,9 @@ BAD_STATE = Both("step returns {name}, which must be a tensor of shape (batch, h
 PANIC = Both("{kind}: {why} (this should not happen)", "{kind}：{why}（这本不应发生）")
 SLOW = Both("this took longer than it may, and was stopped; a loop without end?", "耗时过长，已停止；是不是死循环？")
 
+NOTHING_ASKED = Both("nothing has been asked yet: ask a sentence first, its page is what is saved.",
+                     "还没有提问：请先问一个句子，保存的就是它的页面。")  # fmt: skip
+
 # — refusals of the server —
 BAD_HOST = Both("Host {host} is not this computer: open the address that the lab has printed.",
                 "主机名 {host} 不是本机：请打开 lab 打印出的地址。")  # fmt: skip
@@ -104,3 +107,15 @@ LEVER = {
 }
 UNKNOWN_WORDS = Both("not in the vocabulary, so that the net reads them all as one unknown word: {words}",
                      "不在词表中，网络把它们都当作同一个未知词：{words}")  # fmt: skip
+
+# — the headings of a script or notebook —
+TAKE = {
+    "start": Both("A net of the lab, with the same numbers. Install: pip install tinygrad-lstm",
+                  "实验室中的网络，数字相同。安装：pip install tinygrad-lstm"),
+    "task": Both("What it learns on", "学习的任务"),
+    "cell": Both("Its cell", "它的单元"),
+    "train": Both("The training", "训练"),
+    "ask": Both("The question: what the net expects, and the gradient on its way back",
+                "提问：网络的预测，以及梯度的回程"),
+    "draw": Both("The picture, and as a page to step through: lab.html", "图，以及可以逐步查看的页面：lab.html"),
+}  # fmt: skip
