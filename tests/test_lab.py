@@ -310,6 +310,8 @@ def test_code_that_looks_at_values_is_drawn_and_trained_but_not_printed(session)
         (CODE.replace("return Step(f=f, i=i, C_new=C_new, C=C, o=o, h=", "return ("), 1, "it returned Tensor"),
         (CODE.replace("h=(o * tanh(C)).named", "h=(o * tanh(C)).sum(axis=1).named"), 1, "(2, 4), not (2,)"),
         ("x = 1", None, "must define step"),
+        ("x = " + "-" * 9000 + "1", None, "code: "),
+        ("x = '\0'", None, "null"),
         ("raise ValueError('no')", 1, "no"),
         (OWN_CLASS.replace("self.weight", "self.wait"), 4, "wait"),
         (OWN_CLASS.replace("1 - f", "1 - g"), 10, "NameError"),

@@ -92,7 +92,7 @@ def compiled(code: Any, base: str = "lstm") -> OwnCell:
     lines = code.splitlines(keepends=True)
     linecache.cache[FILE] = (len(code), None, lines, FILE)  # so that messages can show a line
     with at_its_line():
-        tree = ast.parse(code, FILE)
+        tree = _read(code)
         step = _put_in_class(tree)
         space = {**namespace(), "Base": cell_type(base), "__name__": "my_cell"}
         before = set(space)
@@ -103,6 +103,14 @@ def compiled(code: Any, base: str = "lstm") -> OwnCell:
         cell = OwnCell(made[-1], code, base)
         _tried(cell, step)
     return cell
+
+
+def _read(code: str) -> ast.Module:
+    """The code as a tree. Raises SyntaxError, and LabError for what is nested too deep to be read."""
+    try:
+        return ast.parse(code, FILE)
+    except (RecursionError, MemoryError) as exc:
+        raise LabError(f"code: {exc or 'nested too deep'}", field="code") from None
 
 
 def loose_methods(tree: ast.Module) -> list[ast.FunctionDef]:

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from ..compile import CannotCompile, source
+from ..exchange.safe import parsed
 from .cellcode import TRIED, at_its_line, compiled, shapes
 from .learner import HIDDEN, Learner, Recipe, cell_drawing, choice
 from .levers import Levers
@@ -62,10 +63,10 @@ class Session:
         try:
             if len(message) > MESSAGE:
                 raise LabError(TOO_LONG, field="message", most=MESSAGE, n=len(message))
-            asked = json.loads(message)
+            asked = parsed(message)
         except LabError as exc:
             return json.dumps({"id": None, "error": self._error(exc)}, ensure_ascii=False)
-        except (ValueError, RecursionError) as exc:
+        except ValueError as exc:
             return json.dumps({"id": None, "error": self._error(LabError(NOT_JSON, why=exc))}, ensure_ascii=False)
         return json.dumps(self.answer(asked), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
