@@ -66,7 +66,7 @@ def about(made, asked, out):
     assert float(re.search(r"^loss (\S+)$", out, re.MULTILINE)[1]) == pytest.approx(asked["loss"], rel=1e-4, abs=1e-7)
     for one in asked["prediction"]:
         if one["p"] is not None:
-            p = re.search(rf"^{re.escape(repr(one['word']))} (\S+)$", out, re.MULTILINE)[1]
+            p = re.search(rf"^{re.escape(repr(one['word'].replace('·', ' ')))} (\S+)$", out, re.MULTILINE)[1]
             assert float(p) == pytest.approx(one["p"], rel=1e-4)
     norms = re.findall(r"^ +(\d+) .*$", out, re.MULTILINE)  # the table of the ledger: t = T … 0
     assert [int(t) for t in norms] == list(range(len(asked["words"]), -1, -1))

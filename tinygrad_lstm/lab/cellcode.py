@@ -87,7 +87,7 @@ def compiled(code: Any, base: str = "lstm") -> OwnCell:
     """
     if not isinstance(code, str) or len(code) > TEXT:
         raise LabError(TOO_LONG, field="code", most=TEXT, n=len(str(code)))
-    if base not in TITLES:
+    if not isinstance(base, str) or base not in TITLES:
         raise LabError(CHOICE, field="base", value=repr(base), known=", ".join(TITLES))
     lines = code.splitlines(keepends=True)
     linecache.cache[FILE] = (len(code), None, lines, FILE)  # so that messages can show a line

@@ -64,10 +64,14 @@ class Recipe:
         return cls(**{f.name: message[f.name] for f in fields(cls) if f.name in message})
 
 
-def number(value: Any, field: str, least: float, most: float, *, whole: bool = False) -> None:
-    """Raise LabError for what is no number in a range; None is what suits."""
+def number(
+    value: Any, field: str, least: float, most: float, *, whole: bool = False, needed: bool = False
+) -> None:  # fmt: skip
+    """Raise LabError for what is no number in a range; None is what suits, unless a number is needed."""
     kind = int if whole else (int, float)
-    if value is None or (isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most):
+    if (value is None and not needed) or (
+        isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most
+    ):
         return
     raise LabError(NUMBER, field=field, must=f"{'∈ ℤ, ' * whole}{least:g} … {most:g}", value=repr(value)[:40])
 
@@ -126,7 +130,7 @@ class Learner:
 
     def train(self, steps: int) -> dict[str, Any]:
         """Go on for some steps, bit by bit as in one go. Raises LabError, and TrainingError for a loss that is lost."""
-        number(steps, "steps", 0, STEPS, whole=True)
+        number(steps, "steps", 0, STEPS, whole=True, needed=True)
         before = self.steps
         seconds = self.history.seconds if self.history else 0.0
         self.history = fit(
@@ -137,6 +141,8 @@ class Learner:
         return {
             "step": len(history),
             "loss": [rounded(loss) for loss in history.loss[before:]],
+            "norm": [rounded(norm) for norm in history.norm[before:]],
+            "clipped": rounded(history.recent("clipped", max(1, steps)), 4),
             "accuracy": rounded(history.recent("accuracy", max(1, steps))),
             "held_out": self.held_out(),
             "reach": self.reach(),

@@ -7,12 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..flow.what_if import what_if
 from ..nn import unfused
 from ..nn.cell import activation_of, activations
 from ..tensor import Tensor, detach
 from .learner import ACTIVATIONS, Learner, choice, number
-from .wordings import LEVER, NO_ERASE, NO_F, NOT_HERE, POSITION, LabError, Lang
+from .wordings import LEVER, NO_ERASE, NO_F, NO_GATE, NOT_HERE, POSITION, LabError, Lang
 
 FROZEN = "frozen at 1"
 
@@ -46,15 +48,18 @@ class Levers:
             choice(given, "levers", known)
         for name in given:
             choice(name, "levers", known)
-        levers = cls(**{**given, "erase": tuple(given.get("erase") or ())})
+        erase = given.get("erase") or ()
+        if not isinstance(erase, list | tuple):
+            raise LabError(POSITION, field="erase", value=repr(erase)[:40], last=steps - 1)
+        levers = cls(**{**given, "erase": tuple(erase)})
         number(levers.forget_bias, "forget_bias", -20, 20)
         choice(levers.f, "f", (None, FROZEN))
         choice(levers.cut_h, "cut_h", (False, True))
         choice(levers.activation, "activation", (None, *ACTIVATIONS))
         choice(levers.gate_activation, "gate_activation", (None, *ACTIVATIONS))
         for position in levers.erase:
-            if not isinstance(position, int) or not 0 <= position < steps:
-                raise LabError(POSITION, field="erase", value=repr(position), last=steps - 1)
+            if type(position) is not int or not 0 <= position < steps:
+                raise LabError(POSITION, field="erase", value=repr(position)[:40], last=steps - 1)
         return levers
 
     def __bool__(self) -> bool:
@@ -116,6 +121,15 @@ class Levers:
         }
         set_ = [name for name in LEVER if getattr(self, name) not in (None, False, ())]
         return [LEVER[name].said(lang, **values.get(name, {})) for name in set_]
+
+
+def unbounded(gate: str | None, lang: Lang) -> list[str]:
+    """What is to be said of a gate's activation that leaves [0, 1]; nothing of one that does not."""
+    if gate is None:
+        return []
+    reach = np.asarray(activations[gate](np.linspace(-50.0, 50.0, 1001)))
+    low, high = float(reach.min()), float(reach.max())
+    return [] if 0 <= low <= high <= 1 else [NO_GATE.said(lang, gate=gate, low=f"{low:.3g}", high=f"{high:.3g}")]
 
 
 def started(learner: Learner) -> float:

@@ -63,7 +63,8 @@ def seen(learner: Learner, read: Read, levers: Levers, target: int | None) -> Se
     logits = next(x for x in reversed(traced.tensors) if x.shape == (1, len(names))).numpy()[0].astype(np.float64)
     chances = softmax(logits)
     likely = np.argsort(-chances, kind="stable")[:LIKELY]
-    return Seen([(names[int(k)], float(chances[k])) for k in likely], loss.item(), flow)
+    shown = learner.offer.shown
+    return Seen([(shown(names[int(k)]), float(chances[k])) for k in likely], loss.item(), flow)
 
 
 def told(learner: Learner, read: Read, shown: Seen) -> dict[str, Any]:
@@ -172,11 +173,17 @@ def _way_back(flow: Flow[Trace], read: Read, lang: Lang) -> list[str]:
 
 def microscope(learner: Learner, read: Read, levers: Levers, target: int | None) -> Drawing:
     """The picture of a question; with levers it stands below the one without, on one scale."""
-    shown = [seen(learner, read, each, target) for each in ([Levers(), levers] if levers else [levers])]
-    answers = [[f"{word} {p:.1%}" if p is not None else word for word, p in one.prediction[:3]] for one in shown]
-    if len(shown) == 1:
-        return draw(shown[0].flow.trace, labels=read.words, answer=answers[0])
     names = [learner.cell, ", ".join(levers.said(learner, read.words, "en"))]
-    return draw(
-        {name: one.flow.trace for name, one in zip(names, shown, strict=True)}, labels=read.words, answer=answers
-    )
+    asked = [(learner, Levers(), target), (learner, levers, target)]
+    return side_by_side(dict(zip(names, asked if levers else asked[:1], strict=False)), read)
+
+
+def side_by_side(asked: dict[str, tuple[Learner, Levers, int | None]], read: Read) -> Drawing:
+    """What nets make of one text, one below the other, on one scale: by name, (net, levers, target)."""
+    shown = {name: seen(learner, read, levers, target) for name, (learner, levers, target) in asked.items()}
+    answers = [[f"{word} {p:.1%}" if p is not None else word for word, p in one.prediction[:3]]
+               for one in shown.values()]  # fmt: skip
+    traces = {name: one.flow.trace for name, one in shown.items()}
+    if len(traces) == 1:
+        return draw(*traces.values(), labels=read.words, answer=answers[0])
+    return draw(traces, labels=read.words, answer=answers)

@@ -24,9 +24,10 @@ from ..tasks.pronouns import PRONOUNS, Pronouns, Sentence
 from ..tasks.words import END, SAMPLE
 from ..tensor import Array
 from ..training.model import CELLS
-from .wordings import CHOICE, NUMBERS, TOO_LONG, UNKNOWN_WORDS, Both, LabError, Lang
+from .wordings import CHOICE, NUMBER, NUMBERS, TOO_LONG, UNKNOWN_WORDS, Both, LabError, Lang
 
 TEXT = 20_000  # characters of a text, or of a cell's code
+MOST = 100  # of a length or a distance, so that an answer comes soon
 EXAMPLES, SHORT = 6, 14  # sentences to ask, and words in each at most, where there are such short ones
 
 
@@ -67,7 +68,11 @@ class Offer:
         self.given = {**self.settings, **{k: v for k, v in asked.items() if k in self.settings}}
         self.written = asked.get("text") or self.text if self.needs_text else ""
         if not isinstance(self.written, str) or len(self.written) > TEXT:
-            raise LabError(TOO_LONG, field="task.text", most=TEXT, n=len(self.written))
+            raise LabError(TOO_LONG, field="task.text", most=TEXT, n=len(str(self.written)))
+        for setting, value in self.given.items():
+            for n in value if isinstance(value, list) else [value]:
+                if not isinstance(n, int) or not 0 <= n <= MOST:
+                    raise LabError(NUMBER, field=f"task.{setting}", must=f"∈ ℤ, 0 … {MOST}", value=repr(n)[:40])
         self.task = self.made()
 
     def made(self) -> Task:
@@ -85,6 +90,10 @@ class Offer:
         """What the net reads of a text. Raises TaskError for what is not in the vocabulary, and for nothing."""
         x, words = self.task.read_text(self.plain(text))
         return Read(x, words, self.right(words))
+
+    def shown(self, word: str) -> str:
+        """A symbol as a page shows it."""
+        return word
 
     def right(self, words: list[str]) -> frozenset[str] | None:
         """The answers that are right after these words; None where nobody can say."""
@@ -245,8 +254,10 @@ class TextOffer(Offer):
 
     def read(self, text: str, lang: Lang) -> Read:
         x, words = self.task.read_text(text)
-        shown = {" ": "·", "\n": "¶", "\t": "→"}
-        return Read(x, [shown.get(word, word) for word in words])
+        return Read(x, [self.shown(word) for word in words])
+
+    def shown(self, word: str) -> str:
+        return {" ": "·", "\n": "¶", "\t": "→"}.get(word, word)
 
     @cached_property
     def examples(self) -> list[str]:
@@ -263,7 +274,7 @@ OFFERS: dict[str, type[Offer]] = {
 def offer_of(asked: Any) -> Offer:
     """The task that a message asks for, {"name": …}. Raises LabError, and TaskError for a bad text or setting."""
     name = asked.get("name") if isinstance(asked, dict) else asked
-    if name not in OFFERS:
+    if not isinstance(name, str) or name not in OFFERS:
         raise LabError(CHOICE, field="task", value=repr(name), known=", ".join(OFFERS))
     return OFFERS[name](asked if isinstance(asked, dict) else {})
 

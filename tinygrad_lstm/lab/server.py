@@ -28,8 +28,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config, Server
 
 from .deadline import within
+from .messages import MESSAGE
 from .page import START, TYPES, filled, policy
-from .session import MESSAGE, Session
+from .session import Session
 from .wordings import BAD_HOST, BAD_KIND, BAD_ORIGIN, BAD_TOKEN, TOO_LONG, Both, Lang
 
 HERE = "127.0.0.1"

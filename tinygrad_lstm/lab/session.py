@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-import logging
-import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, Literal
 
 from ..compile import CannotCompile, source
-from ..exchange.safe import parsed
-from .cellcode import TRIED, at_its_line, compiled, shapes
-from .learner import HIDDEN, Learner, Recipe, cell_drawing, choice
-from .levers import Levers
-from .measured import microscope, seen, sentence, told
+from .cellcode import TRIED, compiled, shapes
+from .learner import HIDDEN, STEPS, Learner, Recipe, cell_drawing, choice, number
+from .levers import Levers, unbounded
+from .measured import microscope, seen, sentence, side_by_side, told
+from .messages import Messages
 from .offers import OFFERS, TEXT, TITLES, Read, code_of
 from .takeaway import KINDS, Inquiry, exported
 from .wordings import (
     LANGS,
     MISSING,
-    NO_MESSAGE,
     NO_NET,
-    NOT_JSON,
-    PANIC,
-    SLOW,
+    OTHER_STEPS,
     TOO_LONG,
     TOO_MANY,
-    UNKNOWN_FIELD,
     LabError,
-    Lang,
-    TookTooLong,
 )
 
-log = logging.getLogger(__name__)
 WORDS = 64  # steps of a text that is asked about
-MESSAGE = 200_000  # characters of a message
+LONGEST = 20_000  # training steps in a state
 NETS = ("a", "b")
 
 
-class Session:
+class Session(Messages):
     """What a page of the lab talks to: up to two nets, "a" and "b", and the language in which it answers.
 
-    A message is {"id": …, "do": name, …arguments}, its answer {"id": …, "ok": …} or {"id": …, "error": {"message",
-    "line", "field"}}: one sentence, the line of the user's code that is to blame, or the argument that is. Each method
-    do_NAME answers the messages of that name; its keywords are their arguments. All is plain data, ready for JSON;
-    numbers that are not finite are None.
+    Each method do_NAME answers the messages of that name: see `Messages`. Numbers that are not finite are None.
 
     Args:
         engine: where this Python runs: "local", or "pyodide" for a browser.
@@ -54,61 +40,8 @@ class Session:
 
     def __init__(self, engine: Literal["local", "pyodide"] = "local") -> None:
         self.engine = engine
-        self.lang: Lang = "en"
         self.nets: dict[str, Learner] = {}
         self.asked: dict[str, Any] = {}
-
-    def answer_text(self, message: str) -> str:
-        """The answer to a message, both as JSON text: what a carrier that knows no Python needs."""
-        try:
-            if len(message) > MESSAGE:
-                raise LabError(TOO_LONG, field="message", most=MESSAGE, n=len(message))
-            asked = parsed(message)
-        except LabError as exc:
-            return json.dumps({"id": None, "error": self._error(exc)}, ensure_ascii=False)
-        except ValueError as exc:
-            return json.dumps({"id": None, "error": self._error(LabError(NOT_JSON, why=exc))}, ensure_ascii=False)
-        return json.dumps(self.answer(asked), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-    def answer(self, message: Any) -> dict[str, Any]:
-        """The answer to a message. It never raises: whatever goes wrong is an answer, too."""
-        me = message.get("id") if isinstance(message, Mapping) else None
-        try:
-            return {"id": me, "ok": self._done(message)}
-        except LabError as exc:
-            return {"id": me, "error": self._error(exc)}
-        except TookTooLong:
-            return {"id": me, "error": self._error(LabError(SLOW))}
-        except (ValueError, RuntimeError, ImportError, OSError) as exc:  # the package's own, which say what to do
-            return {"id": me, "error": {"message": " ".join(str(exc).split()), "line": None, "field": None}}
-        except Exception as exc:
-            log.exception("a message was not answered")
-            return {"id": me, "error": self._error(LabError(PANIC, kind=type(exc).__name__, why=exc))}
-
-    def _error(self, exc: LabError) -> dict[str, Any]:
-        return {"message": exc.said(self.lang), "line": exc.line, "field": exc.field}
-
-    def _done(self, message: Any) -> Any:
-        """Find the method by its name, hold its arguments against its keywords, and collect what it warns of."""
-        methods = {name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")}
-        do = message.get("do") if isinstance(message, Mapping) else None
-        if do not in methods:
-            raise LabError(NO_MESSAGE, field="do", known=", ".join(methods))
-        given = {name: value for name, value in message.items() if name not in ("id", "do")}
-        parameters = inspect.signature(methods[do]).parameters
-        for name in given:
-            if name not in parameters and "settings" not in parameters:
-                raise LabError(UNKNOWN_FIELD, field=str(name), do=do, known=", ".join(parameters) or "–")
-        for name, p in parameters.items():
-            if p.default is p.empty and p.kind is p.KEYWORD_ONLY and name not in given:
-                raise LabError(MISSING, field=name, do=do)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            with at_its_line():
-                done = methods[do](**given)
-        if said := [str(w.message) for w in caught if issubclass(w.category, UserWarning)]:
-            done["notes"] = [*done.get("notes", []), *said]
-        return done
 
     def _net(self, net: Any) -> Learner:
         choice(net, "net", NETS)
@@ -147,7 +80,7 @@ class Session:
             "baseline": learner.offer.baseline(),
             "reach": learner.reach(),
             "settings": vars(learner.recipe),
-            "notes": learner.offer.task.notes(),
+            "notes": [*learner.offer.task.notes(), *unbounded(learner.recipe.gate_activation, self.lang)],
         }
 
     def do_train(self, *, net: str, steps: int) -> dict[str, Any]:
@@ -166,16 +99,26 @@ class Session:
         return {
             "words": read.words,
             **(told(learner, read, shown) if pulled else usual),
-            "target": None if names is None or target is None else names[target],
+            "target": None if names is None or target is None else learner.offer.shown(names[target]),
             "sentence": sentence(learner, read, pulled, shown, plain, self.lang),
             "plain": usual,
-            "notes": list(read.notes),
+            "notes": [*read.notes, *unbounded(pulled.gate_activation, self.lang)],
         }
 
-    def do_microscope(self, *, net: str, text: str, levers: Any = None) -> dict[str, Any]:
-        """The complete page of a question; with levers both ways stand in it, on one scale."""
+    def do_microscope(self, *, net: str, text: str, levers: Any = None, beside: str | None = None) -> dict[str, Any]:
+        """The complete page of a question; with levers both ways stand in it, on one scale.
+
+        `beside` is another net that is asked the same: then both stand in it, each with the levers.
+        """
         learner, read, pulled = self._question(net, text, levers)
-        return {"html": microscope(learner, read, pulled, learner.target(read)).html()}
+        if beside is None:
+            return {"html": microscope(learner, read, pulled, learner.target(read)).html()}
+        other, same, _ = self._question(beside, text, levers)
+        if len(same.words) != len(read.words):
+            raise LabError(OTHER_STEPS, field="beside", one=len(read.words), other=len(same.words))
+        nets = {f"{name} · {one.cell}": (one, pulled, one.target(one_read))
+                for name, one, one_read in ((net, learner, read), (beside, other, same))}  # fmt: skip
+        return {"html": side_by_side(nets, read).html()}
 
     def do_compile(self, *, code: str, base: str = "lstm") -> dict[str, Any]:
         """The picture of a cell's code, its backward pass as a program, and its parameters with their shapes."""
@@ -192,7 +135,7 @@ class Session:
         """A file to take along, of a net and its last question (or that of a state): see `takeaway`."""
         choice(kind, "kind", KINDS)
         ask = state.get("ask") if isinstance(state, Mapping) else self.asked
-        if not ask:
+        if not ask or not isinstance(ask, Mapping):
             return exported(self._net(net), kind, None, self.lang)
         learner, read, levers = self._question(net, ask.get("text"), ask.get("levers"))
         return exported(learner, kind, Inquiry(ask["text"], read, levers), self.lang)
@@ -203,21 +146,33 @@ class Session:
         return {"lang": self.lang, "nets": nets, "ask": self.asked}
 
     def do_restore(self, *, state: Any) -> dict[str, Any]:
-        """Make, train and ask as a state says; the same numbers again."""
+        """Make, train and ask as a state says: the same numbers again, with those of the last steps under "trained"."""
         if not isinstance(state, Mapping) or not isinstance(state.get("nets"), Mapping):
             raise LabError(MISSING, field="state.nets", do="restore")
         choice(state.get("lang", "en"), "state.lang", LANGS)
-        self.lang = "zh" if state.get("lang") == "zh" else "en"
-        self.nets, made = {}, {}
-        for net, recipe in state["nets"].items():
-            if not isinstance(recipe, Mapping):
-                raise LabError(MISSING, field=f"state.nets.{net}.task", do="restore")
-            steps = recipe.get("steps", 0)
-            made[net] = {"made": self.do_make(net=net, **{k: v for k, v in recipe.items() if k != "steps"})}
-            made[net]["trained"] = self.do_train(net=net, steps=steps)
-            if (ask := state.get("ask")) and ask.get("text"):
-                made[net]["asked"] = self.do_ask(net=net, text=ask["text"], levers=ask.get("levers"))
-        return {"nets": made}
+        before, self.nets = (self.lang, self.nets), {}
+        try:
+            self.lang = "zh" if state.get("lang") == "zh" else "en"
+            return {
+                "nets": {net: self._restored(net, recipe, state.get("ask")) for net, recipe in state["nets"].items()}
+            }
+        except Exception:  # then all is as it was
+            self.lang, self.nets = before
+            raise
+
+    def _restored(self, net: str, recipe: Any, ask: Any) -> dict[str, Any]:
+        """One net of a state. What cannot be asked of this net, as an erasure of an RNN, is an error in its place."""
+        if not isinstance(recipe, Mapping):
+            raise LabError(MISSING, field=f"state.nets.{net}.task", do="restore")
+        steps = recipe.get("steps", 0)
+        number(steps, f"state.nets.{net}.steps", 0, LONGEST, whole=True, needed=True)
+        done = {"made": self.do_make(net=net, **{k: v for k, v in recipe.items() if k != "steps"})}
+        for portion in [STEPS] * (steps // STEPS) + [steps % STEPS]:
+            done["trained"] = self.do_train(net=net, steps=portion)
+        if isinstance(ask, Mapping) and ask.get("text"):
+            reply = self.answer({"do": "ask", "net": net, "text": ask["text"], "levers": ask.get("levers")})
+            done["asked"] = reply.get("ok") or {"error": reply["error"]}
+        return done
 
     def _question(self, net: Any, text: Any, levers: Any) -> tuple[Learner, Read, Levers]:
         """What a net is asked. Raises LabError and TaskError."""

@@ -67,6 +67,8 @@ NO_RETURN = Both("step must return Step(…) with {fields}; it returned {got}.",
 BAD_STATE = Both("step returns {name}, which must be a tensor of shape (batch, hidden) = {want}, not {got}.",
                  "step 返回的 {name} 必须是形状为 (batch, hidden) = {want} 的张量，而不是 {got}。")  # fmt: skip
 PANIC = Both("{kind}: {why} (this should not happen)", "{kind}：{why}（这本不应发生）")
+OTHER_STEPS = Both("beside: one net reads this in {one} steps and the other in {other}; give them the same task.",
+                   "beside：两个网络读这段文字分别用 {one} 步和 {other} 步；请给它们相同的任务。")  # fmt: skip
 SLOW = Both("this took longer than it may, and was stopped; a loop without end?", "耗时过长，已停止；是不是死循环？")
 
 NOTHING_ASKED = Both("nothing has been asked yet: ask a sentence first, its page is what is saved.",
@@ -105,6 +107,8 @@ LEVER = {
     "gate_activation": Both("gates by {name}", "门用 {name}"),
     "erase": Both("what was written at {words} erased", "抹去在 {words} 处写入的内容"),
 }
+NO_GATE = Both("{gate} is no gate: a gate says how much, from 0 to 1, and this one reaches from {low} to {high}.",
+               "{gate} 不能作门：门表示“多少”，应在 0 到 1 之间，而它从 {low} 到 {high}。")  # fmt: skip
 UNKNOWN_WORDS = Both("not in the vocabulary, so that the net reads them all as one unknown word: {words}",
                      "不在词表中，网络把它们都当作同一个未知词：{words}")  # fmt: skip
 
