@@ -95,6 +95,7 @@ def test_training_is_that_of_the_package(session):
     model.rnn.fused = True
     history = tl.fit(model, task, steps=5, optimizer=tl.make_optimizer("adam", model, 0.05), progress=False)
     assert close(said["loss"], history.loss)
+    assert said["held_out"] == pytest.approx(tl.evaluate(model, task, batches=1).accuracy, abs=1e-4)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn", "gru", "lstm-1997"])
