@@ -101,6 +101,13 @@ def test_the_same_site_is_the_same_bytes(pyodide, tmp_path):
     assert digests[0] == digests[1]
 
 
+def test_another_page_is_another_build(pyodide, monkeypatch):
+    builds = [json.loads(site.site_of(pyodide)["py/manifest.json"])["build"]]
+    monkeypatch.setitem(PAGES, "js/worker.mjs", b"export {}; //")
+    builds.append(json.loads(site.site_of(pyodide)["py/manifest.json"])["build"])
+    assert builds[0] != builds[1], "so that what a browser has kept is known to be old"
+
+
 def test_the_wheel_is_this_package(tmp_path):
     _, data = site.own_wheel()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -6,6 +6,7 @@ pip lay them out: pyodide.mjs and what stands beside it, viz.js, numpy-….whl, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -72,6 +73,7 @@ def site_of(pyodide: Path, lang: Lang = "en") -> dict[str, bytes]:
     site[PY + name] = data
     manifest = {
         "version": metadata.version("tinygrad-lstm"),
+        "build": hashlib.sha256(b"".join(site[place] for place in sorted(site))).hexdigest()[:16],
         "pyodide": "pyodide.mjs",
         "viz": VIZ,
         "wheels": [*wheels, name],
