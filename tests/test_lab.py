@@ -313,6 +313,12 @@ def test_code_that_looks_at_values_is_drawn_and_trained_but_not_printed(session)
         (CODE.replace("C=C, ", ""), 1, "must return Step(…) with h, C"),
         (CODE.replace("return Step(f=f, i=i, C_new=C_new, C=C, o=o, h=", "return ("), 1, "it returned Tensor"),
         (CODE.replace("h=(o * tanh(C)).named", "h=(o * tanh(C)).sum(axis=1).named"), 1, "(2, 4), not (2,)"),
+        (CODE.replace('.named("C")', ""), 1, 'write .named("C")'),
+        (
+            OWN_CLASS.replace("h=((1", "m=((1").replace("    def step", "    State = nn.RNNState\n    def step"),
+            7,
+            "with h",
+        ),
         ("x = 1", None, "must define step"),
         ("x = " + "-" * 9000 + "1", None, "code: "),
         ("x = '\0'", None, "null"),
@@ -324,6 +330,22 @@ def test_code_that_looks_at_values_is_drawn_and_trained_but_not_printed(session)
 def test_errors_of_a_code_stand_at_their_line(session, code, line, said):
     error = refused(session, "compile", code=code)
     assert error["line"] == line and said in error["message"] and error["field"] == "code"
+
+
+def test_a_cell_to_which_no_gradient_comes_back_is_told(session):
+    code = CODE.replace('h=(o * tanh(C)).named("h")', 'h=(o * tanh(C)).detach().named("h")')
+    assert "<svg" in answered(session, "compile", code=code)["picture"], "C leads to it"
+    made = answered(session, "make", net="a", cell={"code": code})
+    assert made["reach"]["shares"] == [None] * len(made["reach"]["words"])
+    assert answered(session, "train", net="a", steps=2)["reach"]["largest"] is None
+    error = refused(session, "ask", net="a", text=SENTENCE)
+    assert "no gradient comes back" in error["message"] and error["field"] == "code"
+
+
+def test_a_cell_that_cannot_be_drawn_has_no_picture(session):
+    code = "def step(self, x, state):\n    return Step(h=Tensor(np.zeros((len(x), self.hidden_size))).named('h'))\n"
+    said = answered(session, "compile", code=code, base="rnn")
+    assert said["picture"] is None and "nothing in this graph" in said["notes"][0]
 
 
 def test_an_error_while_training_stands_at_its_line(session):

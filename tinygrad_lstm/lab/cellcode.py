@@ -22,7 +22,7 @@ from .. import nn
 from ..tensor import Tensor
 from ..training.model import CELLS, GATES
 from .offers import TEXT, TITLES, cell_type
-from .wordings import BAD_STATE, CHOICE, NO_RETURN, NO_STEP, SLOW, TOO_LONG, LabError, TookTooLong
+from .wordings import BAD_STATE, CHOICE, NO_RETURN, NO_STEP, SLOW, TOO_LONG, UNNAMED, LabError, TookTooLong
 
 FILE = "<my cell>"
 OWN = "my cell"  # its name among CELLS
@@ -141,7 +141,7 @@ def _tried(cell: OwnCell, line: int | None) -> None:
     with np.errstate(all="ignore"):
         for _ in range(2):
             step = own.step(Tensor(rng.normal(size=(2, INPUT)), dtype=np.float32), state)
-            fields = own.State._fields
+            fields = tuple(dict.fromkeys(("h", *own.State._fields)))  # whatever reads a layer reads its h
             if not isinstance(step, nn.Step) or any(name not in vars(step) for name in fields):
                 got = f"{step!r:.60}" if isinstance(step, nn.Step) else type(step).__name__
                 raise LabError(NO_RETURN, line=line, field="code", fields=", ".join(fields), got=got)
@@ -150,6 +150,8 @@ def _tried(cell: OwnCell, line: int | None) -> None:
                 if not isinstance(made, Tensor) or made.shape != (2, HIDDEN):
                     got = str(made.shape) if isinstance(made, Tensor) else type(made).__name__
                     raise LabError(BAD_STATE, line=line, field="code", name=name, want=(2, HIDDEN), got=got)
+                if made.name != name:  # names are how the strip and the levers find it
+                    raise LabError(UNNAMED, line=line, field="code", name=name)
             state = own.state_of(step)
 
 

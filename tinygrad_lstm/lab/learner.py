@@ -24,7 +24,7 @@ from ..training.history import History
 from ..training.model import CELLS, SequenceModel
 from .cellcode import OWN, OwnCell, compiled, known_as_own
 from .offers import Offer, Read, offer_of
-from .wordings import CHOICE, NOT_HERE, NUMBER, LabError
+from .wordings import CHOICE, NO_FLOW, NOT_HERE, NUMBER, LabError
 
 HIDDEN, STEPS = 64, 500  # at most
 EMBEDDING = 8
@@ -176,7 +176,10 @@ class Learner:
         """‖∂L/∂C_t‖ (of a cell without C: ‖∂L/∂h_t‖) for one fixed text, each as a share of the largest."""
         read = self.watched
         with unfused(self.model.eval()), np.errstate(all="ignore"):
-            flow = self.flow(trace(self.loss(read.x, self.target(read))))
+            traced = trace(self.loss(read.x, self.target(read)))
+        if not traced.recurrences:  # no gradient comes back to the cell
+            return {"words": read.words, "state": "h", "shares": [None] * len(read.words), "largest": None}
+        flow = self.flow(traced)
         norms = flow.norm[1:]
         largest = np.nanmax(norms) if np.isfinite(norms).any() else math.nan
         shares = [rounded(float(n / largest)) if largest > 0 else None for n in norms]
@@ -200,16 +203,22 @@ class Learner:
 
     @staticmethod
     def flow(traced: Trace) -> Flow[Trace]:
+        """The flow of C, or of h where there is no C. Raises LabError where no gradient comes back to the cell."""
+        if not traced.recurrences:
+            raise LabError(NO_FLOW, field="code")
         states = {x.name for x in traced.tensors}
         return traced.flow("C" if "C" in states else "h")
 
-    def picture(self) -> str:
-        """The cell, one step, as SVG. Raises RuntimeError where nothing renders."""
-        return cell_drawing(self.model.rnn).svg()
-
 
 def cell_drawing(layer: Any) -> Drawing:
-    """One step of a layer's cell, forward."""
+    """One step of a layer's cell, forward. Raises ValueError where its state comes from nowhere."""
     with unfused(layer), np.errstate(all="ignore"):
-        loss = layer(np.ones((1, 3, layer.input_size), dtype=np.float32)).last.h.mean()
-    return draw(loss, backward=False, show="shape", steps=(2, 2), legend=False, parameters=False)
+        last = layer(np.ones((1, 3, layer.input_size), dtype=np.float32)).last
+    return draw(
+        sum((x.mean() for x in last), Tensor(0.0)),
+        backward=False,
+        show="shape",
+        steps=(2, 2),
+        legend=False,
+        parameters=False,
+    )

@@ -167,7 +167,7 @@ def _way_back(flow: Flow[Trace], read: Read, lang: Lang) -> list[str]:
         ]
     life = flow.half_life
     if flow.gates and not math.isnan(life) and flow.T > 1:
-        parts.append(KEEPS.said(lang) if life == math.inf else HALVES.said(lang, n=f"{life:.2g}"))
+        parts.append(KEEPS.said(lang) if life == math.inf else HALVES.said(lang, n=f"{life:.1f}"))
     return parts
 
 

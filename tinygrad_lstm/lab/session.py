@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, Literal
 
+from .. import nn
 from ..compile import CannotCompile, source
 from .cellcode import TRIED, compiled, shapes
 from .learner import HIDDEN, STEPS, Learner, Recipe, cell_drawing, choice, number
@@ -72,15 +73,16 @@ class Session(Messages):
         for name in settings:
             choice(name, "make", tuple(Recipe.__dataclass_fields__))
         learner = self.nets[net] = Learner(Recipe.of(settings))
+        picture, note = pictured(learner.model.rnn)
         return {
             "parameters": sum(p.size for p in learner.model.parameters()),
             "words": list(learner.offer.task.vocabulary or ()),
             "examples": learner.offer.examples,
-            "picture": learner.picture(),
+            "picture": picture,
             "baseline": learner.offer.baseline(),
             "reach": learner.reach(),
             "settings": vars(learner.recipe),
-            "notes": [*learner.offer.task.notes(), *unbounded(learner.recipe.gate_activation, self.lang)],
+            "notes": [*learner.offer.task.notes(), *unbounded(learner.recipe.gate_activation, self.lang), *note],
         }
 
     def do_train(self, *, net: str, steps: int) -> dict[str, Any]:
@@ -124,12 +126,12 @@ class Session(Messages):
         """The picture of a cell's code, its backward pass as a program, and its parameters with their shapes."""
         cell = compiled(code, base)
         own = cell.kind(*TRIED, rng=0)
+        picture, notes = pictured(cell.layer(*TRIED, cell=cell.kind, rng=0))
         try:
-            text, note = source(own, lang=self.lang), None
+            text = source(own, lang=self.lang)
         except CannotCompile as exc:
-            text, note = None, str(exc)
-        picture = cell_drawing(cell.layer(*TRIED, cell=cell.kind, rng=0)).svg()
-        return {"picture": picture, "source": text, "parameters": shapes(cell), "notes": [note] if note else []}
+            text, notes = None, [*notes, str(exc)]
+        return {"picture": picture, "source": text, "parameters": shapes(cell), "notes": notes}
 
     def do_export(self, *, net: str, kind: str, state: Any = None) -> dict[str, Any]:
         """A file to take along, of a net and its last question (or that of a state): see `takeaway`."""
@@ -183,3 +185,11 @@ class Session(Messages):
         if len(read.words) > WORDS:
             raise LabError(TOO_MANY, field="text", most=WORDS, n=len(read.words))
         return learner, read, Levers.of(levers, len(read.words))
+
+
+def pictured(layer: nn.Recurrent[Any]) -> tuple[str | None, list[str]]:
+    """One step of a layer's cell as SVG; where that cannot be drawn None, and why."""
+    try:
+        return cell_drawing(layer).svg(), []
+    except (ValueError, RuntimeError) as exc:
+        return None, [str(exc)]

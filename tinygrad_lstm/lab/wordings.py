@@ -66,6 +66,10 @@ NO_RETURN = Both("step must return Step(…) with {fields}; it returned {got}.",
                  "step 必须返回带有 {fields} 的 Step(…)；它返回了 {got}。")  # fmt: skip
 BAD_STATE = Both("step returns {name}, which must be a tensor of shape (batch, hidden) = {want}, not {got}.",
                  "step 返回的 {name} 必须是形状为 (batch, hidden) = {want} 的张量，而不是 {got}。")  # fmt: skip
+UNNAMED = Both("step returns a {name} without a name: write .named(\"{name}\") behind it, so that it is found.",
+               "step 返回的 {name} 没有名字：请在后面写 .named(\"{name}\")，这样才能跟踪它。")  # fmt: skip
+NO_FLOW = Both("no gradient comes back to the cell: is everything in it detached?",
+               "没有梯度回到单元：是不是都被 detach 了？")  # fmt: skip
 PANIC = Both("{kind}: {why} (this should not happen)", "{kind}：{why}（这本不应发生）")
 OTHER_STEPS = Both("beside: one net reads this in {one} steps and the other in {other}; give them the same task.",
                    "beside：两个网络读这段文字分别用 {one} 步和 {other} 步；请给它们相同的任务。")  # fmt: skip
