@@ -233,8 +233,12 @@ def test_sentences_in_chinese():
     answered(session, "hello", lang="zh")
     answered(session, "make", net="a", cell="lstm")
     said = answered(session, "ask", net="a", text=SENTENCE, levers={"erase": [0]})
-    assert said["sentence"].startswith("抹去在 “mary” 处写入的内容：读完 8 步后，网络预测")
+    assert said["sentence"].startswith("抹去在 “mary” 处写入的内容：读到“sold”（t = 8）后，网络预测“")
     assert "{" not in said["sentence"]
+    answered(session, "make", net="a", task={"name": "adding", "length": 3})
+    said = answered(session, "ask", net="a", text="0.1* 0.5 0.25*", levers={"f": "frozen at 1", "cut_h": True})
+    assert said["sentence"].startswith("f 固定为 1、在 h 处切断梯度：读到 0.25*（t = 3）后，网络预测 ")
+    assert "正确的是 0.35。" in said["sentence"] and said["target"] is None
 
 
 # — a cell's code —

@@ -149,6 +149,9 @@ def test_a_png():
     file = done(session, "export", net="a", kind="png")
     data = base64.b64decode(file["base64"])
     assert data.startswith(b"\x89PNG") and int.from_bytes(data[16:20]) > 400, "its width in pixels"
+    done(session, "ask", net="a", text="mary lost the car and " * 12)
+    strip = base64.b64decode(done(session, "export", net="a", kind="png")["base64"])
+    assert 1000 < int.from_bytes(strip[16:20]) < 16_000, "of sixty steps the strip: all of them would be too wide"
     reply = session.answer({"do": "export", "net": "a", "kind": "gif"})
     assert reply["error"]["field"] == "kind" and "notebook, script" in reply["error"]["message"]
     assert json.dumps(file)

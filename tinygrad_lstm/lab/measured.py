@@ -31,6 +31,7 @@ from .wordings import (
     REACHES,
     SILENT,
     STAYS,
+    WAS,
     Lang,
 )
 
@@ -137,21 +138,27 @@ def _shares(terms: dict[str, Array]) -> list[float | None]:
 
 def sentence(learner: Learner, read: Read, levers: Levers, shown: Seen, plain: Seen, lang: Lang) -> str:
     """What is to be seen, in a few short sentences."""
-    n, answer, p = len(read.words), shown.answer, shown.prediction[0][1]
-    parts = [EXPECTS.said(lang, n=n, answer=answer, p=f"{p:.0%}") if p is not None
-             else PREDICTS.said(lang, n=n, answer=answer)]  # fmt: skip
+    answer, p = shown.answer, shown.prediction[0][1]
+    first = (PREDICTS if p is None else EXPECTS).said(
+        lang, n=len(read.words), last=read.words[-1], answer=answer, p=_percent(p)
+    )
+    parts = [first]
     if levers:
-        first = LEVERS.said(lang, levers=", ".join(levers.said(learner, read.words, lang)))
-        parts[0] = first + (parts[0][0].lower() + parts[0][1:] if lang == "en" else parts[0])
-        was = plain.prediction[0]
-        changed = plain.answer != answer
-        parts.append(
-            (FLIPS if changed else STAYS).said(lang, answer=was[0], p="" if was[1] is None else f"{was[1]:.0%}")
-        )
+        turned = ("、" if lang == "zh" else ", ").join(levers.said(learner, read.words, lang))
+        parts = [LEVERS.said(lang, levers=turned) + (first[0].lower() + first[1:] if lang == "en" else first)]
+        was = plain.prediction[0][1]
+        if was is None:
+            parts.append(WAS.said(lang, answer=plain.answer))
+        else:
+            parts.append((STAYS if plain.answer == answer else FLIPS).said(lang, answer=plain.answer, p=_percent(was)))
     if (right := is_right(learner, read, shown)) is not None:
         wanted = " / ".join(sorted(read.right or ())) or f"{read.value:.3g}"
         parts.append(IS_RIGHT.said(lang) if right else IS_WRONG.said(lang, right=wanted))
     return "".join([*parts, *_way_back(shown.flow, read, lang)])
+
+
+def _percent(p: float | None) -> str:
+    return "" if p is None else f"{p:.0%}"
 
 
 def _way_back(flow: Flow[Trace], read: Read, lang: Lang) -> list[str]:

@@ -13,17 +13,21 @@ from typing import Any, NamedTuple
 import tinygrad_lstm
 
 from .. import nn
+from ..graph import Drawing, draw
+from ..graph.press import size_of
+from ..graph.render import LARGEST_PNG
 from ..tasks import TASKS
 from .cellcode import OWN, OwnCell, loose_methods, namespace
 from .learner import Learner, cell_drawing
 from .levers import Levers
-from .measured import microscope
+from .measured import microscope, seen
 from .offers import Read, cell_type
 from .wordings import NOTHING_ASKED, TAKE, LabError, Lang
 
 KINDS = ("notebook", "script", "html", "svg", "png")
 TYPES = {"notebook": ("ipynb", "application/x-ipynb+json"), "script": ("py", "text/x-python"),
          "html": ("html", "text/html"), "svg": ("svg", "image/svg+xml"), "png": ("png", "image/png")}  # fmt: skip
+READABLE = 0.75  # pixels a point, from which on words can be read
 TEXT_FILE = "lab-text.txt"
 
 
@@ -48,16 +52,27 @@ def exported(learner: Learner, kind: str, question: Inquiry | None, lang: Lang) 
         return file | {"text": _drawing(learner, question).html()}
     if kind == "svg":
         return file | {"text": _drawing(learner, question).svg()}
+    drawing, scale = _for_png(learner, question)
     with tempfile.TemporaryDirectory() as folder:
-        path = _drawing(learner, question).save(Path(folder, "lab.png"), scale=2)
+        path = drawing.save(Path(folder, "lab.png"), scale=scale)
         return file | {"base64": base64.b64encode(path.read_bytes()).decode()}
 
 
-def _drawing(learner: Learner, question: Inquiry | None) -> Any:
+def _drawing(learner: Learner, question: Inquiry | None) -> Drawing:
     """The picture of a question; of the cell, where nothing has been asked."""
     if question is None:
         return cell_drawing(learner.model.rnn)
     return microscope(learner, question.read, question.levers, learner.target(question.read))
+
+
+def _for_png(learner: Learner, question: Inquiry | None) -> tuple[Drawing, float]:
+    """The picture, as fine as a PNG may be; of many steps the strip, where all can be read."""
+    drawing = _drawing(learner, question)
+    scale = min(2.0, 0.97 * LARGEST_PNG / (max(size_of(drawing.svg())) * 96 / 72))
+    if scale >= READABLE or question is None:
+        return drawing, scale
+    shown = seen(learner, question.read, question.levers, learner.target(question.read))
+    return draw(shown.flow.trace, view="strip", labels=question.read.words), 2.0
 
 
 class Telling:
@@ -128,7 +143,10 @@ class Telling:
             lines = [f"x, words = task.read_text({text!r})"]
         lines += self._turned(question.levers)
         changes = self._changes(question.levers, len(question.read.words))
-        lines += [f"with tl.what_if({{{', '.join(changes)}}}):", "    y = model(x[None]).y[:, -1]"]
+        if changes:
+            lines += [f"with tl.what_if({{{', '.join(changes)}}}):", "    y = model(x[None]).y[:, -1]"]
+        else:
+            lines.append("y = model(x[None]).y[:, -1]")
         if target is None:
             lines += ["loss = y.sum()", 'print(f"{y.item():.6g}")']
         else:
@@ -162,8 +180,9 @@ class Telling:
             changes.append(f'**{{f"t={{t}}/h": tl.Tensor.detach for t in range(1, {steps})}}')
         return changes + [f'"t={k + 1}/C̃": lambda C_new: C_new * 0.0' for k in levers.erase]
 
-    def _draw(self) -> str:
-        return 'tl.draw(trace, labels=words).save("lab.html")\ntl.draw(trace, labels=words)'
+    @staticmethod
+    def _draw() -> str:
+        return 'picture = tl.draw(trace, labels=words)\npicture.save("lab.html")\npicture'
 
 
 def _own_cell(own: OwnCell) -> str:

@@ -89,8 +89,9 @@ BAD_KIND = Both(
 )
 
 # — what is to be seen —
-EXPECTS = Both("After {n} steps the net expects “{answer}” ({p}).", "读完 {n} 步后，网络预测“{answer}”（{p}）。")
-PREDICTS = Both("After {n} steps the net predicts {answer}.", "读完 {n} 步后，网络预测 {answer}。")
+EXPECTS = Both("After “{last}” (t = {n}) the net expects “{answer}” ({p}).",
+               "读到“{last}”（t = {n}）后，网络预测“{answer}”（{p}）。")  # fmt: skip
+PREDICTS = Both("After {last} (t = {n}) the net predicts {answer}.", "读到 {last}（t = {n}）后，网络预测 {answer}。")
 IS_RIGHT = Both(" That is right.", "这是对的。")
 IS_WRONG = Both(" Right would be {right}.", "正确的是 {right}。")
 REACHES = Both(" Of ∂L/∂{state} at the end, {share} is left at “{word}”, the first word.",
@@ -102,6 +103,7 @@ KEEPS = Both(" The pure highway does not make a gradient smaller.", "纯高速�
 SILENT = Both(" No gradient sets out: nothing is to be seen on the way back.", "没有梯度出发：回程上什么也看不到。")
 LEVERS = Both("With {levers}: ", "{levers}：")
 FLIPS = Both(" Without that it was “{answer}” ({p}).", "不这样做时，预测是“{answer}”（{p}）。")
+WAS = Both(" Without that it is {answer}.", "不这样做时是 {answer}。")
 STAYS = Both(" The answer is the same without that ({p}).", "不这样做时，答案相同（{p}）。")
 LEVER = {
     "forget_bias": Both("b_f moved by {by}", "b_f 移动 {by}"),
