@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn")
 
 from tinygrad_lstm.cli import main
 from tinygrad_lstm.lab import page
-from tinygrad_lstm.lab.server import HERE, Lab, listening, server_of
+from tinygrad_lstm.lab.server import HERE, Lab, LabServer, listening
 
 TOKEN = "a-token-of-the-test"
 PAGES = {
@@ -30,7 +30,7 @@ PAGES = {
 @contextmanager
 def running(lab):
     """The port at which a server answers."""
-    server, sock = server_of(lab), listening(0)
+    server, sock = LabServer(lab), listening(0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     while not server.started:
@@ -212,8 +212,9 @@ def test_it_listens_on_this_computer_alone(port):
             socket.create_connection((other, port), timeout=2)
 
 
-def test_the_command():
-    """It prints an address with a token that nobody can guess, answers there, and ends with Ctrl-C."""
+@contextmanager
+def commanded():
+    """The command as a process, its port and its token."""
     code = "import sys; from tinygrad_lstm.lab import page; page.assets = lambda: {'index.html': b'{{engine}}'}; "
     code += "from tinygrad_lstm.cli import main; sys.exit(main(['lab', '--no-browser', '--port', '0', '--lang', 'zh']))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -223,19 +224,41 @@ def test_the_command():
         assert "Ctrl-C ends it" in process.stdout.readline()
         for _ in range(100):
             try:
-                status, _, body = asked(int(port), "GET", f"/?token={token}")
+                socket.create_connection((HERE, int(port)), timeout=2).close()
                 break
             except ConnectionRefusedError:
                 time.sleep(0.1)
-        assert (status, body) == (200, b"local")
-        assert asked(int(port), "POST", "/api", HELLO, authorization=f"Bearer {token}")[0] == 200
-        assert asked(int(port), "POST", "/api", HELLO, authorization=f"Bearer {TOKEN}")[0] == 401
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert "Traceback" not in err and process.returncode in (0, 130)
+        yield process, int(port), token
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_command():
+    """It prints an address with a token that nobody can guess, answers there, and ends with Ctrl-C."""
+    with commanded() as (process, port, token):
+        status, _, body = asked(port, "GET", f"/?token={token}")
+        assert (status, body) == (200, b"local")
+        assert asked(port, "POST", "/api", HELLO, authorization=f"Bearer {token}")[0] == 200
+        assert asked(port, "POST", "/api", HELLO, authorization=f"Bearer {TOKEN}")[0] == 401
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert "Traceback" not in err and process.returncode in (0, 130)
+
+
+def test_ctrl_c_does_not_wait_for_a_loop_without_end():
+    with commanded() as (process, port, token):
+        loop = {"do": "compile", "code": "def step(self, x, state):\n    while True: pass\n"}
+        got = []
+        thread = threading.Thread(
+            target=lambda: got.append(asked(port, "POST", "/api", loop, authorization=f"Bearer {token}"))
+        )
+        thread.start()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        thread.join(20)
+        assert json.loads(got[0][2])["error"]["line"] == 2 and "Traceback" not in err
 
 
 def test_wrong_use_of_the_command(capsys, tmp_path, monkeypatch):

@@ -39,13 +39,13 @@ def lab(
         return
     try:
         from ..lab.page import assets
-        from ..lab.server import HERE, Lab, listening, server_of
+        from ..lab.server import HERE, Lab, LabServer, listening
     except ModuleNotFoundError as exc:
         if (needed := (exc.name or "").partition(".")[0]) not in ("starlette", "uvicorn"):
             raise
         raise ImportError(f"lab: needs {needed}. Install it: pip install 'tinygrad-lstm[lab]'") from None
     token = secrets.token_urlsafe(32)
-    server, sock = server_of(Lab(token, assets(), known)), listening(port)
+    server, sock = LabServer(Lab(token, assets(), known)), listening(port)
     address = f"http://{HERE}:{sock.getsockname()[1]}/?token={token}"
     say(f"the lab: {address}", flush=True)
     say("It answers this address alone, on this computer. Ctrl-C ends it.", flush=True)

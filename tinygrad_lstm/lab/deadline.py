@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from .wordings import TookTooLong
 
 T = TypeVar("T")
-AGAIN = 0.5  # seconds, where it was caught
+LOOKS = 0.1  # seconds from look to look
 
 
-def within(seconds: float, function: Callable[[], T]) -> T:
-    """The result of a function, in this thread. After so many seconds TookTooLong is raised in the middle of it.
+def within(seconds: float, function: Callable[[], T], ending: threading.Event | None = None) -> T:
+    """The result of a function, in this thread. TookTooLong is raised in the middle of it after so many seconds, or
+    when `ending` is set; again and again, where it is caught.
 
     It reaches Python code alone: a single call of a compiled function is waited for.
     """
     thread, done, lock = ctypes.c_ulong(threading.get_ident()), threading.Event(), threading.Lock()
-    throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    throw, last = ctypes.pythonapi.PyThreadState_SetAsyncExc, time.monotonic() + seconds
 
     def watch() -> None:
-        wait = seconds
-        while not done.wait(wait):
-            with lock:
-                if not done.is_set():
-                    throw(thread, ctypes.py_object(TookTooLong))
-            wait = AGAIN
+        while not done.wait(LOOKS):
+            if time.monotonic() > last or (ending is not None and ending.is_set()):
+                with lock:
+                    if not done.is_set():
+                        throw(thread, ctypes.py_object(TookTooLong))
 
     threading.Thread(target=watch, daemon=True).start()
     try:

@@ -15,6 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
+from types import FrameType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -110,7 +111,8 @@ class Lab:
     """
 
     def __init__(self, token: str, pages: Mapping[str, bytes], lang: Lang = "en", seconds: float = SECONDS) -> None:
-        self.token, self.seconds, self.one = token, seconds, threading.Lock()
+        self.token, self.seconds = token, seconds
+        self.one, self.ending = threading.Lock(), threading.Event()
         self.pages = {name: filled(name, data, "local", lang) for name, data in pages.items()}
         self.sessions: OrderedDict[str, Session] = OrderedDict()
         routes = [Route("/api", self.api, methods=["POST"]), Route("/{path:path}", self.page, methods=["GET"])]
@@ -150,7 +152,7 @@ class Lab:
     def answer(self, session: Session, text: str) -> str:
         """One message at a time: sessions share the machine, and Python's warnings."""
         with self.one:
-            return within(self.seconds, partial(session.answer_text, text))
+            return within(self.seconds, partial(session.answer_text, text), self.ending)
 
     def session(self, name: str) -> Session:
         """The session of a page that is open."""
@@ -178,8 +180,17 @@ def listening(port: int | None) -> socket.socket:
     raise AssertionError("port 0 is any free one")
 
 
-def server_of(lab: Lab) -> Server:
-    """A server for it, ready to run on a socket."""
-    return Server(
-        Config(lab.app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="off")
-    )
+class LabServer(Server):
+    """A server that ends at once, whatever the lab is about."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        config = Config(
+            lab.app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="off",
+            timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        super().__init__(config)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.lab.ending.set()
+        super().handle_exit(sig, frame)
