@@ -209,6 +209,27 @@ def test_every_task_can_be_asked(session, task, text, right):
     assert read.value is None or math.isclose(read.value, 0.75)
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"name": "pronouns", "clauses": [4, 4], "distance": [60, 60]},
+        {"name": "pronouns", "clauses": 1, "distance": 2},
+        {"name": "adding", "length": 60},
+        {"name": "adding", "length": 2},
+        {"name": "words", "text": "yes"},
+        {"name": "words", "text": "一二三。四五六。"},
+        {"name": "text", "text": "ab", "steps": 1},
+        {"name": "text", "text": "x y " * 60, "steps": 60},
+    ],
+)
+def test_examples_can_be_asked_at_the_ends_of_what_may_be_set(session, task):
+    made = answered(session, "make", net="a", task=task)
+    assert made["examples"] and made["reach"]["words"]
+    for text in made["examples"]:
+        answered(session, "ask", net="a", text=text)
+    answered(session, "train", net="a", steps=1)
+
+
 def test_right_answers_of_reber_are_those_of_the_task():
     from tinygrad_lstm.lab.offers import offer_of
 
@@ -439,6 +460,7 @@ def test_whatever_is_asked_has_an_answer(trained, data):
         ({"do": "make", "net": "a", "cell": {"code": 5}}, "code", "characters"),
         ({"do": "make", "net": "a", "cell": {"code": "x", "base": "y"}}, "base", "lstm"),
         ({"do": "make", "net": "a", "cell": "rnn", "forget_bias": 1}, "forget_bias", "no such setting"),
+        ({"do": "make", "net": "a", "task": {"name": "adding", "length": 61}}, "task.length", "0 … 60"),
         ({"do": "make", "net": "a", "task": {"name": "chess"}}, "task", "pronouns"),
         ({"do": "make", "net": "a", "task": {"name": "words", "path": "/etc/passwd"}}, "task.path", "there is no"),
         ({"do": "make", "net": "a", "task": {"name": "words", "text": "x" * 20_001}}, "task.text", "20,000"),

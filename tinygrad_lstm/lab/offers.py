@@ -20,14 +20,13 @@ from .. import nn
 from ..tasks import from_config
 from ..tasks.base import Task
 from ..tasks.classic import REBER
-from ..tasks.pronouns import PRONOUNS, Pronouns, Sentence
+from ..tasks.pronouns import PRONOUNS, Pronouns
 from ..tasks.words import END, SAMPLE
 from ..tensor import Array
 from ..training.model import CELLS
 from .wordings import CHOICE, NUMBER, NUMBERS, TOO_LONG, UNKNOWN_WORDS, Both, LabError, Lang
 
 TEXT = 20_000  # characters of a text, or of a cell's code
-MOST = 100  # of a length or a distance, so that an answer comes soon
 EXAMPLES, SHORT = 6, 14  # sentences to ask, and words in each at most, where there are such short ones
 
 
@@ -49,7 +48,8 @@ class Offer:
 
     Attributes:
         title: its name for people.
-        settings: what a page may set of the task, with what it is by default.
+        settings: what a page may set of the task, with what it is by default; `most`: up to where, so that an answer
+            comes soon, and an example can be asked.
         net: what suits a net for it: `hidden`, `lr`, `clip`, …
         needs_text: whether one brings one's own text; `text` is one to begin with.
     """
@@ -57,6 +57,7 @@ class Offer:
     name: str
     title: Both
     settings: Mapping[str, Any] = {}
+    most: Mapping[str, int] = {}
     net: Mapping[str, Any] = {"hidden": 16, "lr": 0.02, "clip": 1.0, "forget_bias": 1.0}
     needs_text, text = False, ""
 
@@ -71,8 +72,9 @@ class Offer:
             raise LabError(TOO_LONG, field="task.text", most=TEXT, n=len(str(self.written)))
         for setting, value in self.given.items():
             for n in value if isinstance(value, list) else [value]:
-                if not isinstance(n, int) or not 0 <= n <= MOST:
-                    raise LabError(NUMBER, field=f"task.{setting}", must=f"∈ ℤ, 0 … {MOST}", value=repr(n)[:40])
+                if type(n) is not int or not 0 <= n <= self.most[setting]:
+                    must = f"∈ ℤ, 0 … {self.most[setting]}"
+                    raise LabError(NUMBER, field=f"task.{setting}", must=must, value=repr(n)[:40])
         self.task = self.made()
 
     def made(self) -> Task:
@@ -102,14 +104,14 @@ class Offer:
     @cached_property
     def examples(self) -> list[str]:
         """Texts to ask about, the first of them the one whose gradient is watched while a net learns."""
-        rng, found = np.random.default_rng([0, 4]), list[str]()
-        for _ in range(200):
+        rng, found = np.random.default_rng([0, 4]), dict[str, int]()
+        for _ in range(100):
             batch = self.task.batch(1, rng)
             end = int(np.flatnonzero(batch.mask[0])[-1]) + 1
             text = self.task.decode(batch.x[0, : self.end(batch.x[0], end)])
-            if text not in found and len(self.task.read_text(text)[0]) <= SHORT:
-                found.append(text)
-        return sorted(found[:EXAMPLES], key=len, reverse=True)
+            found[text] = len(self.task.read_text(text)[0])
+        short = [text for text, n in found.items() if n <= SHORT] or [min(found, key=lambda text: found[text])]
+        return sorted(short[:EXAMPLES], key=len, reverse=True)
 
     def end(self, x: Array, end: int) -> int:
         """Where an example is cut off, to ask what comes next; `end` is after its last answer."""
@@ -131,20 +133,23 @@ class Offer:
 class PronounOffer(Offer):
     name, title = "pronouns", Both("which pronoun: her or his?", "该用哪个代词：her 还是 his？")
     settings: Mapping[str, Any] = {"clauses": [1, 2], "distance": [2, 10]}
+    most: Mapping[str, int] = {"clauses": 4, "distance": 60}
     net: Mapping[str, Any] = {"hidden": 12, "lr": 0.02, "clip": 1.0, "forget_bias": 1.0}
 
     @cached_property
     def examples(self) -> list[str]:
-        """First the longest of one clause, whose gradient has to come back to its first word; then others."""
+        """First one of one clause, whose gradient has to come back to its first word; then others."""
         assert isinstance(self.task, Pronouns)
-        rng, found = np.random.default_rng([0, 4]), list[Sentence]()
-        while len(found) < 100:
+        rng, alone, others = np.random.default_rng([0, 4]), list[list[str]](), list[list[str]]()
+        for _ in range(100):
             said = self.task.sentence(rng)
-            if said.pronouns[-1] <= SHORT:
-                found.append(said)
-        alone = max(found, key=lambda said: said.pronouns[-1] * (len(said.subjects) == 1))
-        others = [said for said in found if said is not alone and said.switch][: EXAMPLES - 1]
-        return [" ".join(said.words[: said.pronouns[-1]]) for said in (alone, *others)]
+            begun = list(said.words[: said.pronouns[-1]])
+            alone.append(begun[said.subjects[-1] :])
+            if said.switch and len(begun) <= SHORT:
+                others.append(begun)
+        short = [words for words in alone if len(words) <= SHORT]
+        first = max(short, key=len) if short else min(alone, key=len)
+        return [" ".join(words) for words in (first, *(others or alone)[: EXAMPLES - 1])]
 
     def right(self, words: list[str]) -> frozenset[str] | None:
         assert isinstance(self.task, Pronouns)
@@ -212,6 +217,7 @@ class ReberOffer(Offer):
 class AddingOffer(Offer):
     name, title = "adding", Both("add the two marked numbers", "把两个带标记的数相加")
     settings: Mapping[str, Any] = {"length": 10}
+    most: Mapping[str, int] = {"length": 60}
 
     def plain(self, text: str) -> str:
         return " ".join(text.replace(",", " ").split())
@@ -241,6 +247,7 @@ class TextOffer(Offer):
     name, title = "text", Both("a text, character by character", "一段文字，逐字符")
     needs_text, text = True, "the cat sat on the mat. the dog sat on the log. the cat saw the dog. " * 12
     settings: Mapping[str, Any] = {"steps": 24}
+    most: Mapping[str, int] = {"steps": 60}
 
     def made(self) -> Task:
         folder = tempfile.mkdtemp()

@@ -59,7 +59,7 @@ class Session(Messages):
         cells = {name: {"title": title.said(self.lang), "code": code_of(name)} for name, title in TITLES.items()}
         tasks = {
             name: {"title": offer.title.said(self.lang), "needs_text": offer.needs_text, "text": offer.text,
-                   "settings": dict(offer.settings), "net": dict(offer.net)}
+                   "settings": dict(offer.settings), "most": dict(offer.most), "net": dict(offer.net)}
             for name, offer in OFFERS.items()
         }  # fmt: skip
         return {
