@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -18,6 +18,7 @@ pytest.importorskip("uvicorn")
 
 from tinygrad_lstm.cli import main
 from tinygrad_lstm.lab import page
+from tinygrad_lstm.lab.deadline import TookTooLong, within
 from tinygrad_lstm.lab.server import HERE, Lab, LabServer, listening
 
 TOKEN = "a-token-of-the-test"
@@ -197,6 +198,28 @@ def test_a_loop_without_end_is_ended(loop):
         error = json.loads(body)["error"]
         assert "was stopped" in error["message"] and error["line"] in (2, 3, 4) and time.perf_counter() - start < 20
         assert "ok" in json.loads(asked(port, "POST", "/api", HELLO)[2]), "and the next message is answered"
+
+
+def test_what_is_ended_leaves_nothing_behind():
+    """Neither an exception that comes later, nor an interpreter that hangs at the next profile, as of a compiler."""
+
+    def loop():
+        while True:
+            pass
+
+    ended = []
+    for seconds in (0.0, 0.05, 0.3):
+        with pytest.raises(TookTooLong):
+            within(seconds, loop)
+        ended.append(within(10, lambda: sum(range(100_000))))
+    for _ in range(20):  # what ends just then
+        with suppress(TookTooLong):
+            within(0.1, lambda: time.sleep(0.1))
+    assert ended == [4_999_950_000] * 3
+    code = "from tinygrad_lstm.lab.deadline import *\ntry: within(0.1, lambda: [None for _ in iter(int, 1)])\n"
+    code += "except TookTooLong: pass\nimport tinygrad_lstm as tl; print(len(tl.nn.LSTM(2, 3).source()) > 100)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "True\n", run.stderr
 
 
 def test_it_listens_on_this_computer_alone(port):
