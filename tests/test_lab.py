@@ -151,11 +151,29 @@ def test_ask_says_what_the_package_says(trained):
     assert close(said["ledger"]["highway"], flow.highway[1:]) and close(said["ledger"]["written"], flow.weights())
 
 
-def test_the_shares_of_the_ledger_sum_to_one(trained):
-    ledger = answered(trained, "ask", net="a", text=SENTENCE)["ledger"]
-    assert ledger["names"] == ["readout", "highway", "f", "i", "C̃", "o"] and len(ledger["rows"]) == 8
-    assert close(np.sum(ledger["rows"], axis=1), np.ones(8), 1e-3)
-    assert ledger["rows"][-1] == [1, 0, 0, 0, 0, 0]
+def test_the_shares_are_those_of_the_ledger(trained):
+    said = answered(trained, "ask", net="a", text=SENTENCE)["ledger"]
+    assert said["names"] == ["readout", "highway", "f", "i", "C̃", "o"] and len(said["rows"]) == 8
+    assert close(np.sum(said["rows"], axis=1), np.ones(8), 1e-3)
+    assert said["rows"][-1] == [1, 0, 0, 0, 0, 0], "at the end there is the answer alone"
+    learner = trained.nets["a"]
+    task, model = learner.offer.task, learner.model
+    with nn.unfused(model.eval()):
+        loss = nn.cross_entropy(model(task.encode(SENTENCE)[None]).y[:, -1], task.encode(["her"]))
+    flow = tl.trace(loss).flow("C")
+    for t in range(1, 8):
+        terms, whole = flow.ledger(t + 1), flow.trace.grad(flow.state(t))
+        shares = dict(zip(said["names"], said["rows"][t - 1], strict=True))
+        assert shares["readout"] == 0, "nothing is read before the end"
+        for name, term in terms.items():
+            assert shares[name] == pytest.approx((term * whole).sum() / (whole * whole).sum(), abs=1e-3)
+
+
+def test_the_way_back_of_an_rnn_is_its_recurrence(session):
+    answered(session, "make", net="a", cell="rnn")
+    ledger = answered(session, "ask", net="a", text=SENTENCE)["ledger"]
+    assert ledger["names"] == ["readout", "recurrence"] and ledger["written"] is None
+    assert ledger["rows"] == [[0, 1]] * 7 + [[1, 0]]
 
 
 def test_erased_words_are_those_of_the_package(trained):
@@ -306,11 +324,21 @@ def test_ones_own_code_learns_as_the_cell_does(session):
     assert close(*losses, 1e-4)
 
 
+def test_the_same_code_is_compiled_once(session):
+    kinds = []
+    for code in (CODE, CODE + "\n", CODE):
+        answered(session, "make", net="a", cell={"code": code})
+        kinds.append(type(session.nets["a"].model.rnn.cells[0][0]))
+    assert kinds[0] is kinds[2] is not kinds[1]
+
+
 def test_compile_shows_the_cell(session):
     said = answered(session, "compile", code=CODE)
     assert "<svg" in said["picture"] and "def backward(" in said["source"]
     assert ["W_f", "hidden + input, hidden"] in said["parameters"] and ["b_o", "hidden"] in said["parameters"]
-    said = answered(session, "compile", code=OWN_CLASS)
+    said = answered(
+        session, "compile", code="from tinygrad_lstm.nn import GRUCell\n" + OWN_CLASS.replace("Minimal", "LSTMCell")
+    )
     assert [name for name, _ in said["parameters"]] == ["W_f", "b_f", "W_n", "b_n"]
     made = answered(session, "make", net="a", cell={"code": OWN_CLASS})
     assert made["parameters"] == session.nets["a"].model.head.W.size + sum(

@@ -11,6 +11,7 @@ import builtins
 import linecache
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from .offers import TEXT, TITLES, cell_type
 from .wordings import BAD_STATE, CHOICE, NO_RETURN, NO_STEP, SLOW, TOO_LONG, UNNAMED, LabError, TookTooLong
 
 FILE = "<my cell>"
+MODULE = "my_cell"
 OWN = "my cell"  # its name among CELLS
 TRIED = INPUT, HIDDEN = 3, 4  # sizes of the cell on which a code is tried
 
@@ -89,15 +91,19 @@ def compiled(code: Any, base: str = "lstm") -> OwnCell:
         raise LabError(TOO_LONG, field="code", most=TEXT, n=len(str(code)))
     if not isinstance(base, str) or base not in TITLES:
         raise LabError(CHOICE, field="base", value=repr(base), known=", ".join(TITLES))
+    return _compiled(code, base)
+
+
+@lru_cache(maxsize=8)  # the same code is the same class, whose compiled program is kept
+def _compiled(code: str, base: str) -> OwnCell:
     lines = code.splitlines(keepends=True)
     linecache.cache[FILE] = (len(code), None, lines, FILE)  # so that messages can show a line
     with at_its_line():
         tree = _read(code)
         step = _put_in_class(tree)
-        space = {**namespace(), "Base": cell_type(base), "__name__": "my_cell"}
-        before = set(space)
+        space = {**namespace(), "Base": cell_type(base), "__name__": MODULE}
         exec(compile(tree, FILE, "exec"), space)
-        made = [v for k, v in space.items() if k not in before and isinstance(v, type) and issubclass(v, nn.Cell)]
+        made = [v for v in space.values() if isinstance(v, type) and issubclass(v, nn.Cell) and v.__module__ == MODULE]
         if not made:
             raise LabError(NO_STEP, field="code")
         cell = OwnCell(made[-1], code, base)

@@ -117,7 +117,7 @@ def ledger(flow: Flow[Trace]) -> dict[str, Any]:
     names = ["readout", flow.direct, *flow.gates]
     rows: list[list[float | None]] = []
     for t in range(1, flow.T):
-        rows.append(_shares(flow.ledger(t + 1)))
+        rows.append(_shares(flow.ledger(t + 1), names))
     rows.append([1.0, *[0.0] * (len(names) - 1)])  # at the end there is nothing but the answer
     written = flow.weights() if flow._highway.is_written else None
     return {
@@ -130,10 +130,10 @@ def ledger(flow: Flow[Trace]) -> dict[str, Any]:
     }
 
 
-def _shares(terms: dict[str, Array]) -> list[float | None]:
+def _shares(terms: dict[str, Array], names: list[str]) -> list[float | None]:
     whole = sum(terms.values(), np.float64(0))
     square = float((whole * whole).sum())
-    return [rounded(float((term * whole).sum() / square), 4) if square else None for term in terms.values()]
+    return [rounded(float((terms[name] * whole).sum() / square), 4) if square else None for name in names]
 
 
 def sentence(learner: Learner, read: Read, levers: Levers, shown: Seen, plain: Seen, lang: Lang) -> str:
