@@ -15,7 +15,7 @@ from tinygrad_lstm.moved import MOVED
 HOUSE = Path(tinygrad_lstm.__file__).parent
 CORE = ("tensor", "op", "ops", "engine", "scope")
 ORDER = ["habits", "collector", "numerics", *CORE, "functions", "testing", "tasks", "compile", "nn", "optim"]
-ORDER += ["flow", "exchange", "graph", "training", "course", "cli", "__main__", "memory", "moved", "__init__"]
+ORDER += ["flow", "exchange", "graph", "training", "course", "lab", "cli", "__main__", "memory", "moved", "__init__"]
 ASIDE = {"tasks": set(CORE), "exchange": {"tasks"}}  # data alone; a file of numbers knows no task
 FILES = sorted(HOUSE.rglob("*.py"))
 STATEMENTS = 740  # of the core together: one sitting
@@ -106,7 +106,7 @@ def test_a_room_uses_only_what_stands_above_it(name):
     mine = name.split(".")[0] or "__init__"
     above = ORDER[: ORDER.index(mine)] if mine not in CORE else ["habits", "collector", "numerics", *CORE]
     rooms = {place.split(".")[0] or "__init__" for place in imported(name)} - {mine}
-    rooms -= {"__init__"} if mine == "cli" else set()  # a command uses the public names, as a user does
+    rooms -= {"__init__"} if mine in ("cli", "lab") else set()  # both use the public names, as a user does
     assert rooms <= set(above) - ASIDE.get(mine, set())
 
 
