@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+from ..collector import uncollected
 from ..flow.trace import Trace, trace
 from ..tensor import Tensor
 from .capture import Graph
@@ -56,6 +55,7 @@ Shown = Literal["shape", "grad"]
 Drawable = Tensor | Trace
 
 
+@uncollected()  # what is made for a thousand steps stays until the text is written
 def draw(
     what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: ViewName = "time", follow: str | None = None,
     steps: Window = None, show: Shown | Iterable[Shown] = ("shape", "grad"), backward: bool = True,
@@ -100,32 +100,18 @@ def draw(
     table = for_ != "slide" if parameters is None else parameters
     asked = Asked(follow, steps, show, labels, answer, for_, light, table, legend, transparent)
     _check_style(asked, view)
-    with _all_kept():
-        if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
-            if view != "time":
-                raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
-            return _beside(what, asked, backward)
-        graph = _captured(what, view, steps, backward)
-        return VIEWS[_suited(view, graph, asked)](graph, asked._replace(answer=_line_by_line(answer)))
+    if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
+        if view != "time":
+            raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
+        return _beside(what, asked, backward)
+    graph = _captured(what, view, steps, backward)
+    return VIEWS[_suited(view, graph, asked)](graph, asked._replace(answer=_line_by_line(answer)))
 
 
 def _suited(view: str, graph: Graph, asked: Asked) -> str:
     """The view of a small graph without time is that of all ops, unless something is asked that needs time."""
     timeless = view == "time" and len(graph.tensors) <= BUDGET and not has_steps(graph)
     return "ops" if timeless and not (asked.follow or asked.form or asked.light) else view
-
-
-@contextmanager
-def _all_kept() -> Iterator[None]:
-    """No search for garbage: what is made for a thousand steps stays until the text is written, and the search would
-    go through all of it again and again, a fifth of the time."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph:
