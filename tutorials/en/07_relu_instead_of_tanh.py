@@ -312,7 +312,7 @@ ends, clipped = np.array([train(seed, global_clipnorm=1.0) for seed in range(5)]
 assert ends.max() < 1
 
 # %% [markdown]
-# Without a clip one or two steps are enough, with every seed: the loss rises to the number after `before:`, and the next forward pass overflows. With it all five nets live. They learn slowly, and not all: the errors end at {{ends.min():.2f}} to {{ends.max():.2f}}, below the 1/6 of always answering 1 in {{(ends < 1 / 6).sum()}} of 5.
+# Without a clip one or two steps are enough, with every seed: the loss rises to the number after `before:`, and the next forward pass overflows. With it all five nets live. They learn slowly, and not all: the errors end at {{ends.min():.1f}} to {{ends.max():.1f}}, below the 1/6 of always answering 1 in {{(ends < 1 / 6).sum()}} of 5.
 # {{clipped.min():.0f}} to {{clipped.max():.0f}} of the 100 steps were clipped, so it is mostly the clip, not the gradient, that sets the size of the step. That is what clipping limits: **the step**.
 #
 # ## What it cannot cure

@@ -368,6 +368,7 @@ assert all("entries differ" in verdict for verdict in verdicts)
 figure, axes = plt.subplots(1, 5, figsize=(10, 3.1), sharey=True, layout="constrained")
 for axis, backward in zip(axes, suspects, strict=True):
     marks = fingerprint(backward)
+    axis.grid(False)
     axis.imshow(np.where(marks < 1e-9, 0, 0.15 + marks), cmap="Reds", vmin=0, vmax=1.15)
     for (r, c), v in np.ndenumerate(marks):
         if v > 1e-9:
