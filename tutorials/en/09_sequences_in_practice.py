@@ -6,7 +6,7 @@
 # to the loss? And why does a net whose weights were moved to another library run without any error and answer nonsense?
 #
 # Read before: [4 · The LSTM, gate by gate](04_the_lstm_gate_by_gate.ipynb) and [5 · Follow C](05_follow_c.ipynb). Time:
-# 40 minutes.
+# 55 minutes.
 
 # %%
 from itertools import permutations
@@ -17,6 +17,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, quiz
 from tinygrad_lstm.optim import Adam
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## What comes out
@@ -266,8 +268,8 @@ tl.draw(out.h[:, 1].sum(), view="cells")
 # noise*: four symbols, each as likely as the others. An honest net cannot get below $\ln 4$.
 
 # %%
-def train_on_noise(bidirectional):
-    rng = np.random.default_rng(0)
+def train_on_noise(bidirectional, seed):
+    rng = np.random.default_rng(seed)
     embedding, head = nn.Embedding(4, 8, rng=rng), nn.Linear(32 if bidirectional else 16, 4, rng=rng)
     layer = nn.LSTM(8, 16, bidirectional=bidirectional, fused=True, rng=rng)
     optimizer = Adam([*embedding.parameters(), *layer.parameters(), *head.parameters()], lr=0.02)
@@ -282,12 +284,12 @@ def train_on_noise(bidirectional):
     return np.mean(losses[-20:])
 
 
-one_way, both_ways = train_on_noise(False), train_on_noise(True)
-print(f"ln 4 = {np.log(4):.3f}; one way: {one_way:.3f}, both ways: {both_ways:.3f}")
-assert one_way > 1.3 and both_ways < 0.5
+one_way, both_ways = (np.array([train_on_noise(both, seed) for seed in range(5)]) for both in (False, True))
+print(f"ln 4 = {np.log(4):.3f}; with five seeds one way: {one_way.round(3)}, both ways: {both_ways.round(3)}")
+assert one_way.min() > 1.3 and both_ways.max() < 0.5
 
 # %% [markdown]
-# The second net has predicted noise, to a loss of {{both_ways:.1f}}. It has learned to copy: the answer to step t is
+# The second net has predicted noise, to a loss of {{both_ways.max():.1f}} at most. It has learned to copy: the answer to step t is
 # the input of step t + 1, which the backward half has just read. (What is left comes from the last step, whose answer
 # stands nowhere: that one alone costs $\ln 4$, an eighth of which is {{np.log(4) / 8:.2f}}.) Fine for tagging a word in
 # a finished sentence; not for predicting what comes next, nor for anything that must answer while it reads.

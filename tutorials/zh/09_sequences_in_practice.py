@@ -3,7 +3,7 @@
 #
 # **问题。** 单元已经懂了。单元周围还有四个问题，比单元本身更耗功夫。这个层到底返回什么？长文本分块来读，梯度在块的末尾会怎样？填充对损失做了什么？把权重搬到另一个库，为什么一个错也不报，答出来的却全是胡话？
 #
-# 需要的基础：[4 · 一个门一个门地看 LSTM](04_the_lstm_gate_by_gate.ipynb) 和 [5 · 跟着 C 走](05_follow_c.ipynb)。大约 40 分钟。
+# 需要的基础：[4 · 一个门一个门地看 LSTM](04_the_lstm_gate_by_gate.ipynb) 和 [5 · 跟着 C 走](05_follow_c.ipynb)。大约 55 分钟。
 
 # %%
 from itertools import permutations
@@ -14,6 +14,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, quiz
 from tinygrad_lstm.optim import Adam
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## 层返回什么
@@ -231,8 +233,8 @@ tl.draw(out.h[:, 1].sum(), view="cells")
 # **要预测的东西不能出现在右边。** 下面让两个网络学着预测**纯噪声**的下一个符号：四个符号，出现的机会均等。老实的网络，损失不可能低于 $\ln 4$。
 
 # %%
-def train_on_noise(bidirectional):
-    rng = np.random.default_rng(0)
+def train_on_noise(bidirectional, seed):
+    rng = np.random.default_rng(seed)
     embedding, head = nn.Embedding(4, 8, rng=rng), nn.Linear(32 if bidirectional else 16, 4, rng=rng)
     layer = nn.LSTM(8, 16, bidirectional=bidirectional, fused=True, rng=rng)
     optimizer = Adam([*embedding.parameters(), *layer.parameters(), *head.parameters()], lr=0.02)
@@ -247,12 +249,12 @@ def train_on_noise(bidirectional):
     return np.mean(losses[-20:])
 
 
-one_way, both_ways = train_on_noise(False), train_on_noise(True)
-print(f"ln 4 = {np.log(4):.3f}; one way: {one_way:.3f}, both ways: {both_ways:.3f}")
-assert one_way > 1.3 and both_ways < 0.5
+one_way, both_ways = (np.array([train_on_noise(both, seed) for seed in range(5)]) for both in (False, True))
+print(f"ln 4 = {np.log(4):.3f}; with five seeds one way: {one_way.round(3)}, both ways: {both_ways.round(3)}")
+assert one_way.min() > 1.3 and both_ways.max() < 0.5
 
 # %% [markdown]
-# 第二个网络“预测”了噪声，损失降到 {{both_ways:.1f}}。它学会的是抄：第 t 步的答案就是第 t + 1 步的输入，而反向那一半刚刚读过。（剩下的损失来自最后一步，它的答案哪里都没有，只能付 $\ln 4$；分摊到 8 步，就是 {{np.log(4) / 8:.2f}}。）给一个完整句子里的词做标注，这样没问题；要预测下一个，或者必须边读边答，就不能用。
+# 第二个网络“预测”了噪声，损失最多只有 {{both_ways.max():.1f}}。它学会的是抄：第 t 步的答案就是第 t + 1 步的输入，而反向那一半刚刚读过。（剩下的损失来自最后一步，它的答案哪里都没有，只能付 $\ln 4$；分摊到 8 步，就是 {{np.log(4) / 8:.2f}}。）给一个完整句子里的词做标注，这样没问题；要预测下一个，或者必须边读边答，就不能用。
 
 # %% [markdown]
 # ## 同样的权重，换一个库
