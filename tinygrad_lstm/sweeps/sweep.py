@@ -14,7 +14,7 @@ from typing import Any
 
 from .bar import counting
 from .engines import Broken, Workers
-from .jobs import OtherVersions, Job, perform, trial_of, versions_here
+from .jobs import Job, OtherVersions, perform, trial_of, versions_here
 from .outcomes import Sweep
 from .store import TrialFile, Trials
 from .trials import Trial, plain
