@@ -67,10 +67,10 @@ class Workers:
                     self._ray(stack)
             except Exception as exc:
                 raise Broken(exc) from exc
-            kind = BACKENDS[self.backend]
+            kind = BACKENDS.get(self.backend)  # Dask's joblib looks up itself
             if self.backend == "loky":
                 settings["inner_max_num_threads"] = 1  # before their NumPy is loaded
-            elif not kind.supports_return_generator:  # it can; joblib only does not promise a clean end by Ctrl-C
+            elif kind is not None and not kind.supports_return_generator:  # it can, but joblib does not vouch for it
                 settings["backend"] = type(kind.__name__, (kind,), {"supports_return_generator": True})()
             stack.enter_context(parallel_config(**settings))
             if not self.apart:
@@ -88,7 +88,7 @@ class Workers:
                 client = default_client()
                 self.address = client.scheduler.address  # where it is found again should it fail
                 return client
-            cluster = LocalCluster(n_workers=self.workers, threads_per_worker=1, dashboard_address=None)
+            cluster = LocalCluster(n_workers=self.workers, threads_per_worker=1, dashboard_address=":0")
             return stack.enter_context(Client(stack.enter_context(cluster)))
         client = Client(self.address, set_as_default=False, timeout=10)
         stack.callback(client.close, 5)
