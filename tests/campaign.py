@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,49 @@ def kills(count: int, rng: random.Random, here: Path) -> Finding:
     left = [name for name in os.listdir(here) if name != "m"]
     wrong += [f"left behind: {name}" for name in left]
     return count, wrong, f"{whole} times a file was there; {torn} times in the midst of a save"
+
+
+SWEEP = """
+import sys, time, pathlib, random, tinygrad_lstm as tl
+folder, path, backend = sys.argv[1:]
+def count(seed):
+    pathlib.Path(folder, f"{seed}.{random.SystemRandom().randrange(10**12)}").touch()
+    time.sleep(0.02)
+    return seed
+tl.sweep(count, {}, seeds=1000, path=path, backend=backend, workers=2, name="count", progress=False)
+"""
+
+
+def sweeps(count: int, rng: random.Random, here: Path) -> Finding:
+    """SIGKILL of a sweep, sometimes of one of two on the same file: it goes on, and what is a row never runs again."""
+    wrong, torn, path, kept = list[str](), 0, here / "rows", dict[int, int]()
+    (folder := here / "calls").mkdir()
+    for k in range(count):
+        words = [sys.executable, "-W", "ignore", "-c", SWEEP, str(folder), str(path), ("threading", "loky")[k % 2]]
+        children = [subprocess.Popen(words, stderr=subprocess.DEVNULL) for _ in range(1 + (k % 5 == 4))]
+        size, until = path.stat().st_size if path.exists() else 0, time.perf_counter() + 30
+        while time.perf_counter() < until and not (path.exists() and path.stat().st_size > size):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.3))
+        for child in children:
+            child.kill()
+        for child in children:
+            child.wait()
+        data, rows = path.read_bytes(), tl.Sweep.read(path).rows
+        torn += not data.endswith(b"\n")
+        calls = Counter(int(file.name.split(".")[0]) for file in folder.iterdir())
+        kept |= {row.seed: calls[row.seed] for row in rows if row.seed not in kept}
+        again = [seed for seed, times in kept.items() if calls[seed] != times]
+        wrong += [f"kill {k}: seed {seed} ran again" for seed in again]
+        if len(rows) != data.count(b"\n"):
+            wrong.append(f"kill {k}: {data.count(bytes([10]))} lines, {len(rows)} trials")
+    code = subprocess.run([*words[:-1], "threading"], stderr=subprocess.DEVNULL).returncode
+    seeds = sorted(row.seed for row in tl.Sweep.read(path).rows)
+    wrong += [f"it ends with code {code}, {len(seeds)} of 1000 trials"] * (code != 0 or seeds != list(range(1000)))
+    calls = Counter(int(file.name.split(".")[0]) for file in folder.iterdir())
+    wrong += [f"seed {seed} ran again" for seed, times in kept.items() if calls[seed] != times]
+    cut = sum(calls.values()) - 1000
+    return count, wrong, f"{len(kept)} rows before the last kill; {cut} runs were cut off and ran again; {torn} torn lines"
 
 
 def trained(here: Path) -> Path:
@@ -294,7 +338,7 @@ def held() -> float:
 
 
 CAMPAIGN: dict[Callable[[int, random.Random, Path], Finding], int] = {
-    memory: 2000, threads: 8, damaged: 2000, forged: 2000, hostile: 40, kills: 200,
+    memory: 2000, threads: 8, damaged: 2000, forged: 2000, hostile: 40, kills: 200, sweeps: 50,
 }  # fmt: skip
 
 

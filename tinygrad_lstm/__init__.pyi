@@ -83,6 +83,8 @@ from .ops import where as where
 from .scope import detect_anomaly as detect_anomaly
 from .scope import no_grad as no_grad
 from .scope import scope as scope
+from .sweeps.outcomes import Sweep as Sweep
+from .sweeps.sweep import sweep as sweep
 from .tensor import Tensor as Tensor
 from .tensor import detach as detach
 from .training.compare import Comparison as Comparison
