@@ -64,7 +64,7 @@ def side_by_side(nets: Sequence[SmallNet]) -> SmallNet:
 
 
 def alone(nets: SmallNet, k: int) -> SmallNet:
-    """SmallNet number k of nets side by side, as one of its own with copies of its parameters."""
+    """Net number k of nets side by side, as one of its own with copies of its parameters."""
     one = copy.deepcopy(nets)
     for p in one.parameters():
         own = p.numpy()[k]
