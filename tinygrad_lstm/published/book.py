@@ -97,8 +97,12 @@ CLIPPING = Published(
     run=clipping,
     value="sequences",
     claims=[
-        *(Claim(f"clip 1, length {n}", {"length": n, "clip": 1.0}, "solved", solved=(0.6, 1.0)) for n in (20, 30, 50)),
-        *(Claim(f"no clip, length {n}", {"length": n, "clip": None}, "fails", solved=(0.0, 0.5)) for n in (20, 30, 50)),
+        Claim(f"{name}, length {length}", {"length": length, "clip": clip}, printed, solved=share, long=length > 30)
+        for length in (20, 30, 50)
+        for name, clip, printed, share in (
+            ("clip 1", 1.0, "solved", (0.6, 1.0)),
+            ("no clip", None, "fails", (0.0, 0.5)),
+        )
     ],
     quick=Budget({"updates": 4000}, 5),
     full=Budget({"updates": 20_000}, 10),
@@ -120,7 +124,7 @@ ADDING = Published(
     value="error",
     curve="curve",
     claims=[
-        Claim(f"{name}, T = {length}", {"cell": cell, "length": length}, printed, solved=solved)
+        Claim(f"{name}, T = {length}", {"cell": cell, "length": length}, printed, solved=solved, long=length > 100)
         for length in (100, 200)
         for name, cell, printed, solved in (
             ("LSTM, b_f = 0", "lstm-b0", "–", None),
@@ -152,8 +156,15 @@ REBER = Published(
     claims=[
         Claim("LSTM of 1997, rate 0.5", {"cell": "lstm-1997", "rate": 0.5}, "9,500; 97 % solved", 9_500, (0.8, 1.0)),
         Claim("LSTM of today, rate 0.5", {"cell": "lstm", "rate": 0.5}),
-        Claim("LSTM of 1997, rate 0.1", {"cell": "lstm-1997", "rate": 0.1}, "39,740; 100 % solved", 39_740, (0.9, 1.0)),
-        Claim("LSTM of today, rate 0.1", {"cell": "lstm", "rate": 0.1}),
+        Claim(
+            "LSTM of 1997, rate 0.1",
+            {"cell": "lstm-1997", "rate": 0.1},
+            "39,740; 100 % solved",
+            39_740,
+            (0.9, 1.0),
+            long=True,
+        ),
+        Claim("LSTM of today, rate 0.1", {"cell": "lstm", "rate": 0.1}, long=True),
     ],
     quick=Budget({"cells": 4, "budget": 20_000}, 5),
     full=Budget({"cells": 4, "budget": 80_000}, 20),

@@ -11,14 +11,16 @@ from .. import nn, tasks
 from ..ops import log_softmax
 from ..optim import Adam
 from ..scope import no_grad
+from ..tensor import Tensor
 from .nets import SmallNet, descend, one_hot, side_by_side
 
 CELLS = {"lstm": nn.LSTMCell, "lstm-no-forget": nn.NoForgetLSTMCell, "lstm-1997": nn.LSTM1997Cell}
 ROWS, STEPS = 16, 40  # streams side by side, and symbols between two steps of learning
+AGAIN = 0.1  # how often a stream begins anew instead of going on, so that beginnings are learned, too
 
 
 def continual_reber(seeds: Sequence[int], *, cell: str, cells: int, updates: int, symbols: int) -> list[dict[str, Any]]:
-    """Strings of the embedded Reber grammar in streams without an end; the state is never reset.
+    """Strings of the embedded Reber grammar in streams without an end; the state is never reset within one.
 
     A net has learned when it reads 10 new streams of `symbols` symbols each without one mistake: its largest output is
     always a symbol that the grammar allows. `read` is how many symbols it reads before the first mistake, on average.
@@ -31,9 +33,10 @@ def continual_reber(seeds: Sequence[int], *, cell: str, cells: int, updates: int
         optimizer.lr = 0.01 * 0.1 ** (k / updates)
         choices = np.stack([rng.integers(2, size=(ROWS, STEPS + 1)) for rng in rngs])
         tokens, _, _ = tasks.reber_stream(choices, places)
-        places = tasks.reber_stream(choices[..., :-1], places)[2]
+        goes_on = np.stack([rng.random(ROWS) >= AGAIN for rng in rngs])
+        places = tasks.reber_stream(choices[..., :-1], places)[2] * goes_on
         y, state = nets(one_hot(tokens[..., :-1], 7), state)
-        state = state.detach()
+        state = type(state)(*(Tensor(part.numpy() * goes_on[..., None]) for part in state))
         losses = -log_softmax(y) * (one_hot(tokens[..., 1:], 7) / (ROWS * STEPS))
         descend(nets, losses, optimizer, global_clipnorm=1.0)
     read = np.mean(_read(nets, rngs, symbols), axis=1)

@@ -33,7 +33,7 @@ def run(
         raise ImportError(f"{row.name}: needs {row.needs}. Install it: pip install 'tinygrad-lstm[data]'")
     seeds = row.budget(quick).seeds
     sweep(
-        row.run, [row.settings(claim, quick) for claim in row.claims], seeds=seeds, at_once=seeds, path=path,
+        row.run, [row.settings(claim, quick) for claim in row.lines(quick)], seeds=seeds, at_once=seeds, path=path,
         workers=workers, name=row.name, versions={"row": str(row.version)}, progress=progress,
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Languag
     """A row as a Markdown table, with where it stands, what its number is, and what differs."""
     lines = [HEAD.said(lang).split("|")]
     curves: list[str] = []
-    for claim in row.claims:
+    for claim in row.lines(quick):
         own = trials_of(row, claim, trials, quick=quick)
         results = [trial.result for trial in own if trial.result is not None]
         failed = f" ({len(own) - len(results)} ✗)" if len(results) < len(own) else ""
@@ -85,7 +85,7 @@ def missing(rows: Sequence[Published], trials: Sequence[Trial], *, quick: bool, 
     names = [
         row.name
         for row in rows
-        if any(len(trials_of(row, c, trials, quick=quick)) < row.budget(quick).seeds for c in row.claims)
+        if any(len(trials_of(row, c, trials, quick=quick)) < row.budget(quick).seeds for c in row.lines(quick))
     ]
     return MISSING.said(lang).format(", ".join(names)) if names else ""
 

@@ -32,6 +32,7 @@ class Claim:
         count: the published mean number of sequences, where it is one: ours should be within a factor of two.
         solved: from which to which share of the nets should have learned.
         mean: from which to which number the mean of all nets should lie.
+        long: whether it needs the full size, and is left out of the quick one.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Claim:
     count: float | None = None
     solved: tuple[float, float] | None = None
     mean: tuple[float, float] | None = None
+    long: bool = False
 
     def verdict(self, results: Sequence[Result], value: str) -> Told:
         """In plain words, whether what was published was found again."""
@@ -103,6 +105,10 @@ class Published:
 
     def budget(self, quick: bool) -> Budget:
         return self.quick if quick else self.full
+
+    def lines(self, quick: bool) -> list[Claim]:
+        """The claims at one size."""
+        return [claim for claim in self.claims if not (quick and claim.long)]
 
     def settings(self, claim: Claim, quick: bool) -> dict[str, Any]:
         """All settings of one line."""
