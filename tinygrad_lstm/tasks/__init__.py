@@ -40,15 +40,17 @@ from dataclasses import fields
 from typing import Any
 
 from .base import KINDS, Batch, Task, TaskError, stack
-from .classic import Adding, Copying, Reber, TemporalOrder
+from .classic import Adding, Copying, Reber, TemporalOrder, reber_stream
 from .pronouns import Pronouns, Sentence
 from .series import Series
 from .text import Stdlib, Text
+from .vowels import JapaneseVowels
 from .words import Words
 
 # The lower-case names are how one asks for a task: tasks.adding(length=50).
 pronouns, words, text, stdlib, series = Pronouns, Words, Text, Stdlib, Series
 adding, copying, reber, temporal_order = Adding, Copying, Reber, TemporalOrder
+japanese_vowels = JapaneseVowels  # not in the list of the commands: its data need the extra `data`
 
 _SHIPPED = (Pronouns, Words, Text, Stdlib, Series, Adding, Copying, Reber, TemporalOrder)
 TASKS: dict[str, tuple[type[Task], str]] = {task.name: (task, task.about) for task in _SHIPPED}
@@ -72,7 +74,7 @@ def from_config(config: Mapping[str, Any]) -> Task:
 
 
 __all__ = [
-    "TASKS", "Adding", "Batch", "Copying", "Pronouns", "Reber", "Sentence", "Series", "Stdlib", "Task", "TaskError",
-    "TemporalOrder", "Text", "Words", "adding", "copying", "from_config", "pronouns", "reber", "series", "stack",
-    "stdlib", "temporal_order", "text", "words",
+    "TASKS", "Adding", "Batch", "Copying", "JapaneseVowels", "Pronouns", "Reber", "Sentence", "Series", "Stdlib",
+    "Task", "TaskError", "TemporalOrder", "Text", "Words", "adding", "copying", "from_config", "japanese_vowels",
+    "pronouns", "reber", "reber_stream", "series", "stack", "stdlib", "temporal_order", "text", "words",
 ]  # fmt: skip

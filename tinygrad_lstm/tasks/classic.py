@@ -41,6 +41,19 @@ class Adding(Task):
         near: Array = np.abs(output - batch.target)[..., 0] < 0.08
         return near
 
+    def many(self, size: int, rng: np.random.Generator) -> Batch:
+        """As many examples, drawn all at once: much faster than `batch`, but without a part that is held out."""
+        rows, half = np.arange(size), self.length // 2
+        marks = np.array([rng.integers(half, size=size), rng.integers(half, self.length, size=size)])
+        x = np.zeros((size, self.length, 2), dtype=np.float32)
+        x[..., 0] = rng.random((size, self.length))
+        x[rows, marks, 1] = 1
+        target = np.zeros((size, self.length, 1), dtype=np.float32)
+        target[:, -1, 0] = x[rows, marks, 0].sum(axis=0)
+        last = np.tile(np.arange(self.length) == self.length - 1, (size, 1))
+        distance = last * (self.length - 1 - marks[0])[:, None]
+        return Batch(x, target, last, info={"distance": distance.astype(np.int64)})
+
     def _example(self, rng: np.random.Generator) -> Batch:
         half = self.length // 2
         marks = [rng.integers(half), rng.integers(half, self.length)]
@@ -138,6 +151,49 @@ class Reber(Task):
         return Batch(tokens[:-1], tokens[1:], everywhere, info={"distance": distance, "legal": allowed})
 
 
+def reber_stream(choices: Array, place: Array | int = 0) -> tuple[Array, Array, Array]:
+    """Strings of the embedded Reber grammar one after another, without a sign where one ends and the next begins.
+
+    Gers, Schmidhuber & Cummins (2000), "Learning to Forget: Continual Prediction with LSTM", section 4.1.
+
+    Args:
+        choices: (…, time) 0 or 1: which of two arcs is taken, where there are two.
+        place: (…) where in the grammar each row stands: what an earlier call returned, 0 for the beginning of a string.
+
+    Returns the tokens (…, time), what the grammar allows after each of them (…, time, 7) bool, and the new places. The
+    symbols are those of `Reber`; the second string of a row follows the first as its next symbol B.
+    """
+    at: Array = np.broadcast_to(place, choices.shape[:-1])
+    tokens = np.empty(choices.shape, np.int64)
+    legal = np.empty((*choices.shape, len(_SYMBOLS)), bool)
+    for t in range(choices.shape[-1]):
+        tokens[..., t] = _ARCS[at, choices[..., t], 0]
+        at = _ARCS[at, choices[..., t], 1]
+        legal[..., t, :] = _ALLOWED[at]
+    return tokens, legal, at
+
+
+_SYMBOLS = "BTPSXVE"
+
+
+def _continual() -> tuple[Array, Array]:
+    """The grammar without an end: (places, 2 arcs, [symbol, next place]), and the symbols allowed at each place."""
+    arcs = [[("B", 1)] * 2, [("T", 2), ("P", 11)]]  # place 0, and 1; then for T and for P: B, six nodes, T or P, E
+    for pair, first in (("T", 2), ("P", 11)):
+        arcs.append([("B", first + 1)] * 2)
+        arcs += [[(symbol, first + 1 + node) for symbol, node in options.items()] for options in REBER[:-1]]
+        arcs.append([("E", first + 7)] * 2)
+        arcs += [[(pair, first + 8)] * 2, [("E", 0)] * 2]
+    table = np.array([[(_SYMBOLS.index(symbol), place) for symbol, place in options] for options in arcs])
+    allowed = np.zeros((len(table), len(_SYMBOLS)), bool)
+    for k in range(2):
+        allowed[np.arange(len(table)), table[:, k, 0]] = True
+    return table, allowed
+
+
+_ARCS, _ALLOWED = _continual()
+
+
 @dataclass(frozen=True, kw_only=True)
 class TemporalOrder(Task):
     """In which order did X and Y come, far apart among symbols that mean nothing?
@@ -171,9 +227,29 @@ class TemporalOrder(Task):
         """The classes by the paper's names: XX, XY, YX, YY are Q, R, S, U; XXX ... YYY are Q, R, S, U, V, A, B, C."""
         return tuple("QRSUVABC"[: 1 << self.marks])
 
+    @property
+    def _starts(self) -> Array:
+        """Where the marks begin to lie, in hundredths of the length."""
+        return np.array([10, 50] if self.marks == 2 else [10, 33, 66])
+
+    def many(self, size: int, rng: np.random.Generator) -> Batch:
+        """As many examples, drawn all at once: much faster than `batch`, but without a part that is held out."""
+        rows, most = np.arange(size)[:, None], self.length + self.length // 10
+        lengths = rng.integers(self.length, most + 1, size=size)
+        first, end = self.length * self._starts // 100, self.length * (self._starts + 10) // 100
+        places = rng.integers(first, end + 1, size=(size, self.marks))
+        which = rng.integers(2, size=(size, self.marks))
+        x = rng.integers(4, size=(size, most))
+        x[:, 0], x[rows, places], x[rows[:, 0], lengths - 1] = 6, 4 + which, 7
+        x *= np.arange(most) < lengths[:, None]
+        last = np.arange(most) == lengths[:, None] - 1
+        labels = which @ (1 << np.arange(self.marks)[::-1])
+        distance = (last * (lengths - 1 - places[:, 0])[:, None]).astype(np.int64)
+        return Batch(x, last * labels[:, None], last, lengths, {"distance": distance})
+
     def _example(self, rng: np.random.Generator) -> Batch:
         steps = rng.integers(self.length, self.length + self.length // 10 + 1)
-        starts = np.array([10, 50] if self.marks == 2 else [10, 33, 66])
+        starts = self._starts
         places = rng.integers(self.length * starts // 100, self.length * (starts + 10) // 100 + 1)
         which = rng.integers(2, size=self.marks)
         x = rng.integers(4, size=steps)

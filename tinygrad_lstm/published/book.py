@@ -1,0 +1,197 @@
+"""The rows of the table, in the order of their cost: the cheapest first."""
+
+from __future__ import annotations
+
+from .gers2000 import continual_reber
+from .hochreiter1997 import embedded_reber, temporal_order
+from .jozefowicz2015 import forget_bias
+from .kudo1999 import vowels
+from .le2015 import adding
+from .pascanu2013 import clipping
+from .row import Budget, Claim, Published, Told
+
+VOWELS = Published(
+    name="vowels",
+    title=Told("Japanese vowels: who speaks?", "日语元音：是谁在说话？"),
+    source="Kudo, Toyama, Shimbo 1999, Pattern Recognition Letters 20",
+    criterion=Told(
+        "of 370 test utterances the share that is right after the last epoch; solved: at least 94.1 %",
+        "370 条测试语音中，最后一轮之后答对的比例；解决：至少 94.1 %",
+    ),
+    differs=Told(
+        "the paper has no net: 94.1 % is its classifier, 96.2 % a hidden Markov model of 5 states; ours is an LSTM",
+        "论文中没有神经网络：94.1 % 是它的分类器，96.2 % 是 5 个状态的隐马尔可夫模型；我们的是 LSTM",
+    ),
+    run=vowels,
+    value="right",
+    percent=True,
+    claims=[
+        Claim("LSTM, 32", {"hidden": 32}, "94.1 %; HMM 96.2 %", mean=(0.941, 1.0)),
+    ],
+    quick=Budget({"epochs": 60}, 5),
+    full=Budget({"epochs": 60}, 10),
+    needs="aeon",
+)
+
+CONTINUAL = Published(
+    name="continual-reber",
+    title=Told("Strings without an end: the forget gate", "没有尽头的字符串：遗忘门"),
+    source="Gers, Schmidhuber, Cummins 2000, Neural Computation 12(10), section 4, table 2",
+    criterion=Told(
+        "symbols of 10 new streams that are read before the first mistake, on average; solved: all of them",
+        "在 10 条新的符号流上，出现第一个错误之前读过的符号数（平均）；解决：全部读完",
+    ),
+    differs=Told(
+        "cells with gates of their own, not blocks; backpropagation through 40 steps in 16 streams with Adam, not "
+        "online; test streams of 10,000 symbols (quick) or 100,000, where the paper has up to 1,000,000",
+        "每个细胞有自己的门，不成块；在 16 条流中每次反向传播 40 步并用 Adam，不是在线学习；"
+        "测试流为 10,000（快速）或 100,000 个符号，论文最多 1,000,000",
+    ),
+    run=continual_reber,
+    value="read",
+    claims=[
+        Claim("LSTM with forget gate", {"cell": "lstm"}, "62 % solved (with decaying rate)", solved=(0.8, 1.0)),
+        Claim("without forget gate", {"cell": "lstm-no-forget"}, "0 % solved", solved=(0.0, 0.0)),
+        Claim("LSTM of 1997", {"cell": "lstm-1997"}, "0 % solved", solved=(0.0, 0.0)),
+    ],
+    quick=Budget({"cells": 8, "updates": 3000, "symbols": 10_000}, 5),
+    full=Budget({"cells": 8, "updates": 6000, "symbols": 100_000}, 10),
+)
+
+FORGET_BIAS = Published(
+    name="forget-bias",
+    title=Told("Where the forget bias begins: 0 or 1", "遗忘门偏置的初值：0 还是 1"),
+    source="Jozefowicz, Zaremba, Sutskever 2015, ICML, section 3.1 and tables 1 to 3 (LSTM and LSTM-b)",
+    criterion=Told(
+        "right answers at the end; solved: below 1 % wrong of 1000 new sequences within the budget",
+        "最后答对的比例；解决：在预算之内，1000 条新序列的错误率低于 1 %",
+    ),
+    differs=Told(
+        "the paper has arithmetic, XML and music and says that a bias of 1 helps; here temporal order at one length",
+        "论文用的是算术、XML 与音乐，并说偏置为 1 有帮助；这里用一个长度的时间顺序任务",
+    ),
+    run=forget_bias,
+    value="right",
+    percent=True,
+    claims=[
+        Claim("b_f = 1", {"bias": 1.0}, "better", solved=(0.8, 1.0)),
+        Claim("b_f = 0", {"bias": 0.0}, "worse", solved=(0.0, 0.5)),
+    ],
+    quick=Budget({"length": 60, "hidden": 16, "updates": 1500}, 10),
+    full=Budget({"length": 60, "hidden": 16, "updates": 1500}, 20),
+)
+
+CLIPPING = Published(
+    name="clipping",
+    title=Told("Clipping the gradient of a tanh RNN", "对 tanh RNN 的梯度裁剪"),
+    source="Pascanu, Mikolov, Bengio 2013, ICML, section 4.1.1 and its figure of success against length",
+    criterion=Told(
+        "sequences until below 1 % of 1000 new ones are wrong; solved: within the budget",
+        "直到 1000 条新序列错误率低于 1 % 所用的序列数；解决：在预算之内",
+    ),
+    differs=Told(
+        "one initialisation (normal, 0.1) where the paper has three, a budget far below its 5 million updates, and "
+        "shorter lengths",
+        "只用一种初始化（正态，0.1），论文用三种；预算远小于论文的五百万次更新；序列更短",
+    ),
+    run=clipping,
+    value="sequences",
+    claims=[
+        Claim(f"{name}, length {length}", {"length": length, "clip": clip}, printed, solved=share, long=length > 30)
+        for length in (20, 30, 50)
+        for name, clip, printed, share in (
+            ("clip 1", 1.0, "solved", (0.6, 1.0)),
+            ("no clip", None, "fails", (0.0, 0.5)),
+        )
+    ],
+    quick=Budget({"updates": 4000}, 5),
+    full=Budget({"updates": 20_000}, 10),
+)
+
+ADDING = Published(
+    name="adding",
+    title=Told("The adding problem", "加法问题"),
+    source="Le, Jaitly, Hinton 2015, arXiv 1504.00941, section 4.1; Arjovsky, Shah, Bengio 2016, ICML, section 5.2",
+    criterion=Told(
+        "mean squared error at the end (answering 1 always: 0.167), and its curve; solved: below 0.01 at some look",
+        "最后的均方误差（永远回答 1 为 0.167）及其曲线；解决：某次检查时低于 0.01",
+    ),
+    differs=Told(
+        "32 hidden units (the papers 100 and 128), Adam with one learning rate (they search it), a smaller budget",
+        "隐藏单元 32 个（论文 100 与 128）；Adam，一个学习率（论文搜索过）；预算更小",
+    ),
+    run=adding,
+    value="error",
+    curve="curve",
+    claims=[
+        Claim(f"{name}, T = {length}", {"cell": cell, "length": length}, printed, solved=solved, long=length > 100)
+        for length in (100, 200)
+        for name, cell, printed, solved in (
+            ("LSTM, b_f = 0", "lstm-b0", "–", None),
+            ("LSTM, b_f = 1", "lstm-b1", "solved", (0.6, 1.0)),
+            ("LSTM, chrono", "lstm-chrono", "–", None),
+            ("IRNN", "irnn", "solved", (0.6, 1.0)),
+            ("tanh RNN", "rnn", "not solved", (0.0, 0.0)),
+        )
+    ],
+    quick=Budget({"hidden": 32, "rate": 0.003, "updates": 800}, 2),
+    full=Budget({"hidden": 32, "rate": 0.003, "updates": 5000}, 5),
+)
+
+REBER = Published(
+    name="embedded-reber",
+    title=Told("Embedded Reber grammar", "嵌入式 Reber 文法"),
+    source="Hochreiter, Schmidhuber 1997, Neural Computation 9(8), experiment 1, table 1",
+    criterion=Told(
+        "strings learned from until in all 512 strings the allowed symbols have the largest outputs; solved: within "
+        "the budget",
+        "直到 512 条字符串中允许的符号总是输出最大为止，所学的字符串数；解决：在预算之内",
+    ),
+    differs=Told(
+        "cells with gates of their own that see h alone (in the paper gates see gates); looked at every 250 strings",
+        "每个细胞有自己的门，门只看 h（论文中门也看门）；每 250 条检查一次",
+    ),
+    run=embedded_reber,
+    value="strings",
+    claims=[
+        Claim("LSTM of 1997, rate 0.5", {"cell": "lstm-1997", "rate": 0.5}, "9,500; 97 % solved", 9_500, (0.8, 1.0)),
+        Claim("LSTM of today, rate 0.5", {"cell": "lstm", "rate": 0.5}),
+        Claim(
+            "LSTM of 1997, rate 0.1",
+            {"cell": "lstm-1997", "rate": 0.1},
+            "39,740; 100 % solved",
+            39_740,
+            (0.9, 1.0),
+            long=True,
+        ),
+        Claim("LSTM of today, rate 0.1", {"cell": "lstm", "rate": 0.1}, long=True),
+    ],
+    quick=Budget({"cells": 4, "budget": 20_000}, 5),
+    full=Budget({"cells": 4, "budget": 80_000}, 20),
+)
+
+ORDER = Published(
+    name="temporal-order",
+    title=Told("Temporal order of two symbols", "两个符号的先后次序"),
+    source="Hochreiter, Schmidhuber 1997, Neural Computation 9(8), experiment 6a, table 9",
+    criterion=Told(
+        "sequences until the 2000 latest were all right (each output within 0.3) with a mean error below 0.1",
+        "直到最近 2000 条序列全部正确（每个输出误差小于 0.3）且平均误差低于 0.1 所用的序列数",
+    ),
+    differs=Told(
+        "4 cells with gates of their own that see h alone (176 weights) for 2 blocks of 2 cells (156); the control is "
+        "a tanh RNN of 8 units (172 weights) with the same learning rate and budget",
+        "4 个各有门的细胞，门只看 h（176 个权重），论文为 2 块各 2 个细胞（156 个）；对照是 8 个单元的 tanh RNN"
+        "（172 个权重），学习率与预算相同",
+    ),
+    run=temporal_order,
+    value="sequences",
+    claims=[
+        Claim("LSTM of 1997", {"cell": "lstm-1997", "cells": 4}, "31,390; 100 % solved", 31_390, (0.9, 1.0)),
+        Claim("tanh RNN", {"cell": "rnn", "cells": 8}, "–", solved=(0.0, 0.1)),
+    ],
+    quick=Budget({"budget": 50_000}, 5),
+    full=Budget({"budget": 50_000}, 20),
+)
+
+ROWS = {row.name: row for row in (VOWELS, FORGET_BIAS, CLIPPING, CONTINUAL, REBER, ADDING, ORDER)}

@@ -1,0 +1,130 @@
+"""The rows are run, what is finished is kept in a file, and a table is made of what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from unicodedata import combining, east_asian_width
+
+from ..sweeps.store import read_rows
+from ..sweeps.sweep import sweep
+from ..sweeps.trials import Trial
+from .row import Claim, Language, Published, Told
+
+BARS = "▁▂▃▄▅▆▇█"
+HEAD = Told(
+    "net|published|ours: mean [least, greatest]|solved|seeds|minutes|in words",
+    "网络|论文|我们：平均 [最小, 最大]|解决|种子|分钟|结论",
+)
+LABELS = Told("number|what differs|learning curves", "数值|不同之处|学习曲线")
+MISSING = Told("Not run, or not to its end, at this size: {}.", "此规模尚未运行或未完成：{}。")
+
+
+def run(
+    row: Published, path: str | os.PathLike[str], *, quick: bool, workers: int | None = None, progress: bool = True
+) -> None:
+    """Run what is missing of a row and add it to the file; all nets of a line are one array program.
+
+    Raises ImportError where the row or the sweep needs an extra, OSError and ValueError as `sweep` does.
+    """
+    if row.needs and find_spec(row.needs) is None:
+        raise ImportError(f"{row.name}: needs {row.needs}. Install it: pip install 'tinygrad-lstm[data]'")
+    seeds = row.budget(quick).seeds
+    sweep(
+        row.run, [row.settings(claim, quick) for claim in row.lines(quick)], seeds=seeds, at_once=seeds, path=path,
+        workers=workers, name=row.name, versions={"row": str(row.version)}, progress=progress,
+    )  # fmt: skip
+
+
+def kept(path: str | os.PathLike[str]) -> list[Trial]:
+    """What the file holds; nothing where there is none. Raises ValueError for a line that is no row."""
+    return read_rows(path) if os.path.exists(path) else []
+
+
+def trials_of(row: Published, claim: Claim, trials: Sequence[Trial], *, quick: bool) -> list[Trial]:
+    """Those of one line at one size, a trial a seed, in the order of the seeds."""
+    asked = json.dumps(row.settings(claim, quick), sort_keys=True)
+    found = {
+        trial.seed: trial
+        for trial in trials
+        if trial.name == row.name and trial.versions.get("row") == str(row.version)
+        and trial.seed < row.budget(quick).seeds and json.dumps(trial.settings, sort_keys=True) == asked
+    }  # fmt: skip
+    return [found[seed] for seed in sorted(found)]
+
+
+def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Language) -> str:
+    """A row as a Markdown table, with where it stands, what its number is, and what differs."""
+    lines = [HEAD.said(lang).split("|")]
+    curves: list[str] = []
+    for claim in row.lines(quick):
+        own = trials_of(row, claim, trials, quick=quick)
+        results = [trial.result for trial in own if trial.result is not None]
+        failed = f" ({len(own) - len(results)} ✗)" if len(results) < len(own) else ""
+        numbers = [result[row.value] for result in results if result[row.value] is not None]
+        lines.append([
+            claim.name, claim.printed, spread(numbers, row.percent),
+            f"{sum(bool(result['solved']) for result in results)} / {len(results)}{failed}",
+            _seeds([trial.seed for trial in own]), f"{sum(trial.seconds for trial in own) / 60:.1f}",
+            claim.verdict(results, row.value).said(lang),
+        ])  # fmt: skip
+        if row.curve and results:
+            columns = zip(*(result[row.curve] for result in results), strict=True)
+            curves.append(f"  - {claim.name}: {sparkline([sum(column) / len(column) for column in columns])}")
+    number, differs, learning = LABELS.said(lang).split("|")
+    notes = [row.source + ".", "", f"- {number}: {row.criterion.said(lang)}", f"- {differs}: {row.differs.said(lang)}"]
+    if curves:
+        notes += [f"- {learning}:", *curves]
+    return "\n".join([f"## {row.name}: {row.title.said(lang)}", "", *_aligned(lines), "", *notes])
+
+
+def missing(rows: Sequence[Published], trials: Sequence[Trial], *, quick: bool, lang: Language) -> str:
+    """A sentence with the rows of which a net is missing; nothing where none is."""
+    names = [
+        row.name
+        for row in rows
+        if any(len(trials_of(row, c, trials, quick=quick)) < row.budget(quick).seeds for c in row.lines(quick))
+    ]
+    return MISSING.said(lang).format(", ".join(names)) if names else ""
+
+
+def spread(numbers: Sequence[float], percent: bool = False) -> str:
+    """`mean [least, greatest]`, "–" of nothing."""
+    if not numbers:
+        return "–"
+    mean, least, most = (_number(x, percent) for x in (sum(numbers) / len(numbers), min(numbers), max(numbers)))
+    return f"{mean} [{least}, {most}]"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Numbers as bars from 0 to the largest, and the first and the last of them."""
+    most = max(values)
+    bars = "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value / most))] if most else BARS[0] for value in values)
+    return f"{_number(values[0])} {bars} {_number(values[-1])}"
+
+
+def _number(value: float, percent: bool = False) -> str:
+    if percent:
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    whole = list(range(len(seeds))) == list(seeds)
+    return "–" if not seeds else f"0–{len(seeds) - 1}" if whole and len(seeds) > 1 else ", ".join(map(str, seeds))
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    """A Markdown table whose columns stand under one another in a terminal, too."""
+    wide = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "| " + " | ".join(c + " " * (w - _width(c)) for c, w in zip(line, wide, strict=True)) + " |" for line in lines
+    ]
+    return [rows[0], "|" + "|".join("-" * (w + 2) for w in wide) + "|", *rows[1:]]
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: two for each Chinese sign."""
+    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in text)
