@@ -18,6 +18,7 @@ from .draw import draw
 from .lab import lab
 from .source import source
 from .tasks import tasks
+from .teach import teach
 from .trace import trace
 from .train import train
 from .tutorials import tutorials
@@ -28,7 +29,7 @@ app = typer.Typer(name=PROGRAM, add_completion=False, no_args_is_help=True, pret
 
 # A command is a function in a file of its name in this folder; it is entered here, in the order of the help.
 # It raises ValueError for wrong use (exit code 2), and anything else for a failure (exit code 1).
-for command in (demo, lab, train, trace, draw, compare, source, tasks, tutorials, doctor):
+for command in (demo, lab, train, trace, draw, compare, source, tasks, tutorials, teach, doctor):
     app.command()(command)
 
 
