@@ -241,7 +241,31 @@ assert mild[-1] > 100
 #
 # So in Keras `activation="relu"` closes the loop that you have just seen; "ReLU inside, tanh outside" needs a cell of your own. In PyTorch only the plain
 # `nn.RNN` has a choice (`nonlinearity="relu"`).
+
+# %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: other activations</summary>
 #
+# Keras:
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid", return_sequences=True)
+# h = layer(x)
+# ```
+#
+# (Its `hard_sigmoid` has the slope `1/6` since version 3, and had `0.2` before; tutorial 8 shows both.) PyTorch, where only the plain RNN can:
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.RNN(3, 4, nonlinearity="relu", batch_first=True)
+# h, _ = layer(x)
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Three clips, by hand
 #
 # The usual remedy is to clip the gradient. There are three ways, here with Keras's names. Take `W` with the gradient (3, 4), whose norm is 5, and `b`
@@ -283,6 +307,37 @@ try:
     optim.SGD([W, b], lr=0.1, clipnorm=1.0, global_clipnorm=1.0)
 except ValueError as error:
     print(error)
+
+# %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: three clips</summary>
+#
+# In Keras they are arguments of every optimizer, one of them at a time:
+#
+# ```python
+# import keras
+#
+# by_value = keras.optimizers.SGD(learning_rate=1.0, clipvalue=1.0)
+# by_norm = keras.optimizers.SGD(learning_rate=1.0, clipnorm=2.0)
+# by_global_norm = keras.optimizers.SGD(learning_rate=1.0, global_clipnorm=2.0)
+# ```
+#
+# In PyTorch they are functions, called between `loss.backward()` and `optimizer.step()`. Its `clip_grad_norm_` of all parameters is `global_clipnorm`, not `clipnorm`:
+#
+# ```python
+# from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+#
+# def by_value(parameters):
+#     clip_grad_value_(parameters, 1.0)
+#
+# def by_norm(parameters):
+#     for parameter in parameters:
+#         clip_grad_norm_([parameter], 2.0)
+#
+# def by_global_norm(parameters):
+#     clip_grad_norm_(parameters, 2.0)
+# ```
+#
+# </details>
 
 # %% [markdown]
 # ## What clipping does for a ReLU LSTM

@@ -77,6 +77,64 @@ assert np.array_equal(out.C.numpy()[:, -1], C_last)
 print(output.shape, h_n.shape, c_n.shape, "| out.C:", out.C.shape, "| out.steps[2].f:", out.steps[2].f.shape)
 
 # %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: which switch one needs, and when</summary>
+#
+# | what comes next | of this layer it needs | Keras | PyTorch |
+# |---|---|---|---|
+# | one answer for the sequence (a class) | $h_T$ | neither switch | `h_n[-1]` |
+# | an answer at each step (a tag, the next word) | $h_1 … h_T$ | `return_sequences=True` | `output` |
+# | another recurrent layer (stacking) | $h_1 … h_T$ | `return_sequences=True` in every layer but the last | `num_layers=2` |
+# | another net that goes on from here (encoder–decoder) | $(h_T, C_T)$ | `return_state=True`, then `initial_state=` | `decoder(y, (h_n, c_n))` |
+# | the same, and the decoder looks back (attention) | all of it | both switches | `output, (h_n, c_n)` |
+#
+# A decoder that is given $h_T$ alone starts with an empty cell state. `x` has the shape (2, 5, 3) below, `y` (2, 7, 2). Keras:
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, return_sequences=True, return_state=True)
+# h, h_T, C_T = layer(x)
+#
+# below = keras.layers.LSTM(4, return_sequences=True)
+# above = keras.layers.LSTM(4)
+# last = above(below(x))
+#
+# encoder = keras.layers.LSTM(4, return_state=True)
+# decoder = keras.layers.LSTM(4, return_sequences=True)
+# _, *state = encoder(x)
+# answer = decoder(y, initial_state=state)
+# ```
+#
+# PyTorch:
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# h, (h_n, c_n) = layer(x)
+# h_T, C_T = h_n[-1], c_n[-1]
+#
+# stacked = torch.nn.LSTM(3, 4, num_layers=2, batch_first=True)
+# _, (h_n, c_n) = stacked(x)
+# last = h_n[-1]
+#
+# encoder = torch.nn.LSTM(3, 4, batch_first=True)
+# decoder = torch.nn.LSTM(2, 4, batch_first=True)
+# _, state = encoder(x)
+# answer, _ = decoder(y, state)
+# ```
+#
+# Here `out.h` and `out.last` are always there:
+#
+# ```python
+# stacked = nn.LSTM(3, 4, num_layers=2)
+# encoder, decoder = nn.LSTM(3, 4), nn.LSTM(2, 4)
+# answer = decoder(y, encoder(x).last).h
+# ```
+#
+# </details>
+
+# %% [markdown]
 # Neither of them returns C at every step; whoever wants it there loops over a single cell. Here it is `out.C`, and
 # `out.steps[t]` has every gate.
 #
@@ -116,6 +174,33 @@ assert np.ptp(np.diff(visited)) == 0
 #
 # The remedy is `state = chunk.last.detach()`: the same numbers without their history. This is truncated backpropagation
 # through time. To see what it costs, take a net that has to add up its input, 48 steps long, with a forget bias of 3.
+
+# %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: a long text in chunks</summary>
+#
+# In Keras the layer keeps its state itself, row by row of the batch: row 2 of the next chunk must go on where row 2 of this one ended, so the batch must keep its size and must not be shuffled. `reset_state` belongs at the beginning of each text. The gradient always ends at the chunk, as after `detach`.
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, return_sequences=True, stateful=True)
+# first = layer(x[:, :3])
+# second = layer(x[:, 3:])
+# layer.reset_state()
+# ```
+#
+# In PyTorch the state is yours, and so is the `detach`:
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# first, (h_n, c_n) = layer(x[:, :3])
+# state = h_n.detach(), c_n.detach()
+# second, _ = layer(x[:, 3:], state)
+# ```
+#
+# </details>
 
 # %%
 T = 48
@@ -239,6 +324,35 @@ assert abs(factor - valid.mean()) < 1e-12
 #
 # `out.h[:, -1]` is safe here, since padded steps repeat the last state, as Keras's own loop does with a mask. With
 # PyTorch's packed sequences the padded outputs are 0, and the last states stand in `h_n` alone.
+#
+# </details>
+
+# %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: rows of different lengths</summary>
+#
+# In Keras a mask travels along with the array, from `Masking` or from `Embedding(mask_zero=True)`, and each layer that understands it hands it on. At padded steps h is the last one again. (A step counts as padding if *all* of its features are the mask value: choose one that no datum has.)
+#
+# ```python
+# import keras
+#
+# masked = keras.layers.Masking(mask_value=99.0)(x_rows)
+# layer = keras.layers.LSTM(4, return_sequences=True)
+# h = layer(masked)
+# last = h[:, -1]
+# ```
+#
+# PyTorch packs the rows by their lengths. At padded steps h is 0, so take the last one from `h_n`:
+#
+# ```python
+# import torch
+# from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# packed = pack_padded_sequence(x_rows, lengths, batch_first=True, enforce_sorted=False)
+# output, (h_n, c_n) = layer(packed)
+# h, _ = pad_packed_sequence(output, batch_first=True, total_length=x_rows.shape[1])
+# last = h_n[-1]
+# ```
 #
 # </details>
 

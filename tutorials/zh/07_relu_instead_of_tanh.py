@@ -230,7 +230,31 @@ assert mild[-1] > 100
 # | 本库 | `activation` | `output_activation`，不写则同 `activation` | `recurrent_activation` |
 #
 # 所以在 Keras 里写 `activation="relu"`，就接上了刚才看到的那个回路；想要“里面 ReLU，外面 tanh”，得自己写一个 cell。在 PyTorch 里，只有普通的 `nn.RNN` 可以选（`nonlinearity="relu"`）。
+
+# %% [markdown]
+# <details><summary>在 Keras、PyTorch 中怎样写：换激活函数</summary>
 #
+# Keras：
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid", return_sequences=True)
+# h = layer(x)
+# ```
+#
+# （它的 `hard_sigmoid` 从第 3 版起斜率是 `1/6`，以前是 `0.2`；第 8 篇两种都有。）PyTorch 只有普通 RNN 可以换：
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.RNN(3, 4, nonlinearity="relu", batch_first=True)
+# h, _ = layer(x)
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## 三种裁剪，动手算
 #
 # 常用的办法是裁剪梯度。裁剪有三种，这里用 Keras 的名字。设 `W` 的梯度是 (3, 4)，范数为 5；`b` 的梯度是 12。`clipvalue=1`（按值裁剪）把 (3, 4) 的每个元素都削到 1。
@@ -269,6 +293,37 @@ try:
     optim.SGD([W, b], lr=0.1, clipnorm=1.0, global_clipnorm=1.0)
 except ValueError as error:
     print(error)
+
+# %% [markdown]
+# <details><summary>在 Keras、PyTorch 中怎样写：三种裁剪</summary>
+#
+# 在 Keras 里，它们是每个优化器都有的参数，一次只能用一种：
+#
+# ```python
+# import keras
+#
+# by_value = keras.optimizers.SGD(learning_rate=1.0, clipvalue=1.0)
+# by_norm = keras.optimizers.SGD(learning_rate=1.0, clipnorm=2.0)
+# by_global_norm = keras.optimizers.SGD(learning_rate=1.0, global_clipnorm=2.0)
+# ```
+#
+# 在 PyTorch 里，它们是函数，在 `loss.backward()` 和 `optimizer.step()` 之间调用。对全部参数用 `clip_grad_norm_`，相当于 `global_clipnorm`，而不是 `clipnorm`：
+#
+# ```python
+# from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+#
+# def by_value(parameters):
+#     clip_grad_value_(parameters, 1.0)
+#
+# def by_norm(parameters):
+#     for parameter in parameters:
+#         clip_grad_norm_([parameter], 2.0)
+#
+# def by_global_norm(parameters):
+#     clip_grad_norm_(parameters, 2.0)
+# ```
+#
+# </details>
 
 # %% [markdown]
 # ## 裁剪对 ReLU LSTM 有什么用

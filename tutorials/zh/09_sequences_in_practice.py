@@ -69,6 +69,64 @@ assert np.array_equal(out.C.numpy()[:, -1], C_last)
 print(output.shape, h_n.shape, c_n.shape, "| out.C:", out.C.shape, "| out.steps[2].f:", out.steps[2].f.shape)
 
 # %% [markdown]
+# <details><summary>在 Keras、PyTorch 中怎样写：哪个开关，什么时候需要</summary>
+#
+# | 接下来是什么 | 需要本层的什么 | Keras | PyTorch |
+# |---|---|---|---|
+# | 整个序列一个答案（分类） | $h_T$ | 两个开关都不要 | `h_n[-1]` |
+# | 每一步一个答案（标注、下一个词） | $h_1 … h_T$ | `return_sequences=True` | `output` |
+# | 再接一个循环层（堆叠） | $h_1 … h_T$ | 除最后一层外都要 `return_sequences=True` | `num_layers=2` |
+# | 另一个网络从这里接着走（编码器–解码器） | $(h_T, C_T)$ | `return_state=True`，再用 `initial_state=` | `decoder(y, (h_n, c_n))` |
+# | 同上，而且解码器要回头看（注意力） | 全部 | 两个开关都要 | `output, (h_n, c_n)` |
+#
+# 如果只把 $h_T$ 交给解码器，它的元胞状态就从零开始。下面 `x` 的形状是 (2, 5, 3)，`y` 是 (2, 7, 2)。Keras：
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, return_sequences=True, return_state=True)
+# h, h_T, C_T = layer(x)
+#
+# below = keras.layers.LSTM(4, return_sequences=True)
+# above = keras.layers.LSTM(4)
+# last = above(below(x))
+#
+# encoder = keras.layers.LSTM(4, return_state=True)
+# decoder = keras.layers.LSTM(4, return_sequences=True)
+# _, *state = encoder(x)
+# answer = decoder(y, initial_state=state)
+# ```
+#
+# PyTorch：
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# h, (h_n, c_n) = layer(x)
+# h_T, C_T = h_n[-1], c_n[-1]
+#
+# stacked = torch.nn.LSTM(3, 4, num_layers=2, batch_first=True)
+# _, (h_n, c_n) = stacked(x)
+# last = h_n[-1]
+#
+# encoder = torch.nn.LSTM(3, 4, batch_first=True)
+# decoder = torch.nn.LSTM(2, 4, batch_first=True)
+# _, state = encoder(x)
+# answer, _ = decoder(y, state)
+# ```
+#
+# 本库里 `out.h` 和 `out.last` 总是都有：
+#
+# ```python
+# stacked = nn.LSTM(3, 4, num_layers=2)
+# encoder, decoder = nn.LSTM(3, 4), nn.LSTM(2, 4)
+# answer = decoder(y, encoder(x).last).h
+# ```
+#
+# </details>
+
+# %% [markdown]
 # 两个库都不返回每一步的 C；想要的话，只能拿单个单元自己写循环。这里它就是 `out.C`，每一步的各个门则在 `out.steps[t]` 里。
 #
 # ## 长文本分块读
@@ -102,6 +160,33 @@ assert np.ptp(np.diff(visited)) == 0
 # 越往后的块，工作量越大。而且优化器只要在中间改过权重，留着的图就与权重对不上了：这样的 backward 本库会拒绝；在 PyTorch 里，权重就地改过，也一样拒绝。
 #
 # 正确的做法是 `state = chunk.last.detach()`：数值不变，历史不要。这就是截断的随时间反向传播（truncated BPTT）。要看它的代价，取一个把输入累加起来的任务，48 步长，网络的遗忘门偏置是 3。
+
+# %% [markdown]
+# <details><summary>在 Keras、PyTorch 中怎样写：长文本分块读</summary>
+#
+# 在 Keras 里，层自己保存状态，批里每一行各存各的：下一块的第 2 行必须接着这一块的第 2 行，所以批的大小不能变，也不能打乱。每篇文本开头要 `reset_state`。梯度总是到块的开头为止，和 `detach` 之后一样。
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, return_sequences=True, stateful=True)
+# first = layer(x[:, :3])
+# second = layer(x[:, 3:])
+# layer.reset_state()
+# ```
+#
+# 在 PyTorch 里，状态由你保管，`detach` 也由你来写：
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# first, (h_n, c_n) = layer(x[:, :3])
+# state = h_n.detach(), c_n.detach()
+# second, _ = layer(x[:, 3:], state)
+# ```
+#
+# </details>
 
 # %%
 T = 48
@@ -209,6 +294,35 @@ assert abs(factor - valid.mean()) < 1e-12
 # 是有效步的比例：{{valid.size}} 步里的 {{valid.sum()}} 步，{{factor:.2f}}。梯度也按同样的倍数缩小，所以用这种损失，学习率会随着一批里各行的长短不齐而变。（Adam 能抹平固定的倍数，抹不平每批都变的倍数。）还有第三种平均：先在每一行内平均，再对各行平均。这样短行里的一步分量更重，在这里，最短一行的一步是最长一行的 {{lengths[0] // lengths[2]}} 倍。也许你要的就是这个，但不该无意中得到它。
 #
 # 在这里用 `out.h[:, -1]` 是安全的：填充步重复最后的状态，Keras 自己的循环带掩码时也是这样。PyTorch 的 packed sequence 在填充步输出 0，最后的状态只能从 `h_n` 取。
+#
+# </details>
+
+# %% [markdown]
+# <details><summary>在 Keras、PyTorch 中怎样写：各行长度不同</summary>
+#
+# 在 Keras 里，掩码跟着数组走：它来自 `Masking` 或 `Embedding(mask_zero=True)`，懂得它的层会继续往下传。填充步的 h 重复最后一个。（一步的*所有*特征都等于掩码值，才算填充：要选一个数据里没有的值。）
+#
+# ```python
+# import keras
+#
+# masked = keras.layers.Masking(mask_value=99.0)(x_rows)
+# layer = keras.layers.LSTM(4, return_sequences=True)
+# h = layer(masked)
+# last = h[:, -1]
+# ```
+#
+# PyTorch 按长度把各行打包。填充步的 h 是 0，最后一个要从 `h_n` 取：
+#
+# ```python
+# import torch
+# from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# packed = pack_padded_sequence(x_rows, lengths, batch_first=True, enforce_sorted=False)
+# output, (h_n, c_n) = layer(packed)
+# h, _ = pad_packed_sequence(output, batch_first=True, total_length=x_rows.shape[1])
+# last = h_n[-1]
+# ```
 #
 # </details>
 
