@@ -20,7 +20,9 @@ export async function ask() {
       const net = lab.nets[name];
       if (!net.made) return { net, asked: null, fault: null };
       try {
-        return { net, fault: null, asked: await lab.send("ask", { net: name, text, levers: pulled(net) ?? {} }) };
+        const set = pulled(net);
+        const asked = await lab.send("ask", { net: name, text, levers: set ?? {} });
+        return { net, fault: null, asked: { ...asked, changed: set !== null } };
       } catch (fault) {
         return { net, fault, asked: null };
       }
@@ -57,7 +59,7 @@ export function drawAnswers() {
     ...shown.map((name) => {
       const net = lab.nets[name];
       return answer(name, net.asked, {
-        changed: pulled(net) !== null,
+        changed: net.asked.changed,
         scale,
         erase,
         erasable: erasable() && codeOf(net).includes('named("C̃")'),
@@ -119,9 +121,9 @@ async function frames() {
   const old = new Map([...$("frames").children].map((frame) => [frame.dataset.net, frame]));
   for (const [name, frame] of old) if (!pages.some(({ net }) => net === name)) frame.remove();
   for (const page of pages) {
-    const levers = pulled(lab.nets[page.net]) ?? {};
+    const set = pulled(lab.nets[page.net]) ?? {};
     try {
-      const { html } = await lab.send("microscope", { ...page, text: lab.ask.text, levers });
+      const { html } = await lab.send("microscope", { ...page, text: lab.ask.text, levers: set });
       const frame = old.get(page.net) ?? el("iframe", { sandbox: "allow-scripts", data: { net: page.net } });
       frame.title = say("microscopeOf", { net: page.beside ? "A, B" : page.net.toUpperCase() });
       frame.srcdoc = html;
