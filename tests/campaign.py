@@ -118,7 +118,8 @@ def sweeps(count: int, rng: random.Random, here: Path) -> Finding:
     calls = Counter(int(file.name.split(".")[0]) for file in folder.iterdir())
     wrong += [f"seed {seed} ran again" for seed, times in kept.items() if calls[seed] != times]
     cut = sum(calls.values()) - 1000
-    return count, wrong, f"{len(kept)} rows before the last kill; {cut} runs were cut off and ran again; {torn} torn lines"
+    told = f"{len(kept)} rows before the last kill; {cut} runs were cut off and ran again; {torn} torn lines"
+    return count, wrong, told
 
 
 def trained(here: Path) -> Path:
