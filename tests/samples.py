@@ -64,7 +64,6 @@ INDICES: list[Any] = [
     [0, 2, 0, 0], np.array([[1, 1], [3, 1]]), np.array([-1, 3, -1]), (np.array([0, 0, 2]), np.array([1, 1, 3])),
     (slice(None), [1, 1]), (np.array([1, 1]), slice(1, 3)), np.arange(4) % 2 == 0, np.arange(20).reshape(4, 5) % 3 == 0,
 ]  # fmt: skip
-VALID = (None, np.array([[True, False], [True, True]]))  # steps of the rows of a sequence
 
 
 def unary(make: Callable[..., Array], **settings: Any) -> list[Row]:
@@ -138,13 +137,6 @@ ROWS: dict[str, list[Row]] = {
         *(Row((signed(2, 3), signed(2, 3), signed(2, 3)), {"axis": axis}) for axis in (0, 1, -2)),
     ],
     "stack": [Row((signed(2, 3), signed(2, 3)), {"axis": axis}) for axis in (0, 1, 2, -1, -3)] + [Row((signed(),) * 3)],
-    "rnn_sequence": [Row((signed(2, 2, 1), signed(2, 2), signed(3, 2), signed(2)), {"valid": v}) for v in VALID],
-    "lstm_sequence": [
-        Row((signed(2, 2, 1), signed(2, 2), signed(2, 2), *(signed(3, 2), signed(2)) * 4), {"valid": v}) for v in VALID
-    ],
-    "gru_sequence": [
-        Row((signed(2, 2, 1), signed(2, 2), *(signed(3, 2), signed(2)) * 3, signed(2)), {"valid": v}) for v in VALID
-    ],
 }  # fmt: skip
 
 SAMPLES = [(registry[name], row) for name, rows in ROWS.items() for row in rows]

@@ -331,7 +331,7 @@ def test_a_tutorial_is_copied_out_to_work_on(here, course, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("tutorials", "77"), "there is no tutorial 77 in 'en'; there are 1, "),
+        (("tutorials", "77"), "there is no tutorial 77 in 'en'; there are 0, 1, "),
         (("tutorials", "--lang", "de"), "--lang must be en or zh, not 'de'"),
         (("tutorials", "one"), "Invalid value for 'number'"),
     ],

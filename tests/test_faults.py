@@ -468,7 +468,7 @@ def twice(x):
 def compiled(tmp_path, monkeypatch):
     pytest.importorskip("numba", reason='compiled steps need numba: pip install ".[fast]"')
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
-    return importlib.import_module("tinygrad_lstm.nn.numba_cache").compiled
+    return importlib.import_module("tinygrad_lstm.compile.numba_cache").compiled
 
 
 @pytest.mark.parametrize(("ending", "size"), [("nbc", 100), ("nbc", 0), ("nbi", 0), ("nbi", 60)])
@@ -489,6 +489,24 @@ def test_a_cache_that_cannot_be_written_costs_no_result(compiled, monkeypatch):
     monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._save_index", full)
     with pytest.warns(UserWarning, match="No space left on device"):
         assert compiled(twice)(3) == 6
+
+
+def test_the_text_that_is_compiled_is_kept_where_it_can_be(compiled, tmp_path, monkeypatch):
+    kept = importlib.import_module("tinygrad_lstm.compile.numba_cache").kept_text
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    path = kept("x = 1", "A", "1")
+    assert Path(path).read_text() == "x = 1" and Path(path).parent.parent == tmp_path
+    before = os.stat(path).st_mtime_ns
+    assert kept("x = 1", "A", "1") == path and os.stat(path).st_mtime_ns == before, "what numba goes by"
+    assert len({path, kept("x = 1", "A", "2"), kept("x = 2", "A", "1")}) == 3
+    assert not list(tmp_path.rglob("*.tmp"))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    assert kept("x = 1", "A", "1") == "<A>"
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("/proc/none"))
+    assert kept("x = 1", "A", "1") == "<A>"
 
 
 def test_no_place_for_a_cache_is_told(compiled, monkeypatch):

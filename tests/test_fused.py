@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm import Tensor, nn
+from tinygrad_lstm import Tensor, compile, nn
 from tinygrad_lstm.engine import vjp
-from tinygrad_lstm.nn.fused import OPS, _last, composed
 from tinygrad_lstm.testing import gradcheck
 
-every_cell = pytest.mark.parametrize("cell", OPS, ids=lambda cell: cell.__name__)
+CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
+every_cell = pytest.mark.parametrize("kind", CELLS, ids=lambda cell: cell.__name__)
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason='compiled steps need numba: pip install ".[fast]"')
 both_ways = pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_numba)], ids=["numpy", "numba"])
 CASES = [(2, 5, 3, 4, None), (3, 4, 2, 3, [4, 1, 2]), (1, 1, 1, 1, None), (2, 1, 3, 2, None), (1, 40, 2, 5, None)]
 
 
-def inputs(cell, batch, time, features, hidden, dtype=np.float64, seed=0):
-    """x, the initial state and the parameters, in the order of the op."""
-    rng = np.random.default_rng(seed)
-    shapes = {"x": (batch, time, features), "h": (batch, hidden), "C": (batch, hidden)}
-    own = {"W": (hidden + features, hidden), "b": (hidden,)}
-    arrays = [rng.normal(size=shapes.get(name) or own[name[0]]) * 0.6 for name in OPS[cell].inputs]
-    return [Tensor(array.astype(dtype), requires_grad=True) for array in arrays]
+def inputs(kind, batch, time, features, hidden, dtype=np.float64, seed=0):
+    """A cell, and x, the initial state and its parameters, in the order of the op."""
+    rng, cell = np.random.default_rng(seed), kind(features, hidden, rng=0)
+    shapes = [(batch, time, features), *[(batch, hidden)] * len(cell.State._fields)]
+    shapes += [p.shape for p in cell.parameters()]
+    return cell, [Tensor((rng.normal(size=n) * 0.6).astype(dtype), requires_grad=True) for n in shapes]
+
+
+def at_once(cell, xs, valid=None, compiled=False, kept=None):
+    kept = {} if kept is None else kept
+    return compile.program_of(cell).op(*xs, cell=cell, valid=valid, compiled=compiled, kept=kept)
 
 
 def mask(time, lengths):
@@ -37,9 +42,9 @@ def mask(time, lengths):
 @pytest.mark.parametrize(("batch", "time", "features", "hidden", "lengths"), CASES)
 @both_ways
 @every_cell
-def test_values_and_all_gradients_equal_the_twins(cell, compiled, batch, time, features, hidden, lengths, dtype, near):
-    xs, valid = inputs(cell, batch, time, features, hidden, dtype), mask(time, lengths)
-    y, twin = OPS[cell](*xs, valid=valid, compiled=compiled), composed(cell, *xs, valid=valid)
+def test_values_and_all_gradients_equal_the_twins(kind, compiled, batch, time, features, hidden, lengths, dtype, near):
+    (cell, xs), valid = inputs(kind, batch, time, features, hidden, dtype), mask(time, lengths)
+    y, twin = at_once(cell, xs, valid, compiled), cell.twin(xs, valid)
     assert y.dtype == dtype and y.shape == (2, batch, time, hidden)[len(cell.State._fields) == 1 :]
     np.testing.assert_allclose(y.numpy(), twin.numpy(), rtol=near, atol=near)
     seed = np.random.default_rng(1).normal(size=y.shape).astype(dtype)
@@ -48,16 +53,17 @@ def test_values_and_all_gradients_equal_the_twins(cell, compiled, batch, time, f
         np.testing.assert_allclose(got, expected, rtol=near, atol=near * max(1, np.abs(expected).max()))
 
 
-@pytest.mark.parametrize("doubles", [{"x"}, {"h"}, {"W", "b"}], ids=["x", "state", "weights"])
+@pytest.mark.parametrize("doubles", ["x", "state", "weights"])
 @both_ways
 @every_cell
-def test_mixed_dtypes_give_what_the_twin_gives(cell, compiled, doubles):
-    names = OPS[cell].inputs
+def test_mixed_dtypes_give_what_the_twin_gives(kind, compiled, doubles):
+    cell, xs = inputs(kind, 2, 4, 3, 5)
+    roles = ["x", *["state"] * len(cell.State._fields)] + ["weights"] * len(cell.parameters())
     xs = [
-        Tensor(x.numpy(), requires_grad=True, dtype=np.float64 if name[0] in doubles else np.float32)
-        for name, x in zip(names, inputs(cell, 2, 4, 3, 5), strict=True)
+        Tensor(x.numpy(), requires_grad=True, dtype=np.float64 if role == doubles else np.float32)
+        for role, x in zip(roles, xs, strict=True)
     ]
-    y, twin = OPS[cell](*xs, compiled=compiled), composed(cell, *xs)
+    y, twin = at_once(cell, xs, compiled=compiled), cell.twin(xs, None)
     assert y.dtype == twin.dtype == np.float64
     np.testing.assert_allclose(y.numpy(), twin.numpy(), rtol=1e-6, atol=1e-6)
     seed = np.ones(y.shape)
@@ -67,21 +73,20 @@ def test_mixed_dtypes_give_what_the_twin_gives(cell, compiled, doubles):
 
 
 @every_cell
-def test_differences_agree_to_second_order(cell):
-    def f(*xs):
-        return OPS[cell](*xs, valid=mask(2, [2, 1]))
-
-    assert gradcheck(f, inputs(cell, 2, 2, 1, 2))
+def test_differences_agree_to_second_order(kind):
+    cell, xs = inputs(kind, 2, 2, 1, 2)
+    assert gradcheck(lambda *xs: at_once(cell, xs, mask(2, [2, 1])), xs)
 
 
-@pytest.mark.parametrize("cell", [cell for cell in OPS if "kept" in OPS[cell].signature], ids=lambda c: c.__name__)
-def test_what_was_kept_of_another_call_is_not_used(cell):
+@both_ways
+@every_cell
+def test_what_was_kept_of_another_call_is_not_used(kind, compiled):
     kept = {}
-    xs, others = inputs(cell, 2, 3, 2, 2), inputs(cell, 2, 3, 2, 2, seed=5)
-    y = OPS[cell](*xs, kept=kept)
-    OPS[cell](*others, kept=kept)
+    (cell, xs), (_, others) = inputs(kind, 2, 3, 2, 2), inputs(kind, 2, 3, 2, 2, seed=5)
+    y = at_once(cell, xs, compiled=compiled, kept=kept)
+    at_once(cell, others, compiled=compiled, kept=kept)
     seed = np.ones(y.shape)
-    for got, expected in zip(vjp(y, xs, seed), vjp(composed(cell, *xs), xs, seed), strict=True):
+    for got, expected in zip(vjp(y, xs, seed), vjp(cell.twin(xs, None), xs, seed), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
 
 
@@ -128,34 +133,69 @@ def test_a_fused_layer_says_what_it_cannot_do():
     assert "fused" in repr(out)
     with pytest.raises(AttributeError, match=r"set layer\.fused = False"):
         _ = out.steps
-    for layer, settings in (
-        (nn.RNN, {"activation": "relu"}), (nn.LSTM, {"output_activation": "linear"}), (nn.GRU, {"reset_after": False}),
-        (nn.LSTM, {"cell": nn.PeepholeLSTMCell}),
-    ):  # fmt: skip
-        net = layer(2, 3, fused=True, **settings)
-        with pytest.raises(ValueError, match=r"no compiled steps for \w+ with these settings; fused=True can"):
-            net.fused = "numba"
-        assert net.fused is True
+
+
+@needs_numba
+def test_what_numba_cannot_do_is_refused_and_changes_nothing():
+    class Mean(nn.Cell):
+        def __init__(self, input_size, hidden_size, **settings):
+            super().__init__(input_size, hidden_size, **settings)
+            self.W = self.weight("W")
+
+        def step(self, x, state):
+            a = tl.tanh(tl.concat(state.h, x) @ self.W)
+            return nn.Step(h=a - a.mean(axis=1, keepdims=True))
+
+    net = nn.Recurrent(2, 3, cell=Mean, fused=True)
+    with pytest.raises(ValueError, match=r"np\.mean.*not done number by number\. fused=True can run it"):
+        net.fused = "numba"
+    assert net.fused is True
 
 
 def test_fused_takes_three_values_and_says_what_is_missing(monkeypatch):
     with pytest.raises(ValueError, match="fused must be False, True or \"numba\", not 'numpy'"):
         nn.LSTM(2, 3, fused="numpy")
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "tinygrad_lstm.nn.steps_numba", raising=False)
-    monkeypatch.delattr(nn, "steps_numba", raising=False)
+    for name in ("numba_loops", "tiles_numba", "numba_cache"):
+        monkeypatch.delitem(sys.modules, f"tinygrad_lstm.compile.{name}", raising=False)
+        monkeypatch.delattr(compile, name, raising=False)
+    monkeypatch.setattr("tinygrad_lstm.compile.program._programs", {})
     with pytest.raises(ImportError, match=r'need numba: pip install "tinygrad-lstm\[fast\]"'):
         nn.LSTM(2, 3, fused="numba")
 
 
 @both_ways
 @every_cell
-def test_a_value_that_is_no_number_is_seen_in_the_result(cell, compiled):
-    xs = inputs(cell, 2, 3, 2, 2, np.float32)
+def test_a_value_that_is_no_number_is_seen_in_the_result(kind, compiled):
+    cell, xs = inputs(kind, 2, 3, 2, 2, np.float32)
     array = xs[0].numpy().copy()
     array[0, 1] = np.nan
-    y = OPS[cell](Tensor(array), *xs[1:], compiled=compiled).numpy().reshape(-1, 2, 3, 2)[0]
+    y = at_once(cell, [Tensor(array), *xs[1:]], compiled=compiled).numpy().reshape(-1, 2, 3, 2)[0]
     assert np.isnan(y[0, 1:]).all() and np.isfinite(y[0, 0]).all() and np.isfinite(y[1]).all()
+
+
+@needs_numba
+def test_compiled_threads_are_those_of_the_environment_and_know_its_settings(monkeypatch):
+    seen = []
+    monkeypatch.setattr("tinygrad_lstm.compile.program._pool", lambda process: ThreadPoolExecutor(4))
+    net, x = nn.RNN(2, 3, fused="numba", rng=0), np.ones((64, 2, 2), np.float32)
+    program = compile.program_of(net.cells[0][0])
+    plain, back = program.functions(compiled=True)
+
+    def watched(xs, *given, **settings):
+        seen.append((len(xs[0]), np.geterr()["over"]))
+        return plain(xs, *given, **settings)
+
+    monkeypatch.setattr(program, "_fast", (watched, back))
+    found = []
+    for wanted, rows in (("1", [64]), ("2", [32, 32])):
+        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+        monkeypatch.setattr("os.sched_getaffinity", lambda process: range(2), raising=False)
+        with np.errstate(over="raise"):
+            found.append(net(x).h.numpy())
+        assert sorted(seen) == sorted((n, "raise") for n in rows)
+        seen.clear()
+    np.testing.assert_array_equal(*found)
 
 
 def test_dropout_between_fused_layers():
@@ -181,10 +221,10 @@ def test_the_arrays_of_a_run_serve_again_only_when_its_result_is_gone(layer):
         for got, wanted in zip(gradient(y), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
     del both, y
-    before = _last[cell][0]["gates"]
+    arrays = compile.program_of(cell)._idle[cell][0]["parts"][0].arrays
     net(xs[0]).h.sum().backward()
-    assert _last[cell][0]["gates"] is before
+    assert compile.program_of(cell)._idle[cell][0]["parts"][0].arrays is arrays
     held = net(xs[0])
     net(xs[1])
-    assert _last[cell][0]["gates"] is not before
+    assert compile.program_of(cell)._idle[cell][0]["parts"][0].arrays is not arrays
     assert held.h.shape == (2, 4, 3)

@@ -176,6 +176,7 @@ PICTURES = {
     "gradient_chain": lambda: draw(gradient(TruncatedLSTMCell), view="ops"),
     "gradient_second_order": lambda: draw(second_order(), view="ops"),
     "strip": lambda: draw(last(), view="strip", labels=["mary", "lost", "her"]),
+    "ledger": lambda: draw(every(), view="ledger"),
 }
 OTHERS = {
     "coupled": lambda: draw(last(cell=CoupledLSTMCell)),
@@ -207,6 +208,11 @@ OTHERS = {
     "C alone is read": lambda: draw(run().C.sum()),
     "no loss": lambda: draw(run().h),
     "ops of a step": lambda: draw(last(T=2), view="ops", steps=(2, 2)),
+    "ledger of a GRU": lambda: draw(every(nn.GRU), view="ledger", steps=(2, 2)),
+    "ledger of a peephole": lambda: draw(every(cell=PeepholeLSTMCell), view="ledger"),
+    "ledger of an RNN": lambda: draw(every(nn.RNN), view="ledger"),
+    "ledger of one's own": lambda: draw(own_lstm(), view="ledger", follow="h"),
+    "ledger of layers": lambda: draw(every(num_layers=2, bidirectional=True), view="ledger", steps=(1, 1)),
     "strip of a GRU": lambda: draw(every(nn.GRU, T=40), view="strip"),
 }
 
@@ -864,7 +870,23 @@ def test_a_slide_has_its_size_and_text_that_can_be_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", SLIDES)
-@pytest.mark.parametrize("form", ["slide", "paper", None])
+def test_a_notebook_shows_text_that_can_be_read_in_as_few_rows_as_that_needs(name):
+    svg = ET.fromstring(SLIDES[name](for_="notebook").svg())
+    pixels = 1000 / float(svg.get("viewBox").split()[2])
+    assert min(float(text.get("font-size")) for text in svg.iter(f"{SVG}text")) * pixels >= 8.95
+    heads = [text for text in svg.iter(f"{SVG}text") if (text.text or "").replace("\xa0", " ").startswith("t = ")]
+    rows = {"lstm 4": 2, "lstm 6": 3, "layers": 2, "two": 2}  # all others in one
+    assert len({text.get("y") for text in heads}) == rows.get(name, 1)
+
+
+def test_the_ledger_can_be_read_in_a_notebook():
+    svg = parsed(draw(every(), view="ledger"))
+    pixels = 1000 / float(svg.get("viewBox").split()[2])
+    assert min(float(text.get("font-size")) for text in svg.iter(f"{SVG}text")) * pixels >= 9
+
+
+@pytest.mark.parametrize("name", SLIDES)
+@pytest.mark.parametrize("form", ["slide", "paper", "notebook", None])
 def test_labels_stay_in_their_boxes(name, form):
     """By the widths of Helvetica's letters, of which 0.56 of the size is more than the mean."""
     for node in ET.fromstring(SLIDES[name](for_=form).svg()).iter(f"{SVG}g"):
@@ -910,7 +932,7 @@ def test_roles_come_after_what_they_are_made_from():
 def test_what_has_no_room_on_a_slide_is_refused_with_the_number_that_has():
     with pytest.raises(ValueError, match=r"9 steps are too many for for_='slide'.*steps=\(1, 8\)"):
         draw(last(T=9), for_="slide")
-    with pytest.raises(ValueError, match=r"no format\. Formats: 'slide', 'paper'"):
+    with pytest.raises(ValueError, match=r"no format\. Formats: 'slide', 'paper', 'notebook'"):
         draw(last(), for_="poster")
     with pytest.raises(ValueError, match="not 'strip'"):
         draw(last(), view="strip", for_="slide")
@@ -941,6 +963,13 @@ def test_one_gate_is_lit_at_a_time(kind, gate, lit, grey):
         draw(last(kind), light="q")
     with pytest.raises(ValueError, match=r"without follow="):
         draw(last(), light="f", follow="C")
+
+
+def test_a_picture_of_the_way_forward_speaks_of_no_gradients():
+    dot = draw(last(), backward=False).dot
+    assert "shared by all steps: shape\\l" in dot and 'label="W_f  5×2"' in dot
+    assert '–"' not in re.sub('tooltip="[^"]*"', "", dot)
+    assert "norm over time" not in draw(last(), view="rolled", backward=False).dot
 
 
 def test_a_transparent_picture_has_no_ground(tmp_path):

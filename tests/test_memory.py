@@ -1,7 +1,13 @@
 """A long history that is dropped goes in a loop, where the stack is a browser's: no tensor frees its inputs itself."""
 
+import gc
 import subprocess
 import sys
+
+import numpy as np
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import nn
 
 PROGRAM = """
 import gc, sys, weakref
@@ -59,17 +65,34 @@ def test_a_history_that_is_dropped_goes_in_a_loop():
 
 
 def test_only_where_it_is_needed():
-    import tinygrad_lstm as tl
 
     assert hasattr(tl.Tensor, "__del__") is (sys.platform == "emscripten")
 
 
 def test_a_hundred_thousand_steps():
     """In a browser, this ended the interpreter."""
-    import tinygrad_lstm as tl
 
     x = y = tl.Tensor([1.0], requires_grad=True)
     for _ in range(100_000):
         y = y * 1.0
     del y
     assert x.grad is None
+
+
+def test_the_collector_waits_while_a_history_is_made_and_gone_back_through(monkeypatch):
+    seen = []
+    step = nn.LSTMCell.step
+    monkeypatch.setattr(nn.LSTMCell, "step", lambda *given: (seen.append(gc.isenabled()), step(*given))[1])
+    h = nn.LSTM(2, 3)(np.ones((1, 2, 2), np.float32)).h
+    monkeypatch.setattr("tinygrad_lstm.engine.shares_of", lambda *given: (seen.append(gc.isenabled()), [])[1])
+    h.sum().backward()
+    assert seen == [False] * 3 and gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off():
+    gc.disable()
+    try:
+        nn.RNN(2, 3)(np.ones((1, 2, 2), np.float32)).h.sum().backward()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / ".github" / "README.zh.md").read_text(encoding="utf-8")
 
 
 def test_the_lines_print_what_stands_below_them(tmp_path, monkeypatch):
@@ -23,9 +24,26 @@ def test_the_lines_print_what_stands_below_them(tmp_path, monkeypatch):
     assert (tmp_path / "lstm.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"[`(]((?:tinygrad_lstm|tutorials)/[^`)]*)", README))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"[`(]((?:tinygrad_lstm|tutorials|\.github)/[^`)]*)", README))))
 def test_files_that_it_names_are_there(path):
     assert (ROOT / path).exists()
+
+
+def test_the_chinese_one_gives_the_same_commands_and_the_same_code():
+    """Its words are its own; what is typed, and what that prints, is the README's to the letter, comments apart."""
+
+    def typed(text):
+        blocks = re.findall(r"(?s)^```(\w+)\n(.*?)^```", text, re.MULTILINE)
+        return [(kind, re.sub(r"(?m) *#.*$", "", lines)) for kind, lines in blocks]
+
+    assert typed(CHINESE) == typed(README) and len(typed(CHINESE)) > 8
+
+
+def test_the_chinese_one_leads_to_the_same_places():
+    theirs = {link for link in re.findall(r"\]\(([^)]*)\)", README) if not link.endswith("README.zh.md")}
+    ours = {link.removeprefix("../") for link in re.findall(r"\]\(([^)]*)\)", CHINESE)}
+    assert ours == theirs | {"README.md"}
+    assert all((ROOT / ".github" / link).exists() for link in re.findall(r"\]\(([^)]*)\)", CHINESE))
 
 
 def test_it_says_first_that_it_is_independent():

@@ -4,6 +4,8 @@ import itertools
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from cProfile import Profile
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, compile, concat, grad, nn, relu, sigmoid, stack, tanh
+from tinygrad_lstm.compile.kernels import Kernel
 from tinygrad_lstm.compile.naming import Names
 from tinygrad_lstm.compile.passes import AHEAD, LOOP, ONCE, PASSES, Values, graph_of, in_order
 from tinygrad_lstm.compile.tape import record
+from tinygrad_lstm.engine import vjp
 from tinygrad_lstm.nn.cell import carry
 
 N, H = 3, 4  # features, hidden
@@ -111,7 +115,32 @@ class Heads(nn.Cell):
         return nn.Step(h=(a * 0.5 + concat([heads[:, 1], heads[:, 0]])).named("h"))
 
 
-OWN = [MinimalGated, Normed, ThreeStates, Columns, Plain, Heads]
+class Detached(nn.Cell):
+    """Columns of one product, some of them detached."""
+
+    def __init__(self, input_size, hidden_size, **settings):
+        super().__init__(input_size, hidden_size, **settings)
+        self.W_f, self.W_i = self.weight("W_f"), self.weight("W_i")
+
+    def step(self, x, state):
+        hx = concat(state.h, x)
+        f, i = sigmoid(hx @ self.W_f).named("f"), sigmoid(hx @ self.W_i).named("i")
+        return nn.Step(h=(f.detach() * state.h + i * f).named("h"))
+
+
+class Sizes(nn.Cell):
+    """Parameters with the names that a text has of its own."""
+
+    def __init__(self, input_size, hidden_size, **settings):
+        super().__init__(input_size, hidden_size, **settings)
+        self.size, self.rows, self.size_0 = self.weight("size"), self.bias("rows", 0.2), self.bias("size_0")
+
+    def step(self, x, state):
+        product = concat(state.h, x) @ self.size
+        return nn.Step(h=(tanh(product + self.rows) * self.size_0 + 0.5 * state.h).named("h"))
+
+
+OWN = [MinimalGated, Normed, ThreeStates, Columns, Plain, Heads, Detached, Sizes]
 LIBRARY = [
     (nn.RNNCell, {}), (nn.GRUCell, {}), (nn.LSTMCell, {}), (nn.PeepholeLSTMCell, {}), (nn.CoupledLSTMCell, {}),
     (nn.NoForgetLSTMCell, {}), (nn.TruncatedLSTMCell, {}), (nn.LSTM1997Cell, {}), (nn.GRUCell, {"reset_after": False}),
@@ -122,6 +151,11 @@ LIBRARY = [
 CELLS = [*LIBRARY, *((cell, {}) for cell in OWN)]
 NAMES = [f"{cell.__name__}{settings or ''}" for cell, settings in CELLS]
 every_cell = pytest.mark.parametrize(("kind", "settings"), CELLS, ids=NAMES)
+FAST = [  # to compile one takes seconds
+    (nn.LSTMCell, {}, np.float64), (nn.LSTMCell, {}, np.float32), (nn.GRUCell, {}, np.float64),
+    (nn.PeepholeLSTMCell, {}, np.float32), (nn.LSTMCell, {"recurrent_activation": "hard_sigmoid"}, np.float32),
+    (ThreeStates, {}, np.float64), (Columns, {}, np.float64), (Sizes, {}, np.float32),
+]  # fmt: skip
 
 
 def made(kind, settings, dtype=np.float64) -> nn.Cell:
@@ -144,6 +178,32 @@ def by_step(cell, x, state, valid):
 
 
 VALID = [None, np.arange(7) < np.array([7, 3, 1, 5, 7])[:, None], np.random.default_rng(4).random((5, 7)) > 0.4]
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason='compiled steps need numba: pip install ".[fast]"')
+@pytest.mark.parametrize(("kind", "settings", "dtype"), FAST, ids=lambda given: getattr(given, "__name__", None))
+def test_numba_makes_the_same_of_the_same_steps(kind, settings, dtype):
+    cell, near = made(kind, settings, dtype), 1e-12 if dtype == np.float64 else 3e-5
+    program = compile.program_of(cell)
+    for batch, valid in ((5, None), (5, VALID[2]), (33, None), (33, np.random.default_rng(4).random((33, 7)) > 0.4)):
+        xs = leaves(cell, batch, dtype=dtype)
+        wrt = [x for x in (*xs, *cell.parameters()) if x.requires_grad]
+        plain, fast = (program.run(cell, *xs, valid=valid, compiled=compiled) for compiled in (False, True))
+        seed = np.random.default_rng(1).normal(size=plain.shape).astype(dtype)
+        for a, b in zip([plain.numpy(), *vjp(plain, wrt, seed)], [fast.numpy(), *vjp(fast, wrt, seed)], strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_allclose(b, a, rtol=near, atol=near * max(1, np.abs(a).max()))
+
+
+@every_cell
+def test_numba_is_given_every_cell_that_works_number_by_number(kind, settings):
+    graph, other = (compile.program_of(kind(n, 2 * n, **settings)).sequence.graph for n in (3, 7))
+    if kind in (Normed, Heads):
+        with pytest.raises(compile.CannotCompile, match="not done number by number"):
+            Kernel(graph, back=False)
+        return
+    for back in (False, True):
+        assert Kernel(graph, back).text == Kernel(other, back).text, "no size stands in it"
 
 
 @every_cell
@@ -240,6 +300,24 @@ def test_the_text_is_to_be_read(kind, settings, lang):
     assert space["forward"].__doc__ and space["backward"].__doc__
     if lang == "en":
         assert text == compile.program_of(cell).text, "what is shown is what runs"
+
+
+@pytest.mark.parametrize("hidden", [11, 13, 22, 29, 31])
+def test_a_layer_may_have_as_many_units_as_the_recorded_batch_has_rows(hidden):
+    net = nn.LSTM(hidden, hidden, fused=True, rng=0)
+    x = np.random.default_rng(0).normal(size=(hidden, 2, hidden)).astype(np.float32)
+    fused = net(x).h.numpy()
+    net.fused = False
+    np.testing.assert_allclose(fused, net(x).h.numpy(), atol=1e-6)
+    assert tl.source(net) == tl.source(net, lang="en")
+
+
+def test_a_profiler_goes_on_while_a_cell_is_recorded():
+    with Profile() as profile:
+        tl.source(nn.RNNCell(2, 3), sequence=True)
+        sorted([3, 1, 2])
+    profile.create_stats()
+    assert any("sorted" in name for _, _, name in profile.stats)
 
 
 # — passes ————————————————————————————————————————————————————————————————————————————————————————————————

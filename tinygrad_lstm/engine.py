@@ -12,6 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .collector import uncollected
 from .numerics import extent
 from .op import Op, Piece, sum_to
 from .scope import anomaly, scope
@@ -20,6 +21,7 @@ from .tensor import Array, Tensor, values
 Shares = list[tuple[Tensor, Any]]
 
 
+@uncollected()
 def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grads: bool = False) -> None:
     """Add dy/dx to `x.grad` of every leaf x that needs a gradient, and of every tensor that asked by `keep_grad()`.
 
@@ -79,9 +81,11 @@ def vjp(
 ) -> list[Any]:
     """seedᵀ · dy/dx for each x, or None where no path leads to it. Nothing passes through a tensor in `stop`."""
     wanted: dict[int, Any] = {x.birth: None for x in xs}
-    births = {x.birth for x in stop} - {y.birth}
-    with scope("gradient") if create_graph else nullcontext():  # so that a drawing can tell the two passes apart
-        for x, dx, _ in travel(y, seed, graph=create_graph, oldest=min(wanted, default=0), stop=births):
+    # A scope of their own lets a drawing tell the two passes apart.
+    with uncollected(), scope("gradient") if create_graph else nullcontext():
+        for x, dx, _ in travel(
+            y, seed, graph=create_graph, oldest=min(wanted, default=0), stop={x.birth for x in stop} - {y.birth}
+        ):
             if x.birth in wanted:
                 wanted[x.birth] = dx
     return [wanted[x.birth] for x in xs]

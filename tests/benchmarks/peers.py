@@ -50,7 +50,7 @@ def _ours(name: str, fused: Any) -> Callable[[int, int, int], Run]:
     return prepare
 
 
-def _our_cell(name: str, fused: bool) -> Callable[[int, int, int], Run]:
+def _our_cell(name: str, fused: Any) -> Callable[[int, int, int], Run]:
     """A cell without an op of its own."""
 
     def prepare(batch: int, steps: int, hidden: int) -> Run:
@@ -252,6 +252,7 @@ PEERS: dict[str, tuple[Callable[[int, int, int], Run], str]] = {
     "LSTM composed": (_ours("LSTM", False), "tinygrad-lstm"),
     "LSTM compiled": (_ours("LSTM", "numba"), "numba"),
     "GRU compiled": (_ours("GRU", "numba"), "numba"),
+    "RNN compiled": (_ours("RNN", "numba"), "numba"),
     "GRU fused": (_ours("GRU", True), "tinygrad-lstm"),
     "RNN fused": (_ours("RNN", True), "tinygrad-lstm"),
     "torch nn.LSTM": (_torch_layer("LSTM"), "torch"),
@@ -260,6 +261,7 @@ PEERS: dict[str, tuple[Callable[[int, int, int], Run], str]] = {
     "torch LSTMCell": (torch_cell, "torch"),
     "torch composed": (torch_composed, "torch"),
     **{f"{name} fused": (_our_cell(name, True), "tinygrad-lstm") for name in OTHERS},
+    **{f"{name} compiled": (_our_cell(name, "numba"), "numba") for name in OTHERS},
     **{f"{name} composed": (_our_cell(name, False), "tinygrad-lstm") for name in OTHERS},
     **{f"torch {name}": (_torch_loop(name), "torch") for name in OTHERS},
     "jax scan": (jax_scan, "jax"),

@@ -28,10 +28,10 @@ def nearly(steps, kept):
     return -log(1 - kept ** (1 / steps))
 
 
-F2, F1 = 1 / (1 + exp(-2)), 1 / (1 + exp(-1))
-RIGHT = {"6.1": log(0.5) / log(F2), "6.2": inverse, "6.3": (0.99**200 / 2) ** 0.5}
+F4, F1 = 1 / (1 + exp(-4)), 1 / (1 + exp(-1))
+RIGHT = {"6.1": log(0.5) / log(F4), "6.2": inverse, "6.3": (0.99**200 / 2) ** 0.5}
 WRONG = {
-    "6.1": [F2, log(0.5) / log(F1), -log(0.5) / log(F2), 0.5 / (1 - F2), -1 / log(F2), 100],
+    "6.1": [F4, log(0.5) / log(F1), -log(0.5) / log(F4), 0.5 / (1 - F4), -1 / log(F4), 100],
     "6.2": [only_f, turned, half_only, one_step, nearly],
     "6.3": [0.745**100, 0.99**100, 0.99**100 / 2, (0.99 * 0.5) ** 50, 0.5],
 }

@@ -32,9 +32,9 @@ def _in_place(gradients, limit):
     return gradients
 
 
-RIGHT = {"7.1": 0.4, "7.2": _global, "7.3": 1}
+RIGHT = {"7.1": 0.25, "7.2": _global, "7.3": 1}
 WRONG = {
-    "7.1": [0.1, 0.2, 0.025, 1.0, "u"],
+    "7.1": [0.1, 0.2, 0.125, 0.04, 1.0, 0.4, "u"],
     "7.2": [_each, _entries, _always, _no_zero, _in_place, lambda g, limit: g[0], lambda g, limit: limit, 3],
     "7.3": [0, 2, -1, 0.5, "one"],
 }

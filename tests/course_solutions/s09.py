@@ -26,6 +26,15 @@ def beside(weight_ih, weight_hh, bias_ih, bias_hh):
     return {name: array.T if name[0] == "W" else array for name, array in right.items()}
 
 
+def for_three_units(weight_ih, weight_hh, bias_ih, bias_hh):
+    found = {}
+    for k, gate in enumerate("ifCo"):
+        part = slice(3 * k, 3 * k + 3)
+        found[f"W_{gate}"] = np.concatenate([weight_hh[part].T, weight_ih[part].T])
+        found[f"b_{gate}"] = bias_ih[part] + bias_hh[part]
+    return found
+
+
 RIGHT = {
     "9.1": (4, 8, 16),
     "9.2": lambda k, K: max(0, K - k) / K,
@@ -48,6 +57,7 @@ WRONG = {
         converted(both=False),
         incomplete,
         beside,
+        for_three_units,
         lambda weight_ih, weight_hh, bias_ih, bias_hh: weight_ih,
         lambda *arrays: tuple(converted()(*arrays).values()),
     ],

@@ -18,6 +18,13 @@ def bigram(smooth=1.0, axis=1, log=np.log2, reduce=np.mean, swapped=False, own=F
     return bigram_bits
 
 
+def each_pair_once(train, test, V):
+    pairs = np.ones((V, V))
+    pairs[train[:-1], train[1:]] += 1
+    p = pairs / pairs.sum(axis=1, keepdims=True)
+    return -np.log2(p[test[:-1], test[1:]]).mean()
+
+
 def unigram(train, test, V):
     p = np.bincount(train, minlength=V) + 1.0
     return -np.log2(p / p.sum())[test[1:]].mean()
@@ -43,6 +50,7 @@ WRONG = {
         bigram(own=True),
         bigram(smooth=0.5),
         unigram,
+        each_pair_once,
         seen_only,
         lambda train, test, V: -bigram()(train, test, V),
         2.3,

@@ -16,6 +16,8 @@ ELSEWHERE = {  # what the tests in these files need, and a browser does not have
     "test_exchange_torch": "PyTorch",
     "test_faults": "processes, signals and disks",
     "test_imports": "the sources",
+    "test_lab_server": "a server",
+    "test_lab_site": "processes, and folders of its machine",
     "test_oracle": "PyTorch",
     "test_page": "Chromium, driven from outside",
     "test_readme": "the sources",
@@ -33,10 +35,13 @@ SINGLE = {  # the same for single tests
         test_graph_draw.py::test_importing_does_not_import_graphviz test_graph_draw.py::test_without_any_engine
         test_edges.py::test_modules_cross_to_other_processes
         test_exchange.py::test_a_temporary_file_is_left_over_when_its_process_is_gone_or_an_hour_old
+        test_lab_takeaway.py::test_a_script_comes_to_the_same_numbers
+        test_lab_takeaway.py::test_a_notebook_is_the_script
         test_memory.py::test_a_history_that_is_dropped_goes_in_a_loop""",
     "programs that render PNG": """test_graph_draw.py::test_save_writes_what_the_suffix_says
         test_graph_draw.py::test_notebooks_get_an_svg_that_fits
-        test_graph_draw.py::test_a_slide_has_its_size_and_text_that_can_be_read""",
+        test_graph_draw.py::test_a_slide_has_its_size_and_text_that_can_be_read
+        test_lab_takeaway.py::test_a_png""",
     "the library safetensors": "test_fit.py::test_a_file_is_read_once",
     "the speed of a processor's own code": """test_graph_draw.py::test_a_thousand_steps_of_ones_own_cell
         test_graph_draw.py::test_a_large_graph_without_time_is_refused_at_once test_graph_draw.py::test_many_steps""",

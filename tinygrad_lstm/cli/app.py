@@ -15,6 +15,7 @@ from .console import complain, prepare, say, unsaid
 from .demo import demo
 from .doctor import doctor
 from .draw import draw
+from .lab import lab
 from .reproduce import reproduce
 from .source import source
 from .sweep import sweep
@@ -29,7 +30,7 @@ app = typer.Typer(name=PROGRAM, add_completion=False, no_args_is_help=True, pret
 
 # A command is a function in a file of its name in this folder; it is entered here, in the order of the help.
 # It raises ValueError for wrong use (exit code 2), and anything else for a failure (exit code 1).
-for command in (demo, train, trace, draw, compare, source, sweep, reproduce, tasks, tutorials, doctor):
+for command in (demo, lab, train, trace, draw, compare, source, sweep, reproduce, tasks, tutorials, doctor):
     app.command()(command)
 
 

@@ -48,7 +48,7 @@ def trace(
     target: Annotated[str | None, typer.Option(help="The answer to go back from; the likeliest by default.")] = None,
     follow: Annotated[str | None, typer.Option(help="C or h: bring this path forward.")] = None,
     view: Annotated[str, typer.Option(help="time, strip, cells, rolled or ops.")] = "time",
-    form: Annotated[str | None, typer.Option("--for", help="slide (16:9) or paper: rows and text for it.")] = None,
+    form: Annotated[str | None, typer.Option("--for", help="slide (16:9), paper or notebook: text for it.")] = None,
     steps: Annotated[str | None, typer.Option(metavar="A-B", help="Draw these steps only, as 5-7.")] = None,
     layer: Annotated[int | None, typer.Option(help="Of several layers, the one whose ledger is printed.")] = None,
     source: Annotated[str | None, typer.Option("--from", help="Whose file it is: torch, keras or onnx.")] = None,

@@ -1,26 +1,25 @@
 """From one recorded step of any cell to its code: forward and backward as straight-line NumPy.
 
 `lines` finds lines of a program, `tape` records a step, `symbols` are arrays that write down what is done to them,
-`derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments. `passes` and
-`sequence` make the text of a whole sequence, and `program` runs it.
+`derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments.
+
+Of a whole sequence: `passes` make the graph of a step fast, `gradients` derives what it sends back, `steps` says what
+is done in which order, `sequence` and `way_back` write that for NumPy, `kernels` for numba, and `program` runs it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from .blas import one_thread
 from .lines import Source, source_of
-from .program import Program, program_of, sequence_text
+from .program import Program, program_of, sequence_of
 from .symbols import CannotCompile
-from .tape import record
+from .tape import for_any_rows, record
 from .wording import LANGUAGES, Language
 from .write import Writer
 
-__all__ = ["CannotCompile", "Language", "Program", "Source", "program_of", "source", "source_of"]
-
-ROWS = (11, 13), (29, 31), (101, 103)  # a text is right if it is the same for two batches; none may be another size
+__all__ = ["CannotCompile", "Language", "Program", "Source", "one_thread", "program_of", "source", "source_of"]
 
 
 def source(cell: Any, *, sequence: bool = False, lang: Language = "en") -> str:
@@ -47,15 +46,5 @@ def source(cell: Any, *, sequence: bool = False, lang: Language = "en") -> str:
         what = f"the class {one.__name__}" if isinstance(one, type) else type(one).__name__
         raise TypeError(f"source: takes a cell or a recurrent layer, such as nn.LSTM(3, 8), not {what}.")
     if sequence:
-        return sequence_text(one, lang)
-    for rows in ROWS:
-        with np.errstate(all="ignore"):
-            text, other = (Writer(record(one, n), lang).text() for n in rows)
-        if text == other:
-            return text
-    lines = zip(text.splitlines(), other.splitlines(), strict=False)
-    first, second = next(((a.strip(), b.strip()) for a, b in lines if a != b), ("a line", "none"))
-    raise CannotCompile(
-        f"source: two runs of the step, with {rows[0]} and {rows[1]} rows, differ: `{first}` and `{second}`. "
-        "A step may neither count, nor depend on the number of rows."
-    )
+        return sequence_of(one, lang).text()
+    return for_any_rows(lambda rows: Writer(record(one, rows), lang).text())[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import Any
 
@@ -11,12 +10,14 @@ import numpy as np
 from ..op import Piece, registry
 from .compose import Handing
 from .derive import fitted, index_of
+from .named_graph import RESERVED, NamedGraph
 from .naming import Names
 from .passes import (
     AHEAD,
     LOOP,
     NUMBER,
     ONCE,
+    PARAMETER,
     PASSES,
     POINTWISE,
     STOP,
@@ -26,13 +27,15 @@ from .passes import (
     graph_of,
     in_order,
     own_states,
+    users_of,
 )
-from .symbols import ATOM, CannotCompile, Expr, Symbol, written
+from .reuse import in_place
+from .symbols import CannotCompile, Expr, Symbol, written
 from .tape import Recorded
 from .wording import Language
 
 
-class Gradients:
+class Gradients(NamedGraph):
     """The graph of a step after all passes, names for its values, and the shares of its gradients as formulas.
 
     Attributes:
@@ -41,83 +44,27 @@ class Gradients:
         later: of what is made before the loop, the users in it whose shares are summed over all steps at once.
         kept, stored: values, and gradients, of the loop of which all steps are needed.
         aliases: values whose gradient is another's.
+        lives: values that are put where an input of theirs was, in an array made ahead.
     """
 
     def __init__(self, step: Recorded, lang: Language = "en") -> None:
         self.step, self.lang, self.values = step, lang, Values()
-        names = Names(step, {"forward", "backward", "T", "xs", "dt", "over", "states"})
+        names = Names(step, RESERVED)
         self.leaves, self.outs = graph_of(step, names, self.values)
         for one in PASSES:
             self.outs = one(self.values, self.outs)
         self.outs = own_states(self.values, self.leaves, self.outs)
-        self.nodes = in_order(self.outs)
+        self.nodes, self.users = in_order(self.outs), users_of(self.outs)
         self.fields = list(self.outs)
-        self.parameters = [name for name in self.leaves if name != "x" and name.removesuffix("_prev") not in self.outs]
         self.helpers: set[str] = set()
         self._name_all()
-        self.kept: dict[Node, None] = {}  # values of the loop of which the way back needs all steps
+        self.parameters = [self.names[leaf] for leaf in self.leaves.values() if leaf.op == PARAMETER]
         self.stored: dict[Node, None] = {}  # and gradients in the loop of which what comes after it needs all steps
         self.aliases: dict[Node, Node] = {}  # values whose gradient is another's
+        self.lives: dict[Node, Node] = {}  # values that are put where an input was
         self.sent: dict[Node, list[tuple[Expr, str, Any]]] = defaultdict(list)  # shares inside of the loop
         self.later: dict[Node, list[tuple[Node, int]]] = defaultdict(list)  # and those that are made after it
         self._differentiate()
-
-    # — names —————————————————————————————————————————————————————————————————————————————————————————————————
-
-    def _name_all(self) -> None:
-        self.names: dict[Node, str] = {}
-        self.taken = {"np", "T", "xs", "dt", "over", "kept", "states", "gone", "past", "size", "steps", "end"}
-        self.taken |= {*registry} | {f"d{field}" for field in self.fields} | {f"{field}s" for field in self.fields}
-        for node in [*self.leaves.values(), *self.nodes]:
-            if node in self.names or node.op in (NUMBER, STOP):
-                continue
-            self.name(node)
-
-    def name(self, node: Node) -> None:
-        """Give a value a name, its own if it has one and that is free."""
-        if node in self.names:
-            return
-        name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
-        name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
-        k, new = 1, name
-        while new in self.taken:
-            k, new = k + 1, f"{name}_{k + 1}"
-        self.taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all"}
-        self.names[node] = new
-
-    def whole(self, node: Node) -> str:
-        """What stands for a value outside of the loop, for all steps at once."""
-        if node.op == STOP:
-            return self.whole(node.inputs[0])
-        if node.op == NUMBER:
-            return written(node.example, 0).template
-        name = self.names[node]
-        if node.stage == ONCE:
-            return name
-        if node.columns:
-            start, stop = node.columns
-            return f"{self.whole(node.inputs[0])}[..., {start}:{stop}]"
-        if node.op == "state":
-            return f"{name.removesuffix('_prev')}s[:-1]"
-        if field := self.field_of(node):
-            return f"{field}s[1:]"
-        return "xs" if node.op == "x" else name if node.stage == AHEAD else f"{name}_all"
-
-    def field_of(self, node: Node) -> str:
-        """The state that a value is after the step; "" where it is none."""
-        return next((field for field, out in self.outs.items() if out is node), "")
-
-    def gradient(self, node: Node) -> str:
-        """What stands for the gradient of a value outside of the loop."""
-        node = self.aliases.get(node, node)
-        if node.columns and node.stage == LOOP:
-            start, stop = node.columns
-            return f"{self.gradient(node.inputs[0])}[..., {start}:{stop}]"
-        return f"d{self.names[node]}" + ("_all" if node.stage == LOOP else "")
-
-    def text(self, expr: Expr) -> str:
-        """A formula outside of the loop."""
-        return expr.text(lambda leaf: (self.gradient(leaf[1]) if leaf[0] else self.whole(leaf[1]), ATOM))[0]
 
     # — derivation ————————————————————————————————————————————————————————————————————————————————————————————
 
@@ -128,6 +75,20 @@ class Gradients:
         if whole and node.stage != ONCE:
             array = np.broadcast_to(array, (2, *array.shape))
         return Symbol(array, Expr(leaf=(kind, node)), self.step.rows)
+
+    def computed(self, node: Node, whole: bool = False, as_call: bool = True) -> Expr:
+        """The formula that makes a value: NumPy's where it is a single operation, otherwise a call of the op's name."""
+        op, inputs = registry[node.op], [self.symbol(x, "", whole) for x in node.inputs]
+        try:
+            traced = op.forward(*inputs, **node.settings)
+        except (CannotCompile, TypeError, ValueError, AttributeError):
+            traced = None
+        if isinstance(traced, Symbol) and node.op != "sigmoid" and (traced.expr.is_simple or not as_call):
+            return traced.expr
+        self.helpers.add(op.name)
+        gaps = ", ".join(["{}"] * len(inputs) + [f"{name}={{}}" for name in node.settings])
+        parts = tuple(written(part, self.step.rows) for part in (*inputs, *node.settings.values()))
+        return Expr(f"{op.name}({gaps})", parts, needs=(0,) * len(parts))
 
     def shares(self, node: Node, whole: bool = False) -> list[tuple[int, Any, str]]:
         """What a value sends to each input that wants a gradient, on symbols."""
@@ -173,10 +134,13 @@ class Gradients:
                 self.aliases[node] = self.aliases.get(expr.leaf[1], expr.leaf[1])
         waiting = {node for users in self.later.values() for node, _ in users}
         self.stored = dict.fromkeys(base_of(self.aliases.get(node, node)) for node in self.nodes if node in waiting)
-        self._note_kept()
+        read = {base_of(node): None for node in self._read()}
+        loop = [node for node in read if node.stage == LOOP and node.inputs]
+        self.kept = {node: None for node in loop if all(node is not out for out in self.outs.values())}
+        self.lives = in_place(self, set(read))
 
-    def _note_kept(self) -> None:
-        """Values that the way back reads, of all steps."""
+    def _read(self) -> list[Node]:
+        """The values that the way back reads."""
         exprs = [expr for terms in self.sent.values() for expr, _, _ in terms]
         wanted = [leaf[1] for expr in exprs for leaf in expr.leaves() if not leaf[0]]
         for waiting in self.later.values():
@@ -186,14 +150,9 @@ class Gradients:
                 else:
                     share = next(share for j, share, _ in self.shares(node) if j == k)
                     wanted += [leaf[1] for leaf in share.expr.leaves() if not leaf[0]]
-        for node in map(base_of, wanted):
-            if node.stage == LOOP and node.inputs and all(node is not out for out in self.outs.values()):
-                self.kept[node] = None
-
-    # — text ——————————————————————————————————————————————————————————————————————————————————————————————————
-
-    def shape(self, node: Node, rows: str) -> str:
-        """The shape of a value at one step, as text."""
-        if not node.example.ndim or node.shape[0] != self.step.rows:
-            raise CannotCompile(f"fused: {node.name or node.op} has shape {node.shape}, without the rows of the batch.")
-        return ", ".join([rows, *map(str, node.shape[1:])]) + "," * (node.example.ndim == 1)
+        for node in self.nodes:
+            if node.stage == AHEAD and node.inputs and node.op != STOP and not node.columns:
+                for _, share, _ in self.shares(node, whole=True):
+                    expr = (share.values if isinstance(share, Piece) else share).expr
+                    wanted += [leaf[1] for leaf in expr.leaves() if not leaf[0]]
+        return wanted

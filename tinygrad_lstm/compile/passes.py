@@ -124,7 +124,7 @@ def graph_of(step: Recorded, names: Names, v: Values) -> tuple[dict[str, Node], 
         assert tensor.op is not None
         settings = dict(tensor.settings or {})
         if tensor.op.name == "take":
-            settings["index"] = _of_the_last(settings["index"], tensor.inputs[0].ndim)
+            settings["index"] = _of_the_last(settings["index"], tensor.inputs[0].shape)
         if tensor.op.name == "concat" and settings.get("axis", -1) == tensor.ndim - 1:
             settings["axis"] = -1
         inputs = (found[x.birth] for x in tensor.inputs)
@@ -135,12 +135,12 @@ def graph_of(step: Recorded, names: Names, v: Values) -> tuple[dict[str, Node], 
     return leaves, {field: found[tensor.birth] for field, tensor in out.items()}
 
 
-def _of_the_last(index: Any, ndim: int) -> Any:
+def _of_the_last(index: Any, shape: Shape) -> Any:
     """`x[:, a:b]` as `x[..., a:b]`, which also holds where time stands before the batch."""
-    whole = (slice(None),) * (ndim - 1)
-    if isinstance(index, tuple) and len(index) == ndim and index[:-1] == whole and isinstance(index[-1], slice):
-        start, stop, step = index[-1].indices(1 << 30)
-        return (Ellipsis, slice(start, stop)) if step == 1 and index[-1].stop is not None else index
+    whole = (slice(None),) * (len(shape) - 1)
+    if isinstance(index, tuple) and len(index) == len(shape) and index[:-1] == whole and isinstance(index[-1], slice):
+        start, stop, step = index[-1].indices(shape[-1])
+        return (Ellipsis, slice(start, stop)) if step == 1 else index
     return index
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from ..op import registry
+from .compose import tile
 from .gradients import Gradients
 from .loops import into, loop
 from .passes import AHEAD, LOOP, ONCE, PASSES, STOP, Node
-from .symbols import ATOM, CannotCompile, Expr, Symbol, written
+from .steps import forward_steps
+from .symbols import ATOM, Expr
 from .tape import Recorded
 from .way_back import WayBack
-from .wording import OVER, SEQUENCE, Language, located, said
+from .wording import OVER, PLACE, SEQUENCE, Language, located, said
 from .write import commented, documented, helper, listed
 
 SIGMOID = '''def sigmoid(x, out=None):
@@ -21,6 +24,13 @@ SIGMOID = '''def sigmoid(x, out=None):
     out *= 0.5
     out += 0.5
     return out
+'''
+SQUASH = '''def squash(z, scale, shift):
+    """σ(z) = ½ + ½ tanh(z/2) where the scale is ½, tanh(z) where it is 1, by one tanh of all columns."""
+    z *= scale
+    np.tanh(z, out=z)
+    z *= scale
+    z += shift
 '''
 Line = tuple[str, str]
 
@@ -36,18 +46,21 @@ class Sequence:
     def __init__(self, step: Recorded, lang: Language = "en") -> None:
         self.graph, self.lang = Gradients(step, lang), lang
         self.back = WayBack(self.graph)
-        self.helpers: set[str] = set()
         self.through: dict[str, str] = {}  # what the loop goes through: names of one step, and the arrays of all
+        self.scales: dict[Node, int] = {}  # numbers of the arrays for `squash`, by what becomes σ and tanh of itself
         self.before: list[Line] = []  # arrays that each step writes anew, and views of them
 
-    def text(self) -> str:
-        body = self.back.body()
+    def text(self, calls: tuple[str, str] | None = None) -> str:
+        """The program; with a call of something else, forward and backward, in the place of each loop."""
+        forth, back = calls or ("", "")
+        body = self.back.body(back)
         read = set(re.findall(r"\w+", body))
         names = self.graph.names
         early = [names[node] for node in self.graph.nodes if node.stage != LOOP and node.inputs and node in names]
         kept = ["states", *(f"{names[node]}_all" for node in self.graph.kept), *(n for n in early if n in read)]
-        forward, backward = self._forward(kept), self.back.text(kept, body)
-        helpers = [SIGMOID if name == "sigmoid" else helper(registry[name]) for name in sorted(self.helpers)]
+        forward, backward = self._forward(kept, forth), self.back.text(kept, body)
+        helpers = [SIGMOID if name == "sigmoid" else helper(registry[name]) for name in sorted(self.graph.helpers)]
+        helpers += [SQUASH] * bool(self.scales)
         return "\n\n".join(["import numpy as np\n", *helpers, forward + "\n", backward + "\n"])
 
     def _local(self, node: Node) -> str:
@@ -57,6 +70,7 @@ class Sequence:
             return self._local(node.inputs[0])
         if node.stage == ONCE:
             return graph.whole(node)
+        node = graph.resident(node)
         name = graph.names[node]
         if node.columns:
             parent = node.inputs[0]
@@ -75,7 +89,8 @@ class Sequence:
     def _is_buffer(self, node: Node) -> bool:
         """Whether a value of the loop is needed at its own step alone, so that one array does for all."""
         loop = node.stage == LOOP and node.inputs and node.op != STOP
-        return bool(loop and node not in self.graph.kept and not self.graph.field_of(node))
+        elsewhere = node in self.graph.kept or node in self.graph.lives or self.graph.field_of(node)
+        return bool(loop and not elsewhere)
 
     def _note(self, line: str) -> None:
         if (line, "") not in self.before:
@@ -84,40 +99,62 @@ class Sequence:
     def _local_text(self, expr: Expr) -> str:
         return expr.text(lambda leaf: (self._local(leaf[1]), ATOM))[0]
 
-    def _computed(self, node: Node, whole: bool) -> Expr:
-        """The formula that makes a value: NumPy's where it is a single operation, otherwise a call of the op's name."""
-        op, inputs = registry[node.op], [self.graph.symbol(x, "", whole) for x in node.inputs]
-        try:
-            traced = op.forward(*inputs, **node.settings)
-        except (CannotCompile, TypeError, ValueError, AttributeError):
-            traced = None
-        if isinstance(traced, Symbol) and traced.expr.is_simple and node.op != "sigmoid":
-            return traced.expr
-        self.helpers.add(op.name)
-        gaps = ", ".join(["{}"] * len(inputs) + [f"{name}={{}}" for name in node.settings])
-        parts = tuple(written(part, self.graph.step.rows) for part in (*inputs, *node.settings.values()))
-        return Expr(f"{op.name}({gaps})", parts, needs=(0,) * len(parts))
+    def _early(self, node: Node) -> str:
+        """What makes a value before the loop; where the loop will put others in its place, in their dtype."""
+        graph = self.graph
+        text = graph.text(graph.computed(node, node.stage == AHEAD))
+        if node.stage == ONCE:
+            return text
+        left = node.inputs[0]
+        if node.op == "matmul":  # one product for all steps and rows
+            width, wide, right = left.shape[-1], node.shape[-1], graph.whole(node.inputs[1])
+            out = f"empty((T * len({graph.fields[0]}_0), {wide}), dt)"
+            return f"np.matmul({graph.whole(left)}.reshape(-1, {width}), {right}, out={out}).reshape(T, -1, {wide})"
+        if node.op == "add" and left.op == "matmul" and left.stage == AHEAD and graph.users[left] == [node]:
+            return f"np.add({', '.join(map(graph.whole, node.inputs))}, out={graph.whole(left)})"
+        return f"{text}.astype(dt, copy=False)" if text.isidentifier() else f"({text}).astype(dt, copy=False)"
 
-    def _forward(self, kept: list[str]) -> str:
+    def _squashed(self) -> dict[Node, list[Node]]:
+        """Values whose columns become σ of themselves, or tanh, in their place: by one tanh of all, which is faster."""
+        found = defaultdict(list)
+        for node, place in self.graph.lives.items():
+            if node.op in ("sigmoid", "tanh") and place.columns and place.inputs[0] in self.graph.lives:
+                found[place.inputs[0]].append(node)
+        return {base: parts for base, parts in found.items() if self._tiled(parts, base)}
+
+    def _tiled(self, parts: list[Node], base: Node) -> bool:
+        return tile([self.graph.lives[node].columns or (0, 0) for node in parts], base.shape[-1])
+
+    def _squash(self, base: Node, parts: list[Node], rows: str) -> list[Line]:
+        """The lines for σ(z) = ½ + ½ tanh(z/2) of some columns and tanh(z) of the others."""
+        parts = sorted(parts, key=lambda node: self.graph.lives[node].columns or (0, 0))
+        scales = ", ".join("0.5" if node.op == "sigmoid" else "1" for node in parts)
+        widths = ", ".join(str(node.shape[-1]) for node in parts)
+        name, k = self.graph.names[self.graph.resident(base)], self.scales.setdefault(base, len(self.scales) + 1)
+        self._note(f"scale_{k} = np.repeat(np.array([[{scales}]], dt), [{widths}], axis=1).repeat({rows}, axis=0)")
+        self._note(f"shift_{k} = 1 - scale_{k}")
+        return [(f"squash({name}, scale_{k}, shift_{k})", located(parts[0].scope, self.lang))]
+
+    def _forward(self, kept: list[str], call: str) -> str:
         graph, fields = self.graph, self.graph.fields
         early, body = list[Line](), list[Line]()
         rows = f"len({fields[0]}_0)"
+        shared = [node for node in graph.kept if node in graph.lives]
+        alone = [node for node in graph.kept if node not in graph.lives]
         for node in graph.nodes:
-            if not node.inputs or node.op == STOP or (node.columns and node.stage != ONCE):
+            if node.inputs and node.op != STOP and node.stage != LOOP and (node.stage == ONCE or not node.columns):
+                early.append((f"{graph.names[node]} = {self._early(node)}", located(node.scope, self.lang)))
+        squashed = self._squashed()
+        together = {part for parts in squashed.values() for part in parts}
+        for step in forward_steps(graph):
+            if step.node in together:
                 continue
-            where = located(node.scope, self.lang)
-            if node.stage != LOOP:
-                text = graph.text(self._computed(node, node.stage == AHEAD))
-                if node.stage == AHEAD and node.op == "matmul":  # one product for all steps and rows
-                    left, right = map(graph.whole, node.inputs)
-                    width, wide = node.inputs[0].shape[-1], node.shape[-1]
-                    text = f"({left}.reshape(-1, {width}) @ {right}).reshape(T, -1, {wide})"
-                early.append((f"{graph.names[node]} = {text}", where))
-                continue
-            expr, name = self._computed(node, False), graph.names[node]
-            if self._is_buffer(node):
-                self._note(f"{name} = np.empty(({graph.shape(node, rows)}), dt)")
-            body.append((into(self._local(node), expr, self._local_text), where))
+            if self._is_buffer(step.node):
+                self._note(f"{graph.names[step.node]} = np.empty(({graph.shape(step.node, rows)}), dt)")
+            assert step.expr is not None
+            body.append((into(self._local(step.node), step.expr, self._local_text), step.comment))
+            if step.node in squashed:
+                body += self._squash(step.node, squashed[step.node], rows)
         news = [self._local(out) for out in graph.outs.values()]
         olds = [self._local(graph.leaves[f"{field}_prev"]) for field in fields]
         body.append(("if gone is not None:", said(OVER, self.lang)))
@@ -129,15 +166,16 @@ class Sequence:
             (f"states = np.empty(({len(starts)}, T + 1, *{starts[0]}.shape), dt)", ""),
             (f"{', '.join(f'{field}s' for field in fields)}{',' * (len(starts) == 1)} = states", ""),
             *((f"{field}s[0] = {field}_0", "") for field in fields),
-            *((f"{graph.names[n]}_all = np.empty((T, {graph.shape(n, rows)}), dt)", "") for n in graph.kept),
+            *((f"{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)", "") for n in alone),
         ]
+        early += [(f"{graph.names[n]}_all = {graph.whole(graph.lives[n])}", said(PLACE, self.lang)) for n in shared]
         doc = said(SEQUENCE, self.lang).format(
             graph.step.cell, ", ".join(one.__name__.replace("_", " ") for one in PASSES)
         )
+        steps = [*loop(self.through, "over", "", "    "), *("    " + line for line in commented(body))]
         text = "\n".join([
-            listed("def forward(", ["xs", "over", *starts, *graph.parameters], "):"), documented(doc),
-            *commented([*first, *early, *self.before]), *loop(self.through, "over", "", "    "),
-            *("    " + line for line in commented(body)),
+            listed("def forward(", ["xs", "over", *starts, *graph.parameters, "empty=np.empty"], "):"), documented(doc),
+            *commented([*first, *early, *(self.before if not call else [])]), *([f"    {call}"] if call else steps),
             listed("kept = [", kept, "]", "    "), "    return states, kept",
         ])  # fmt: skip
         return text.replace("len(x)", rows)

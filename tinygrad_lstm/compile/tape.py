@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from cProfile import Profile
 from keyword import iskeyword
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,10 @@ ASKED[vars(Tensor)["data"].fget.__code__] = ".data"
 SHAPES = {"shape", "ndim", "size"}
 
 
+ROWS = (11, 13), (29, 31), (101, 103)  # a text is right if it is the same for two batches; none may be another size
+T = TypeVar("T")
+
+
 class Recorded(NamedTuple):
     """One step: what goes in and comes out by name, what was made on the way (oldest first), and names by birth.
 
@@ -37,6 +42,25 @@ class Recorded(NamedTuple):
     made: list[Tensor]
     names: dict[int, str]
     twins: dict[int, Tensor]
+
+
+def for_any_rows(make: Callable[[int], T], text_of: Callable[[T], str] = str) -> tuple[str, T]:
+    """A text, and what it is of, made from a record of some rows: the same for another number of them.
+
+    Raises CannotCompile where it is not.
+    """
+    for rows in ROWS:
+        with np.errstate(all="ignore"):
+            made, other = map(make, rows)
+            text, again = text_of(made), text_of(other)
+        if text == again:
+            return text, made
+    lines = zip(text.splitlines(), again.splitlines(), strict=False)
+    first, second = next(((a.strip(), b.strip()) for a, b in lines if a != b), ("a line", "none"))
+    raise CannotCompile(
+        f"source: two runs of the step, with {rows[0]} and {rows[1]} rows, differ: `{first}` and `{second}`. "
+        "A step may neither count, nor depend on the number of rows."
+    )
 
 
 def record(cell: Any, rows: int) -> Recorded:
@@ -97,7 +121,8 @@ def _watched(names: dict[int, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
+        before.enable() if isinstance(before, Profile) else sys.setprofile(before)  # cProfile's own is no function
 
 
 def _gathered(

@@ -7,13 +7,14 @@ from collections import defaultdict
 from typing import Any
 
 from ..op import Piece
-from .compose import product, scaled, tile
+from .compose import product, scaled
 from .derive import fitted, index_of
 from .gradients import Gradients
 from .loops import into, loop
 from .passes import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
+from .steps import Assignment, backward_steps
 from .symbols import ATOM, Expr
-from .wording import BEFORE, BLOCK, GONE, SEQUENCE_BACK, placed, said
+from .wording import BEFORE, BLOCK, GONE, SEQUENCE_BACK, said
 from .write import commented, documented, listed
 
 Line = tuple[str, str]
@@ -88,11 +89,11 @@ class WayBack:
     def text(self, kept: list[str], body: str) -> str:
         """`backward`, whose body is made already."""
         return "\n".join([
-            listed("def backward(", ["dstates", "kept", "xs", "over", *self.graph.parameters], "):"),
+            listed("def backward(", ["dstates", "kept", "xs", "over", *self.graph.parameters, "empty=np.empty"], "):"),
             documented(said(SEQUENCE_BACK, self.lang)), listed("[", kept, "] = kept", "    "), body,
         ])  # fmt: skip
 
-    def body(self) -> str:
+    def body(self, call: str = "") -> str:
         graph, fields = self.graph, self.graph.fields
         for k, field in enumerate(fields):
             self.through[f"given_{field}"] = f"dstates[{k}]"
@@ -103,12 +104,8 @@ class WayBack:
             (f"    past = [{', '.join(f'{d}[gone]' for d in ds)}]", ""),
             (f"    {' = '.join(f'{d}[gone]' for d in ds)} = 0", ""),
         ]
-        for node in reversed(graph.nodes):
-            if node.stage == LOOP and node in graph.sent and node.op != STOP and not node.columns:
-                lines += self._arriving(node)
+        lines += map(self._line, backward_steps(graph))
         olds = [f"d{graph.names[graph.leaves[f'{field}_prev']]}" for field in fields]
-        for field, old in zip(fields, olds, strict=True):
-            lines += self._first_state(field, old)
         comma = "," * (len(fields) == 1)
         lines += [("if gone is not None:", ""), (f"    {', '.join(f'{old}[gone]' for old in olds)}{comma} = past", "")]
         lines.append((f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}", said(BEFORE, self.lang)))
@@ -118,19 +115,25 @@ class WayBack:
             ("T, dt = len(xs), states.dtype", ""),
             *((f"{d} = np.zeros_like({field}s[0])", "") for d, field in zip(ds, fields, strict=True)),
             *((f"{old} = np.empty_like({d})", "") for d, old in zip(ds, olds, strict=True)),
-            *((f"d{graph.names[n]}_all = np.empty((T, {graph.shape(n, self.rows)}), dt)", "") for n in graph.stored),
-            *((line, "") for line in self.before),
-            ("size = max(1, 2**16 // states[0, 0].size)", said(BLOCK, self.lang)),
+            *((f"d{graph.names[n]}_all = empty((T, {graph.shape(n, self.rows)}), dt)", "") for n in graph.stored),
         ]
         made = {name for name, _ in self.factors.values()}
         through = {name: array if array in made else f"{array}[steps]" for name, array in self.through.items()}
         block = [(f"{name} = {text}", comment) for text, (name, comment) in self.factors.items()]
         results = ["dxs", *ds, *(f"d{name}" for name in graph.parameters)]
-        return "\n".join([
-            *commented(first), "    for end in range(T, 0, -size):", "        steps = slice(max(0, end - size), end)",
+        before: list[Line] = [
+            *((line, "") for line in self.before),
+            ("size = max(1, 2**15 // states[0, 0].size)", said(BLOCK, self.lang)),
+        ]
+        steps = [
+            *commented([*first, *before]),
+            "    for end in range(T, 0, -size):", "        steps = slice(max(0, end - size), end)",
             *("    " + line for line in commented(block)), *loop(through, "over[steps]", "[::-1]", "        "),
-            *("        " + line for line in commented(lines)), *commented(after),
-            listed("return ", results, "", "    "),
+            *("        " + line for line in commented(lines)),
+        ]  # fmt: skip
+        compiled = [*commented(first), f"    {call}"]
+        return "\n".join([
+            *(compiled if call else steps), *commented(after), listed("return ", results, "", "    "),
         ]).replace("len(x)", self.rows)  # fmt: skip
 
     # — in the loop —————————————————————————————————————————————————————————————————————————————————————————
@@ -138,7 +141,8 @@ class WayBack:
     def _local(self, node: Node) -> str:
         """A value at one step."""
         graph = self.graph
-        node = base_of(node) if node.op == STOP else node
+        while node.op == STOP:
+            node = node.inputs[0]
         if node.stage == ONCE:
             return graph.whole(node)
         name = f"{graph.names[node]}_t" if node.stage == AHEAD else graph.names[node]
@@ -194,39 +198,22 @@ class WayBack:
         self.through[name.replace("factor", "by")] = name
         return name.replace("factor", "by")
 
-    def _arriving(self, node: Node) -> list[Line]:
-        """The lines that give a value's gradient, and first those of some of its columns."""
-        graph = self.graph
-        if node in graph.aliases:
-            return []
-        cuts = [cut for cut in graph.sent if cut.columns and base_of(cut) is node and cut.stage == LOOP]
-        carried, lines = graph.field_of(node), list[Line]()
-        tiled = tile([cut.columns for cut in cuts if cut.columns], node.shape[-1])
-        if cuts and not tiled and not carried:
-            lines.append((f"{self._gradient(node)}[...] = 0", ""))
-        for cut in cuts:
-            lines += self._filled(cut, bool(carried) or not tiled)
-        lines += self._filled(node, bool(carried) or bool(cuts))
-        if carried and node in graph.stored:
-            self.through[f"stored_{carried}"] = f"d{graph.names[node]}_all"
-            lines.append((f"stored_{carried}[...] = d{carried}", ""))
-        return lines
-
-    def _filled(self, node: Node, filled: bool) -> list[Line]:
-        """The lines that put all shares into the gradient of a value, or of some columns, that is there."""
-        lines: list[Line] = []
-        target = self._gradient(node) if self.graph.sent[node] else ""
-        for expr, rule, at in self.graph.sent[node]:
-            if type(at) is tuple:
-                continue
-            comment = placed(node.scope, rule.split("\n") if rule else [], self.lang)
-            if at is not None:
-                lines += [] if filled else [(f"{target}[...] = 0", "")]
-                lines.append((f"np.add.at({target}, np.s_[{self._text(at)}], {self._text(expr)})", comment))
-            else:
-                lines.append((self._put(target, expr, node, filled), comment))
-            filled = True
-        return lines
+    def _line(self, step: Assignment) -> Line:
+        """A line of the loop, which puts a share into the gradient of a value, or of some columns."""
+        node, expr = step.node, step.expr
+        if step.kind == "before":
+            target = f"d{self.graph.names[node]}"
+            return f"{target}[...] = {0 if expr is None else self._gradient(node)}", ""
+        if step.kind == "stored":
+            field = self.graph.field_of(node)
+            self.through[f"stored_{field}"] = f"d{self.graph.names[node]}_all"
+            return f"stored_{field}[...] = d{field}", ""
+        target = self._gradient(node)
+        if expr is None:
+            return f"{target}[...] = 0", ""
+        if step.at is not None:
+            return f"np.add.at({target}, np.s_[{self._text(step.at)}], {self._text(expr)})", step.comment
+        return self._put(target, expr, node, step.added), step.comment
 
     def _put(self, target: str, expr: Expr, node: Node, filled: bool) -> str:
         """A share, put into an array or added to it, by way of no new array where that can be."""
@@ -244,13 +231,6 @@ class WayBack:
         width = "_".join(map(str, node.shape[1:]))
         self.before[f"more_{width} = np.empty(({self.graph.shape(node, self.rows)}), dt)"] = None
         return f"{into(f'more_{width}', expr, self._text)}; {target} += more_{width}"
-
-    def _first_state(self, field: str, old: str) -> list[Line]:
-        """The lines for the gradient of a state before the step, where it has no shares of its own."""
-        leaf = self.graph.leaves[f"{field}_prev"]
-        if leaf in self.graph.aliases:
-            return [(f"{old}[...] = {self._gradient(leaf)}", "")]
-        return [] if self.graph.sent.get(leaf) else [(f"{old}[...] = 0", "")]
 
 
 def _sorted(expr: Expr) -> Expr:

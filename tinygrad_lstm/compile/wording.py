@@ -13,6 +13,7 @@ SEQUENCE_BACK = "The gradients of all inputs, from those of the states after eac
 OVER = "rows that are over keep their state"
 GONE = "what has arrived there passes to the step before"
 BEFORE = "the step before comes next"
+PLACE = "in its place, step by step"
 BLOCK = "steps of a block: what fits into the cache"
 BACKWARD = "The gradients of all inputs. In comments dy is what arrived at y, which an operation made of a, b or x."
 ZH = {  # by the English
@@ -31,7 +32,7 @@ ZH = {  # by the English
     SEQUENCE: "整个序列上的 {}：给出每一步之后的状态，并在 `kept` 中留下反向传播所需的值。所做的变换：{}。",
     SEQUENCE_BACK: "由每一步之后各状态的梯度，求所有输入的梯度。",
     OVER: "已结束的行保持其状态", GONE: "到达这里的梯度直接传给前一步",
-    BEFORE: "接下来是前一步", BLOCK: "一块的步数：以缓存能容纳为度",
+    BEFORE: "接下来是前一步", PLACE: "逐步写在它原来的位置上", BLOCK: "一块的步数：以缓存能容纳为度",
     FORWARD: "{} 的一步：算出后一状态，并在 `kept` 中留下反向传播所需的值。",
     BACKWARD: "所有输入的梯度。注释中 dy 是到达 y 的梯度，y 是对 a、b 或 x 做一次运算的结果。",
 }  # fmt: skip

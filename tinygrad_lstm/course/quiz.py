@@ -6,16 +6,21 @@ Everything is said in English and in 中文, since a reader may sit beside one o
 from __future__ import annotations
 
 import inspect
+import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-__all__ = ["Hint", "MissingGuess", "ask", "check", "close", "exercise", "reveal"]
+from .solutions import solutions
+
+__all__ = ["Hint", "MissingGuess", "ask", "check", "close", "exercise", "near", "reveal", "solution"]
 
 
 class Hint(NamedTuple):
@@ -34,8 +39,13 @@ class Verdict(NamedTuple):
 
 Check = Callable[[Any], Hint | None]
 
+MORE = Hint("Near: give more digits, or let Python compute it.", "很接近：请多给几位数字，或者让 Python 来算。")
+TRIES = 3  # wrong answers before `solution` shows a right one
+
 _checks: dict[str, Check] = {}
-_asks = True  # see `ask`
+_tried: Counter[str] = Counter()  # wrong answers to each exercise
+_solved: set[str] = set()
+_asks = not os.environ.get("NBGRADER_EXECUTION")  # see `ask`; nbgrader runs what a student has handed in
 _NO_GUESS = "· Your guess is still missing: type one, and run this again. · 你还没有猜：请填一个数，再运行一次。"
 
 
@@ -75,18 +85,47 @@ def close(a: Any, b: Any, rtol: float = 1e-3) -> bool:
     return a.shape == b.shape and bool((np.abs(a - b) <= rtol * np.abs(b).max(initial=0.0)).all())
 
 
+def near(a: Any, b: Any) -> bool:
+    """Whether a is b to two digits or so: rounded, and no other mistake."""
+    return close(a, b, 0.03)
+
+
 def check(key: str, answer: Any) -> None:
     """Say whether an answer is right; where it is not, give one hint. None is an answer still to come.
 
-    Raises LookupError where there is no exercise of this key; it lists those that there are.
+    After three wrong answers it names `solution`. Raises LookupError where there is no exercise of this key; it lists
+    those that there are.
     """
     kind, (en, zh) = judge(key, answer)
+    if kind == "right":
+        _solved.add(key)
+    elif kind != "missing":
+        _tried[key] += 1
     sign = {"missing": "·", "right": "✓"}.get(kind, "✗")
     print(f"{sign} {key}: {en}\n  {zh}" if sign == "✗" else f"{sign} {key}: {en} · {zh}")
+    if sign == "✗" and _tried[key] == TRIES:
+        print(f'  quiz.solution("{key}") now shows a right answer. · 现在可以用它查看解答。')
+
+
+def solution(key: str) -> None:
+    """Print a right answer and why it is right: to who has answered rightly, or wrongly three times.
+
+    Raises LookupError as `check` does.
+    """
+    _check_of(key)
+    left = TRIES - _tried[key]
+    if left > 0 and key not in _solved:
+        print(f"· {key}: first try it, {left} more time(s): each hint says more. · 请先再试 {left} 次，每次都有提示。")
+        return
+    found = solutions()[key]
+    print(f"{key}: {found.en}\n{found.zh}\n\n{found.code}")
 
 
 def ask(predictions: bool) -> None:
-    """Whether `reveal` insists on a guess. False is for a notebook that runs unattended: it then shows all."""
+    """Whether `reveal` insists on a guess. False is for a notebook that runs unattended: it then shows all.
+
+    nbgrader's autograder runs notebooks unattended: there it is False from the start.
+    """
     global _asks
     _asks = predictions
 
@@ -120,6 +159,10 @@ def judge(key: str, answer: Any) -> Verdict:
     function = _check_of(key)
     if _is_missing(answer):
         return _MISSING
+    en, zh = _wanted(function)
+    if (en, zh) in (_KINDS["float"], _KINDS["int"]) and not _is_number(answer):
+        said = _short(answer)
+        return Verdict("failed", Hint(f"{en} is wanted here, not {said}.", f"这里需要{zh}，不是 {said}。"))
     if inspect.isfunction(answer):
         answer = _must_return(answer)
     try:
@@ -131,9 +174,8 @@ def judge(key: str, answer: Any) -> Verdict:
         return Verdict("raised", Hint(f"Your function raised {exc}", f"你的函数抛出了 {exc}"))
     except Exception as exc:
         if callable(answer):
-            en, zh = "What your function returns cannot be used.", "函数的返回值无法使用。"
-            return Verdict("failed", Hint(f"{en} {_told(exc)}", zh))
-        en, zh = _wanted(function)
+            of = "What your function returns cannot be used.", "函数的返回值无法使用。"
+            return Verdict("failed", Hint(f"{of[0]} {_told(exc)}", of[1]))
         return Verdict("failed", Hint(f"{en} is wanted here. {_told(exc)}", f"这里需要{zh}。"))
     return _RIGHT if hint is None else Verdict("wrong", Hint(*hint))
 
@@ -153,6 +195,18 @@ def _check_of(key: str) -> Check:
         there = f"There are: {', '.join(known)}" if known else "Keys look like '5.1': tutorial 5, exercise 1"
         raise LookupError(f"quiz: there is no exercise {key!r}. {there}.")
     return _checks[key]
+
+
+def _is_number(answer: Any) -> bool:
+    """No list of one number, no text of digits, no truth value."""
+    if isinstance(answer, Real):
+        return not isinstance(answer, bool)
+    return getattr(answer, "ndim", None) == 0 and np.asarray(answer).dtype.kind in "iuf"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _told(exc: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .quiz import Hint, close, exercise
+from .quiz import MORE, Hint, close, exercise, near
 
 
 @exercise("4.1")
@@ -25,6 +25,8 @@ def gate_of_a_name(answer: tuple[Any, Any]) -> Hint | None:
             "b is right. At a name σ sees w + b: yours is 0 there, and σ(0) is one half.",
             "b 对了。在名字处，σ 的输入是 w + b：你的是 0，而 σ(0) 等于一半。",
         )
+    if near([w, b], [-2 * open_at, open_at]):
+        return MORE
     if close(b, open_at, 1e-2):
         return Hint(
             "b is right. At a name σ sees w + b: what must that sum be?",
@@ -114,11 +116,15 @@ _MISTAKES = {
 
 @exercise("4.3")
 def one_step(answer: Callable[..., Any]) -> Hint | None:
-    """One step on two rows, three units and two features."""
+    """One step on two rows of three units and two features, and on one row of two units and four features."""
+    return _one_step(answer, 2, 3, 2) or _one_step(answer, 1, 2, 4)
+
+
+def _one_step(answer: Callable[..., Any], batch: int, hidden: int, inputs: int) -> Hint | None:
     rng = np.random.default_rng(4)
-    W = {gate: rng.normal(size=(5, 3)) for gate in "fiCo"}
-    b = {gate: rng.normal(size=3) for gate in "fiCo"}
-    x, h, C = rng.normal(size=(2, 2)), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))
+    W = {gate: rng.normal(size=(hidden + inputs, hidden)) for gate in "fiCo"}
+    b = {gate: rng.normal(size=hidden) for gate in "fiCo"}
+    x, h, C = (rng.normal(size=(batch, n)) for n in (inputs, hidden, hidden))
     got_h, got_C = answer(x, h, C, W, b)
     right_h, right_C = _step(x, h, C, W, b)
     if close(got_h, right_h, 1e-6) and close(got_C, right_C, 1e-6):

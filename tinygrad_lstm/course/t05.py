@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .quiz import Hint, close, exercise
+from .quiz import MORE, Hint, close, exercise, near
 
 
 @exercise("5.1")
@@ -29,6 +29,8 @@ def pure_highway(answer: float) -> Hint | None:
             "You took the mean of f to the eleventh power. The mean hides the one step that lets go.",
             "你取了 f 的平均值的十一次方。平均值掩盖了放手的那一步。",
         )
+    if near(answer, right):
+        return MORE
     return Hint("Each step multiplies by its own f, and by nothing else.", "每一步只乘以它自己的 f，别无其他。")
 
 
@@ -58,17 +60,21 @@ _MISTAKES = {
 
 @exercise("5.2")
 def through_f(answer: Callable[..., Any]) -> Hint | None:
-    """B ∘ (δf W_fhᵀ) with δf = dC ∘ C ∘ f(1 − f), on three units."""
+    """B ∘ (δf W_fhᵀ) with δf = dC ∘ C ∘ f(1 − f), on three units and on two."""
+    return _term(answer, 3) or _term(answer, 2)
+
+
+def _term(answer: Callable[..., Any], units: int) -> Hint | None:
     rng = np.random.default_rng(5)
-    dC, C_old, B_old = rng.normal(size=3), rng.normal(size=3), rng.uniform(0.2, 0.9, size=3)
-    given = dC, C_old, rng.uniform(0.1, 0.9, size=3), B_old, rng.normal(size=(3, 3))
+    dC, C_old, B_old = rng.normal(size=units), rng.normal(size=units), rng.uniform(0.2, 0.9, size=units)
+    given = dC, C_old, rng.uniform(0.1, 0.9, size=units), B_old, rng.normal(size=(units, units))
     got = answer(*(array.copy() for array in given))
     if close(got, _through_f(*given), 1e-6):
         return None
-    if np.shape(got) != (3,):
+    if np.shape(got) != (units,):
         return Hint(
-            f"The term has the shape of C, (3,) here, not {np.shape(got)}.",
-            f"这一项与 C 同形，这里是 (3,)，不是 {np.shape(got)}。",
+            f"The term has the shape of C, ({units},) here, not {np.shape(got)}.",
+            f"这一项与 C 同形，这里是 ({units},)，不是 {np.shape(got)}。",
         )
     for mistake, hint in _MISTAKES.items():
         if close(got, _through_f(*given, mistake), 1e-6):
@@ -100,6 +106,8 @@ def growth_of_paths(answer: float) -> Hint | None:
         )
     if close(answer, 1.0, 2e-3):
         return Hint("That is the highway alone. h is not cut here.", "那只是高速通道一条路。这里 h 处没有截断。")
+    if near(answer, right):
+        return MORE
     return Hint(
         "Write (c, d) before a step as a 2 × 2 matrix times (c, d) after it; its largest eigenvalue is asked for.",
         "把前一步的 (c, d) 写成 2 × 2 矩阵乘以后一步的 (c, d)；要求的是最大的特征值。",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import exp, log, sqrt
 from typing import Any
 
-from .quiz import Hint, close, exercise
+from .quiz import MORE, Hint, close, exercise, near
 
 
 def _sigmoid(z: float) -> float:
@@ -15,18 +15,20 @@ def _sigmoid(z: float) -> float:
 
 @exercise("6.1")
 def half_life(answer: float) -> Hint | None:
-    """ln ½ / ln σ(2)."""
-    f = _sigmoid(2.0)
-    if close(answer, log(0.5) / log(f), 0.01) or answer == 5.5:
+    """ln ½ / ln σ(4)."""
+    f = _sigmoid(4.0)
+    right = log(0.5) / log(f)
+    if close(answer, right, 0.01):
         return None
-    if close(answer, -log(0.5) / log(f), 0.01):
+    if close(answer, -right, 0.01):
         return Hint("A half-life is a number of steps above 0: look at the signs.", "半衰期是正的步数：检查符号。")
     if close(answer, f, 0.01):
         return Hint(
             "That is f itself. After how many factors f is one half left?", "这是 f 本身。乘多少个 f 之后只剩一半？"
         )
-    if close(answer, log(0.5) / log(_sigmoid(1.0)), 0.01):
-        return Hint("That is the half-life at b_f = 1.", "这是 b_f = 1 时的半衰期。")
+    for bias in (1, 3, 5):
+        if close(answer, log(0.5) / log(_sigmoid(bias)), 0.01):
+            return Hint(f"That is the half-life at b_f = {bias}.", f"这是 b_f = {bias} 时的半衰期。")
     if close(answer, 0.5 / (1 - f), 0.01):
         return Hint(
             "You took the loss of each step as a fixed amount. It is a fixed share: use logarithms.",
@@ -34,7 +36,9 @@ def half_life(answer: float) -> Hint | None:
         )
     if close(answer, -1 / log(f), 0.01):
         return Hint("After so many steps 1/e is left, not one half.", "这么多步之后剩下的是 1/e，不是一半。")
-    return Hint("Solve σ(2)ⁿ = ½ for n.", "由 σ(2)ⁿ = ½ 解出 n。")
+    if near(answer, right):
+        return MORE
+    return Hint("Solve σ(4)ⁿ = ½ for n.", "由 σ(4)ⁿ = ½ 解出 n。")
 
 
 @exercise("6.2")
@@ -84,6 +88,8 @@ def two_units(answer: float) -> Hint | None:
         return Hint("That is a mean. A norm is the root of a sum of squares.", "这是平均值。范数是平方和的平方根。")
     if close(answer, sqrt(0.99 * 0.5) ** 100, 0.05):
         return Hint("Units do not multiply with one another, only steps do.", "单元之间不相乘，相乘的是各步。")
+    if near(answer, right) or near(answer, 1 / right):
+        return MORE
     return Hint(
         "What is left in each unit? Then the norm of the pair, over the norm of (1, 1).",
         "每个单元各剩多少？再取这一对的范数，除以 (1, 1) 的范数。",

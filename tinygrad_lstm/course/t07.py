@@ -7,24 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from .quiz import Hint, close, exercise
+from .quiz import MORE, Hint, close, exercise, near
 
 
 @exercise("7.1")
 def balance(answer: float) -> Hint | None:
     """The u at which f + i · u · o = 1."""
-    f, i, o = 0.9, 0.5, 0.5
+    f, i, o = 0.9, 0.5, 0.8
     if close(answer, (1 - f) / (i * o)):
         return None
     if close(answer, 1 - f):
         return Hint("The loop passes two gates: only i · o of u counts.", "回路要穿过两个门：起作用的是 i · o · u。")
-    if close(answer, (1 - f) / i):
+    if close(answer, (1 - f) / i) or close(answer, (1 - f) / o):
         return Hint(
             "One gate is missing: on its way C passes o into h, and i back into C.",
             "少了一个门：C 经 o 进入 h，再经 i 回到 C。",
         )
     if close(answer, (1 - f) * i * o):
         return Hint("Solve f + i · u · o = 1 for u: the gates divide.", "由 f + i · u · o = 1 解出 u：门的值应作除数。")
+    if near(answer, (1 - f) / (i * o)):
+        return MORE
     return Hint("C is multiplied by f + i · u · o a step. What must that be?", "C 每步乘以 f + i · u · o。它应等于几？")
 
 
@@ -72,6 +74,8 @@ def safe(answer: float) -> Hint | None:
             "That is the limit of free gates. Can f and i both be 1 now?",
             "那是门互相独立时的界限。现在 f 和 i 能同时为 1 吗？",
         )
+    if near(answer, 1.0):
+        return MORE
     if answer > 1:
         return Hint("Take f = 0 and o = 1: by what is C multiplied then?", "取 f = 0、o = 1：这时 C 乘以多少？")
     if answer < 0:

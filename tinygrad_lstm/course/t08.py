@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..engine import grad
-from ..tensor import Tensor
-from .quiz import Hint, close, exercise
+from ..tensor import Array, Tensor
+from .quiz import MORE, Hint, close, exercise, near
 
 
 @exercise("8.1")
@@ -52,33 +52,39 @@ def rescaled(answer: float) -> Hint | None:
         return Hint(
             "The slopes multiply z; a difference does not undo a factor.", "斜率与 z 相乘；差不能抵消一个系数。"
         )
+    if near(answer, right):
+        return MORE
     return Hint("What must k be for 0.2 · (k · z) to equal z / 6?", "要使 0.2 · (k · z) 等于 z / 6，k 应为几？")
 
 
 @exercise("8.3")
 def own_gate(answer: Callable[[Any], Any]) -> Hint | None:
-    """Within [0, 1], ½ at 0, rising, and with slope at ±10."""
-    z = Tensor(np.linspace(-60, 60, 2401), requires_grad=True)
+    """Within [0, 1], ½ at 0, rising, and with slope at ±10, for a row of numbers and for a matrix."""
+    return _gate_on(answer, np.linspace(-60, 60, 2401)) or _gate_on(answer, np.linspace(-30, 30, 1201)[:, None])
+
+
+def _gate_on(answer: Callable[[Any], Any], numbers: Array) -> Hint | None:
+    z = Tensor(numbers, requires_grad=True)
     y = answer(z)
     if not isinstance(y, Tensor):
         return Hint("Return a Tensor: NumPy functions lose the gradient.", "请返回 Tensor：NumPy 函数会丢失梯度。")
     if y.shape != z.shape:
         return Hint("One value for each z: the same shape.", "每个 z 对应一个值：形状要相同。")
-    values = y.numpy()
+    values = y.numpy().ravel()
     if not np.isfinite(values).all():
         return Hint("Somewhere within ±60 it is not finite.", "在 ±60 之内有的值不是有限数。")
     if values.min() < 0 or values.max() > 1:
         return Hint("It leaves [0, 1]: try z = ±60.", "它超出了 [0, 1]：试试 z = ±60。")
-    if not close(values[1200], 0.5):
+    if not close(values[len(values) // 2], 0.5):
         return Hint("At z = 0 it is not ½.", "在 z = 0 处不等于 ½。")
     if (np.diff(values) < -1e-12).any():
         return Hint("Somewhere it falls as z grows.", "有的地方 z 增大时它反而减小。")
     if not y.requires_grad:
         return Hint("No gradient comes back from it: is it detached?", "没有梯度能传回来：是否用了 detach？")
-    slope = grad(y.sum(), [z])[0].numpy()
-    at = np.interp([-10.0, 10.0], z.numpy(), slope)
+    slope = grad(y.sum(), [z])[0].numpy().ravel()
+    at = np.interp([-10.0, 10.0], numbers.ravel(), slope)
     if at.min() < 1e-3:
-        if np.abs(values - 1 / (1 + np.exp(-z.numpy()))).max() < 1e-3:
+        if np.abs(values - 1 / (1 + np.exp(-numbers.ravel()))).max() < 1e-3:
             return Hint(
                 "That is σ itself: e⁻ˣ dies too fast. A power of z dies more slowly.",
                 "这就是 σ：e⁻ˣ 衰减太快，z 的幂衰减得慢一些。",

@@ -74,7 +74,12 @@ def kept_within_a_chunk(answer: Callable[..., Any]) -> Hint | None:
 @exercise("9.3")
 def weights_from_pytorch(answer: Callable[..., Any]) -> Hint | None:
     """W = [W_hhᵀ ; W_ihᵀ] gate by gate, b = b_ih + b_hh."""
-    rng, H, X = np.random.default_rng(9), 3, 3  # equal on purpose: a forgotten transpose keeps the shape
+    same = _from_pytorch(answer, 3, 3)  # equal on purpose: a forgotten transpose keeps the shape
+    return same or _from_pytorch(answer, 2, 4)
+
+
+def _from_pytorch(answer: Callable[..., Any], H: int, X: int) -> Hint | None:
+    rng = np.random.default_rng(9)
     w_ih, w_hh, b_ih, b_hh = (rng.normal(size=shape) for shape in ((4 * H, X), (4 * H, H), (4 * H,), (4 * H,)))
     given = answer(w_ih.copy(), w_hh.copy(), b_ih.copy(), b_hh.copy())
     if not isinstance(given, dict):
@@ -92,7 +97,8 @@ def weights_from_pytorch(answer: Callable[..., Any]) -> Hint | None:
         return None
     names = [name for name in right if name.startswith("W")]
     swapped = {name: np.concatenate([right[name][H:], right[name][:H]]) for name in names}
-    straight = {name: np.concatenate([right[name][:H].T, right[name][H:].T]) for name in names}
+    square = names if H == X else []
+    straight = {name: np.concatenate([right[name][:H].T, right[name][H:].T]) for name in square}
 
     def found(others: dict[str, Array], at: str) -> bool:
         """Whether what was given as `at` is some gate's array of these."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .quiz import Hint, close, exercise
+from .quiz import MORE, Hint, close, exercise, near
 
 
 @exercise("10.1")
@@ -25,6 +25,8 @@ def bits_of_a_text(answer: float) -> Hint | None:
         return Hint("That is one character. The text has 1,000.", "这是一个字符的。文本有 1,000 个字符。")
     if close(answer, 1700 / log(10)):
         return Hint("Base 10 gives decimal digits; bits take base 2.", "以 10 为底得到十进制位数；比特要以 2 为底。")
+    if near(answer, right):
+        return MORE
     return Hint(
         "The loss is the mean of −ln p. A code needs −log2 p bits for a character of probability p.",
         "损失是 −ln p 的均值。概率为 p 的字符需要 −log2 p 比特。",
@@ -46,20 +48,32 @@ def bigram(answer: Callable[..., Any]) -> Hint | None:
         chain.append(int((chain[-1] + 1) % V if rng.random() < 0.7 else rng.integers(V - 1)))
     train, test = np.array(chain[:300]), np.array([*chain[300:], V - 1, V - 1])  # a pair that train never shows
     got = float(answer(train.copy(), test.copy(), V))
+    if not close(got, _bits(_counts(train, V), test), 1e-6):
+        return _typical(got, train, test, V)
+    unseen = np.array([2, 2, 0, 1])
+    few = float(answer(np.array([0, 1, 0, 1]), unseen, 3))
+    if close(few, _bits(np.array([[1.0, 3, 1], [2, 1, 1], [1, 1, 1]]), unseen), 1e-6):
+        return None
+    return Hint("Use V: a token below V may not be in train.", "请用 V：小于 V 的词元不一定出现在 train 中。")
 
-    def counts(x: Any, start: float) -> Any:
-        pairs = np.full((V, V), start)
-        np.add.at(pairs, (x[:-1], x[1:]), 1)
-        return pairs
 
-    pairs = counts(train, 1.0)
+def _counts(x: Any, V: int) -> Any:
+    """The table of pairs, each counted from 1 on."""
+    pairs = np.ones((V, V))
+    np.add.at(pairs, (x[:-1], x[1:]), 1)
+    return pairs
+
+
+def _typical(got: float, train: Any, test: Any, V: int) -> Hint:
+    """What a wrong number of bits comes from."""
+    pairs, once = _counts(train, V), np.ones((V, V))
     right = _bits(pairs, test)
-    if close(got, right, 1e-6):
-        unseen = np.array([2, 2, 0, 1])
-        few = float(answer(np.array([0, 1, 0, 1]), unseen, 3))
-        if close(few, _bits(np.array([[1.0, 3, 1], [2, 1, 1], [1, 1, 1]]), unseen), 1e-6):
-            return None
-        return Hint("Use V: a token below V may not be in train.", "请用 V：小于 V 的词元不一定出现在 train 中。")
+    once[train[:-1], train[1:]] += 1
+    if close(got, _bits(once, test), 1e-6):
+        return Hint(
+            "c[a, b] += 1 with arrays counts a pair once, however often it stands there: use np.add.at, or a loop.",
+            "用数组写 c[a, b] += 1 时，同一对无论出现多少次都只计一次：请用 np.add.at，或用循环。",
+        )
     if close(got, right * log(2), 1e-6):
         return Hint("Those are nats: take log2.", "这是纳特：请用 log2。")
     if close(got, right * (len(test) - 1), 1e-6):
@@ -69,7 +83,7 @@ def bigram(answer: Callable[..., Any]) -> Hint | None:
     single = np.bincount(train, minlength=V) + 1.0
     if any(close(got, float(-np.log2(single / single.sum())[part].mean()), 1e-6) for part in (test, test[1:])):
         return Hint("That is the unigram model: it ignores the character before.", "这是一元模型：它没有看前一个字符。")
-    if close(got, _bits(counts(test, 1.0), test), 1e-6):
+    if close(got, _bits(_counts(test, V), test), 1e-6):
         return Hint("You counted in the test part. That is cheating.", "你在测试部分里计数了，这是作弊。")
     if close(got, _bits(pairs.T, test), 1e-6):
         return Hint("Which axis is the character before?", "哪个轴是前一个字符？")
@@ -91,9 +105,13 @@ def bigram(answer: Callable[..., Any]) -> Hint | None:
 
 @exercise("10.3")
 def combine_two_steps(answer: Callable[..., Any]) -> Hint | None:
-    """f = f2 f1, w = f2 w1 + w2."""
+    """f = f2 f1, w = f2 w1 + w2, for three units and for two."""
+    return _two_steps(answer, 3) or _two_steps(answer, 2)
+
+
+def _two_steps(answer: Callable[..., Any], units: int) -> Hint | None:
     rng = np.random.default_rng(11)
-    first, second = [(rng.uniform(size=3), rng.normal(size=3)) for _ in range(2)]
+    first, second = [(rng.uniform(size=units), rng.normal(size=units)) for _ in range(2)]
     found = answer(first, second)
     if not isinstance(found, tuple | list) or len(found) != 2:
         return Hint("Return a pair (f, w): a step again.", "请返回一对 (f, w)：它仍然是一步。")

@@ -1,4 +1,4 @@
-"""A picture for a slide or for paper: steps in rows, text that can be read there, and the right proportions."""
+"""A picture for a slide, a paper or a notebook: steps in rows, text that can be read there, the right proportions."""
 
 from __future__ import annotations
 
@@ -12,29 +12,36 @@ from .picture import WIDTH, Box, Label, Picture, Point
 class Format(NamedTuple):
     """Where a picture is to be seen: its width, and its height if that is given, and of its smallest text, in pixels.
 
-    96 pixels are an inch.
+    96 pixels are an inch. `enough`: points that the smallest text may need; then no more rows are made.
     """
 
     width: float
     height: float | None
     least: float
+    enough: float = 0.0
 
 
-FORMATS = {"slide": Format(1920, 1080, 18), "paper": Format(672, None, 9.34)}  # paper: 7 inches, two columns; 7 pt
+FORMATS = {
+    "slide": Format(1920, 1080, 18),
+    "paper": Format(672, None, 9.34),  # 7 inches, two columns; 7 pt
+    "notebook": Format(1000, None, 9, enough=14.5),  # as wide as notebooks show a picture
+}
 PAD = 10.8  # points on each side, graphviz's
 MOST = 17.0  # points: between the boxes there is no room for larger text
 CAPTION = 66.0  # points between the wires of two gates
+TOTAL = 68.0  # points from the output gate to the wire by which h is read
 LINE = 1.18  # from line to line, in font sizes
 
 
 def arranged(build: Callable[[int], Picture], count: int, name: str) -> tuple[Picture, float]:
-    """The picture in as many rows as make it largest, with text as large as the format needs; and pixels a point.
+    """The picture in as many rows as make it largest (or large enough), with text as large as the format needs; and
+    pixels a point.
 
     `build` makes it with so many steps in a row; `count` is how many there are. Raises ValueError where the text would
     find no room.
     """
     form = FORMATS[name]
-    picture = max((build(per) for per in _ways(count)), key=lambda picture: pixels(picture, form))
+    picture = max(map(build, _ways(count)), key=lambda picture: _size(pixels(picture, form), form))
     for _ in range(3):  # larger text makes the picture larger
         points = form.least / pixels(picture, form)
         if points > MOST:
@@ -51,7 +58,12 @@ def arranged(build: Callable[[int], Picture], count: int, name: str) -> tuple[Pi
 
 def _ways(count: int) -> list[int]:
     """How many steps may stand in a row: those that need another number of rows."""
-    return sorted({ceil(count / rows) for rows in range(1, min(count, 6) + 1)})
+    return sorted({ceil(count / rows) for rows in range(1, min(count, 6) + 1)}, reverse=True)
+
+
+def _size(pixels: float, form: Format) -> float:
+    """How good so many pixels a point are: beyond what is enough, no better."""
+    return min(pixels, form.least / form.enough) if form.enough else pixels
 
 
 def pixels(picture: Picture, form: Format) -> float:
@@ -95,6 +107,10 @@ def _label(label: Label, points: float) -> Label:
     if isinstance(label.of, tuple) and side in ("end", "start") and _wide(lines[0], points) > label.of[3]:
         lines = (lines[0].rpartition(" ")[2], *lines[1:])  # the number alone: its gate stands below
         x += (0.5 if side == "end" else -0.5) * WIDTH * label.size * (len(label.lines[0]) - len(lines[0]))
+    if label.of == "start" and len(lines) == 1 and _wide(lines[0], points) > TOTAL:
+        name, _, number = lines[0].partition(" ")  # ∂L/∂h₁ above its number
+        lines = (name, number)
+        x -= 0.5 * WIDTH * label.size * (len(label.lines[0]) - max(map(len, lines)))
     wide = grown * WIDTH * max(map(len, lines))
     if side in ("end", "caption"):
         x -= wide

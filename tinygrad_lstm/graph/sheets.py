@@ -123,17 +123,19 @@ def _table(one: Unrolled, y: float) -> float:
         layer = f" of {one.name}" * bool(one.name) + (f" of layer {k}" if len(one.rails) > 1 else "")
         if one.rails[0].way != one.rails[-1].way:
             layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
+        graded = "grad" in one.view.show
         sizes = {min(parameter.size, 2) for parameter in used.values()}
         what = ", of a single number ".join({2: "‖∂L/∂·‖", 1: "∂L/∂·"}[size] for size in sorted(sizes, reverse=True))
-        one.picture.line((0, y + 14), f"parameters{layer}, shared by all steps: shape and {what}", 9, GREY)
+        told = " and ".join(["shape"] * one.shows("shape") + [what] * graded)
+        one.picture.line((0, y + 14), f"parameters{layer}, shared by all steps{': ' * bool(told)}{told}", 9, GREY)
         y -= 14
         for number, birth in enumerate(sorted(used)):
             parameter = used[birth]
             name = parameter.name or "?"
             at = (wide / 2 + (number % across) * (wide + 6), y - (number // across) * (high + 6))
             top = f"{name}  {'×'.join(map(str, parameter.shape))}" if one.shows("shape") else name
-            total = digits(amount(one.graph.grad(parameter)))
+            lines = [top, digits(amount(one.graph.grad(parameter)))] if graded else [top]
             hover, size = parameter.describe(), (wide, high)
-            one.picture.box(at, "table", top, total, hover=hover, size=size, fontsize=8)
+            one.picture.box(at, "table", *lines, hover=hover, size=size, fontsize=8)
         y -= (-(-len(used) // across)) * (high + 6) + 10
     return y

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+from ..collector import uncollected
 from ..flow.trace import Trace, trace
 from ..tensor import Tensor
 from .capture import Graph
@@ -15,6 +14,7 @@ from .dot import dot_of
 from .fitting import FORMATS, arranged
 from .layers import layers_of, titled
 from .layout import View
+from .ledger_view import ledger_drawing
 from .ops_view import BUDGET, chosen, has_steps, ops_drawing
 from .page import page_of
 from .picture import Picture, digits
@@ -50,16 +50,17 @@ class Asked(NamedTuple):
         return {"parameters": self.parameters, "legend": self.legend, "loose": self.form is not None}
 
 
-ViewName = Literal["time", "ops", "cells", "rolled", "strip"]
+ViewName = Literal["time", "ops", "cells", "rolled", "strip", "ledger"]
 Shown = Literal["shape", "grad"]
 Drawable = Tensor | Trace
 
 
+@uncollected()  # what is made for a thousand steps stays until the text is written
 def draw(
     what: Drawable | Sequence[Drawable] | Mapping[str, Drawable], *, view: ViewName = "time", follow: str | None = None,
     steps: Window = None, show: Shown | Iterable[Shown] = ("shape", "grad"), backward: bool = True,
     labels: Sequence[str] | None = None, answer: Sequence[str] | Sequence[Sequence[str]] = (),
-    for_: Literal["slide", "paper"] | None = None, light: str | None = None, parameters: bool | None = None,
+    for_: Literal["slide", "paper", "notebook"] | None = None, light: str | None = None, parameters: bool | None = None,
     legend: bool = True, transparent: bool = False,
 ) -> Drawing:  # fmt: skip
     """A picture of what led to a tensor and, over it, of the gradient that travels back.
@@ -70,7 +71,8 @@ def draw(
             same column, and their gradients have one scale of colours (view "time" alone).
         view: "time", the steps of a recurrent cell side by side (of a small graph without time, all ops); "cells", the
             same of named tensors alone; "rolled", one step for all; "strip", one coloured column for each step; "ops",
-            every op of a small graph.
+            every op of a small graph; "ledger", the terms of the gradient at one state, as `Flow.ledger` splits it,
+            each in a colour of its own with its value: steps=(t, t) is the step after it, follow= the state.
         follow: "C" or "h" (or another state): bring that path forward and grey the rest (time, cells, rolled).
         steps: (first, last): draw these steps only.
         show: "shape" and "grad": what is printed; everything is there on hover.
@@ -78,8 +80,9 @@ def draw(
         labels: one word for each step, printed at its head (time) or under its column (strip).
         answer: what the net says at the end, ["his 99.8 %", "her 0.2 %"]: first the answer whose loss this is, then
             alternatives. They stand at the loss (time). Of several graphs, such a list for each.
-        for_: "slide", 1920 × 1080 pixels with text of 18 at least, or "paper", 7 inches wide with text of 7 points:
-            steps stand in rows, so many as make it largest (time, cells, rolled).
+        for_: "slide", 1920 × 1080 pixels with text of 18 at least, "paper", 7 inches wide with text of 7 points, or
+            "notebook", at most 1000 pixels wide with text of 9: steps stand in rows, so many as make it largest, in a
+            notebook as few as can be read (time, cells, rolled).
         light: a gate ("f", "i", …): it, what it is made from and what it acts on in colour, the rest grey. With
             backward=False a picture of how the cell is built (time).
         parameters, legend: False leaves out the parameters' table (as on a slide), or the scale of colours.
@@ -92,36 +95,23 @@ def draw(
     show = tuple([show] if isinstance(show, str) else show)
     if unknown := set(show) - {"shape", "grad"}:
         raise ValueError(f"draw: show={sorted(unknown)} is unknown. It may hold 'shape' and 'grad'.")
+    show = show if backward else tuple(part for part in show if part != "grad")
     _check_window(steps)
     table = for_ != "slide" if parameters is None else parameters
     asked = Asked(follow, steps, show, labels, answer, for_, light, table, legend, transparent)
     _check_style(asked, view)
-    with _all_kept():
-        if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
-            if view != "time":
-                raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
-            return _beside(what, asked, backward)
-        graph = _captured(what, view, steps, backward)
-        return VIEWS[_suited(view, graph, asked)](graph, asked._replace(answer=_line_by_line(answer)))
+    if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
+        if view != "time":
+            raise ValueError(f"draw: several graphs stand side by side in view='time' alone, not in {view!r}.")
+        return _beside(what, asked, backward)
+    graph = _captured(what, view, steps, backward)
+    return VIEWS[_suited(view, graph, asked)](graph, asked._replace(answer=_line_by_line(answer)))
 
 
 def _suited(view: str, graph: Graph, asked: Asked) -> str:
     """The view of a small graph without time is that of all ops, unless something is asked that needs time."""
     timeless = view == "time" and len(graph.tensors) <= BUDGET and not has_steps(graph)
     return "ops" if timeless and not (asked.follow or asked.form or asked.light) else view
-
-
-@contextmanager
-def _all_kept() -> Iterator[None]:
-    """No search for garbage: what is made for a thousand steps stays until the text is written, and the search would
-    go through all of it again and again, a fifth of the time."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _captured(what: Drawable, view: str, steps: Window, backward: bool) -> Graph:
@@ -197,7 +187,8 @@ def _time(graph: Graph, asked: Asked, view: str = "time") -> Drawing:
     if view == "cells":
         notes.insert(0, "named tensors only: an edge carries what flows back on all ways between two names")
     if view == "rolled":
-        notes.insert(0, f"one step stands for {shown}: smallest … largest norm over time, coloured by the largest")
+        ranges = ": smallest … largest norm over time, coloured by the largest" if graph.trace else ""
+        notes.insert(0, f"one step stands for {shown}{ranges}")
     seen = View(first, last, follow, asked.show, labels, rolled=view == "rolled", light=asked.light)
     sheet = Sheet("", graph, rails, (), asked.answer)
     notes = [title, *notes]
@@ -293,11 +284,18 @@ def _strip(graph: Graph, asked: Asked) -> Drawing:
     return _paged(strip_drawing(graph, asked.window, asked.labels), graph, asked)
 
 
+def _ledger(graph: Graph, asked: Asked) -> Drawing:
+    first, last = asked.window or (None, None)
+    if first != last:
+        raise ValueError(f"draw: view='ledger' shows one step, as in steps=({last}, {last}), not {asked.window}.")
+    return ledger_drawing(graph, asked.follow, last, asked.labels, "transparent" if asked.transparent else "white")
+
+
 def _ops(graph: Graph, asked: Asked) -> Drawing:
     return ops_drawing(graph, asked.window, asked.show)
 
 
 VIEWS: dict[str, Callable[..., Drawing]] = {
     "time": _time, "ops": _ops, "cells": partial(_time, view="cells"), "rolled": partial(_time, view="rolled"),
-    "strip": _strip,
+    "strip": _strip, "ledger": _ledger,
 }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from .cell import Cell, RNNState, Step
 from .embedding import Embedding
-from .fused import gru_sequence, lstm_sequence, rnn_sequence
 from .gru import GRU, GRUCell
 from .linear import Dropout, LayerNorm, Linear, Sequential, dropout
 from .loss import binary_cross_entropy_with_logits, cross_entropy, mse_loss
@@ -47,9 +46,6 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
-    "gru_sequence",
-    "lstm_sequence",
     "mse_loss",
-    "rnn_sequence",
     "unfused",
 ]

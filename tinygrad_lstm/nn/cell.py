@@ -170,6 +170,10 @@ class Cell(Module):
 
     def twin_shares(self, dy: Any, inputs: Any, valid: Array | None) -> list[Any]:
         """What a fused run sends to x, state and parameters, from the cell step by step: to be differentiated again."""
+        return vjp(self.twin(inputs, valid), inputs, dy, create_graph=True)
+
+    def twin(self, inputs: Any, valid: Array | None) -> Tensor:
+        """What a fused run gives for x, state and parameters, step by step: h, or of several states (n, batch, …)."""
         x, state, weights = inputs[0], self.State(*inputs[1 : 1 + (n := len(self.State._fields))]), inputs[1 + n :]
         twin = copy.deepcopy(self)
         for (path, _), weight in zip(self.named_parameters(), weights, strict=True):
@@ -180,7 +184,7 @@ class Cell(Module):
             setattr(holder, name, weight)
         run = carry(twin, [x[:, t] for t in range(x.shape[1])], state, valid, False)
         y = [run.sequence(field) for field in self.State._fields]
-        return vjp(y[0] if n == 1 else stack(y), inputs, dy, create_graph=True)
+        return y[0] if n == 1 else stack(y)
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """One step: x (batch, features) and the state before it give the state after it."""

@@ -12,7 +12,6 @@ from typing import Any
 from ..ops import concat
 from ..scope import scope
 from .cell import Activation, ActivationName, Cell, RNNState, Step, activation_of
-from .fused import OPS, gru_sequence
 from .init import Initializer, InitializerName, Seed
 from .recurrent import Fused, Recurrent, not_default
 
@@ -56,9 +55,6 @@ class GRUCell(Cell):
                 n = φ(concat(r * h, x) @ self.W_n + self.b_n).named("n")
         with scope("hidden state"):  h = (z * h + (1 - z) * n).named("h")                # highway: ∂h_t/∂h_{t-1} ∋ z
         return Step(z=z, r=r, n=n, h=h)
-
-
-OPS[GRUCell] = gru_sequence
 
 
 class GRU(Recurrent[RNNState]):

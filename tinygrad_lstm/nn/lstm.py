@@ -12,7 +12,6 @@ from ..ops import concat
 from ..scope import scope
 from ..tensor import Tensor, detach
 from .cell import Activation, ActivationName, Cell, Step, activation_of
-from .fused import OPS, lstm_sequence
 from .init import Initializer, InitializerName, Seed
 from .recurrent import Fused, Recurrent, not_default
 
@@ -138,9 +137,6 @@ class TruncatedLSTMCell(LSTMCell):
 
 class LSTM1997Cell(TruncatedLSTMCell, NoForgetLSTMCell):
     """The LSTM of 1997: no forget gate and a truncated gradient, so that ∂C_T/∂C_k = I exactly."""
-
-
-OPS[LSTMCell] = lstm_sequence
 
 
 class LSTM(Recurrent[LSTMState]):

@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from .. import compile, ops
+from .. import compile
+from ..collector import uncollected
 from ..habits import advice
 from ..ops import concat, stack, where
 from ..scope import scope
 from ..tensor import Array, Tensor
 from .cell import Cell, Run, Step, carry, check_input
-from .fused import OPS, run_sequence, steps_of
 from .init import Seed
 from .linear import dropout
 from .module import Module
@@ -122,8 +122,9 @@ class Recurrent(Module, Generic[S]):
         input_dropout: the same on the features of x, one draw for all steps of a row (Keras's `dropout`).
         recurrent_dropout: the same on h before each step (Gal, Ghahramani 2016, equation 7).
         fused: run the whole sequence as one op: faster, but without steps to look into. Of any cell: its code is made
-            from one recorded step (`tl.source(cell, sequence=True)` shows it). With "numba" the steps of the three
-            usual cells are compiled (the extra `fast`): faster again, after seconds of compiling at the first use.
+            from one recorded step (`tl.source(cell, sequence=True)` shows it). With "numba" its loop is compiled (the
+            extra `fast`), and rows of the batch share the cores: faster again, after seconds of compiling at the first
+            use; refused for what a step does not do number by number, such as a sum along a row.
         rng: source of all random numbers: an integer or a generator for a result that can be repeated.
         name: the scope under which its tensors are found; that of the class, in lower case, by default.
         cell: what one step computes: a variant of the layer's own cell, or a cell of one's own (see `Cell`).
@@ -190,7 +191,6 @@ class Recurrent(Module, Generic[S]):
             raise ValueError(f'{type(self).__name__}: fused must be False, True or "numba", not {how!r}.')
         if how and (why := self._unfusable(compiled=how == "numba")):
             raise ValueError(f"{type(self).__name__}: cannot run fused: {why}")
-        steps_of(compiled=how == "numba")
         self._fused = how
 
     @property
@@ -202,13 +202,11 @@ class Recurrent(Module, Generic[S]):
         """Why it cannot run as one op; "" where it can."""
         if self.recurrent_dropout:
             return "recurrent_dropout draws random numbers; set fused=False"
-        for cell in (cell for layer in self.cells for cell in layer if not _is_usual(cell)):
-            if compiled:
-                return f"there are no compiled steps for {type(cell).__name__} with these settings; fused=True can"
-            try:
-                compile.program_of(cell)
-            except compile.CannotCompile as exc:
-                return str(exc)
+        try:
+            for cell in (cell for layer in self.cells for cell in layer):
+                compile.program_of(cell).functions(compiled)
+        except compile.CannotCompile as exc:
+            return str(exc)
         return ""
 
     def source(self, *, sequence: bool = False, lang: compile.Language = "en") -> str:
@@ -223,16 +221,13 @@ class Recurrent(Module, Generic[S]):
     def _run_fused(self, cell: Cell, x: Tensor, state: Any, valid: Array | None, backward: bool) -> Run:
         """One cell's way through x (batch, time, features) as one op."""
         way = slice(None), slice(None, None, -1 if backward else None)
-        valid, compiled = None if valid is None else valid[way], self.fused == "numba"
-        inputs = x[way] if backward else x, *state
-        if _is_usual(cell):
-            y = run_sequence(cell, *inputs, valid=valid, compiled=compiled)
-        else:
-            y = compile.program_of(cell).run(cell, *inputs, valid=valid)
+        valid, program = None if valid is None else valid[way], compile.program_of(cell)
+        y = program.run(cell, x[way] if backward else x, *state, valid=valid, compiled=self.fused == "numba")
         ran = dict(zip(state._fields, y if len(state) > 1 else [y], strict=True))  # in the order of the run
         last = cell.State(*(states[:, -1] for states in ran.values()))
         return Run([], last, {field: states[way] if backward else states for field, states in ran.items()})
 
+    @uncollected()
     def forward(self, x: Any, state: Any = None, *, lengths: Any = None, mask: Any = None) -> Output[S]:
         """Carry x (batch, time, features), or one sequence (time, features), through all layers.
 
@@ -344,13 +339,6 @@ def unfused(module: Module) -> Iterator[None]:
     finally:
         for layer, fused in layers:
             layer.fused = cast(Fused, fused)
-
-
-def _is_usual(cell: Cell) -> bool:
-    """Whether it is one of the three cells that have ops of their own, with the usual activations."""
-    usual = {"activation": ops.tanh, "output_activation": ops.tanh, "recurrent_activation": ops.sigmoid}
-    own = vars(cell)
-    return type(cell) in OPS and own.get("reset_after", True) and all(own.get(k, f) is f for k, f in usual.items())
 
 
 def merged(ways: list[Tensor], mode: Merge) -> Any:

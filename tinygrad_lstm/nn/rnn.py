@@ -7,7 +7,6 @@ from typing import Any
 from ..ops import concat
 from ..scope import scope
 from .cell import Activation, ActivationName, Cell, RNNState, Step, activation_of
-from .fused import OPS, rnn_sequence
 from .init import Initializer, InitializerName, Seed
 from .recurrent import Fused, Recurrent, not_default
 
@@ -27,9 +26,6 @@ class RNNCell(Cell):
         hx = concat(state.h, x)
         with scope("hidden state"):  h = φ(hx @ self.W_h + self.b_h).named("h")
         return Step(h=h)
-
-
-OPS[RNNCell] = rnn_sequence
 
 
 class RNN(Recurrent[RNNState]):

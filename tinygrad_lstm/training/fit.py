@@ -10,10 +10,12 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
+from ..compile import one_thread
 from ..exchange import Checkpoint, read
 from ..optim import OPTIMIZERS, Optimizer
 from ..scope import no_grad
@@ -101,7 +103,9 @@ def fit(
     model.train()
     with interruptible() as interrupted:  # the last save, too
         try:
-            with display(progress, steps, seconds, history) as show, np.errstate(all="ignore"):
+            compiled = any(getattr(module, "fused", None) == "numba" for module in model.modules())
+            blas = one_thread() if compiled else nullcontext()  # its idle threads would take the compiled layers' cores
+            with blas, display(progress, steps, seconds, history) as show, np.errstate(all="ignore"):
                 for spent in _steps(training, steps, seconds, record, interrupted):
                     show(spent)
                     if on_step is not None and on_step(history) is True:

@@ -128,10 +128,47 @@ for gate in "fiCo":
     getattr(cell, f"W_{gate}").data, getattr(cell, f"b_{gate}").data = W[gate].data, b[gate].data
 out = lstm(x[None])
 assert (out.last.h.item(), out.last.C.item()) == by_equations
-tl.draw(out.last.h.sum(), view="time", steps=(7, 9), labels=words)
 
 # %% [markdown]
-# Time runs to the right, the gradient (the coloured line, wide where it is large) to the left. $C$ is the straight line on top, with $\times f$ and $+\,i\tilde C$ on it. Follow it back from "sold": two words pass it on almost
+# ## The cell in five pictures
+#
+# A step of the cell once more, as a graph: what enters stands at the left and below, what leaves at the right. One gate at a time is lit: what it is made from, and what it acts on. First the **forget gate** $f$. From $h_{t-1}$ and $x_t$ it makes a number between 0 and 1, by which the old $C$ is multiplied: *how much stays*.
+
+# %%
+tl.draw(out.last.h.sum(), steps=(9, 9), light="f", backward=False, parameters=False)
+
+# %% [markdown]
+# The **input gate** $i$ is made in the same way, with weights of its own. It does not touch the old $C$ at all. It multiplies the candidate: *how much is written*.
+
+# %%
+tl.draw(out.last.h.sum(), steps=(9, 9), light="i", backward=False, parameters=False)
+
+# %% [markdown]
+# The **candidate** $\tilde C$ is no gate. Its $\tanh$ goes from −1 to 1, since it says *what* is written, and that has a sign. What $i$ lets through is added.
+
+# %%
+tl.draw(out.last.h.sum(), steps=(9, 9), light="C̃", backward=False, parameters=False)
+
+# %% [markdown]
+# The **output gate** $o$ acts last, on $\tanh C_t$: *how much is shown*. What is not shown is still there.
+
+# %%
+tl.draw(out.last.h.sum(), steps=(9, 9), light="o", backward=False, parameters=False)
+
+# %% [markdown]
+# And this is what all four work on. $C$ passes from step to step like goods on a **conveyor belt**: a gate takes something off (×), a gate puts something on (+), and between the two nothing happens to it. No matrix lies on the belt, and no squashing function.
+
+# %%
+tl.draw(out.last.h.sum(), steps=(7, 8), labels=words, follow="C", backward=False, parameters=False, for_="notebook")
+
+# %% [markdown]
+# Now the way back, from "sold" to "john", in two rows.
+
+# %%
+tl.draw(out.last.h.sum(), steps=(7, 9), labels=words, for_="notebook")
+
+# %% [markdown]
+# Time runs to the right, the gradient (the coloured line, wide where it is large) to the left. Follow it back along the belt from "sold": two words pass it on almost
 # whole, since $f$ is open there, and before "john" it is gone. The cell has forgotten what was before, so nothing before can matter.
 #
 # ## Two mistakes, one of them silent
@@ -154,7 +191,7 @@ print(f"f at 'mary': {right:.4f} with [h ; x], {swapped:.4f} with [x ; h]")
 # ## A net that learns its gates
 #
 # Now nobody chooses. The task `pronouns` makes sentences of one or two clauses; the net reads them word by word through an embedding, and is asked for the next word where that is a pronoun. Eight units, 250 steps of Adam.
-# Net A starts with open forget gates (`forget_bias=3`) and no recurrent weights, so that at first only $C$ leads from word to word; net B starts as Keras starts.
+# Nets A start with open forget gates (`forget_bias=3`) and no recurrent weights, so that at first only $C$ leads from word to word; nets B start as Keras starts. Of each there are five, with the seeds 0 to 4.
 
 # %%
 steps = 250
@@ -165,24 +202,29 @@ task = tasks.pronouns(distance=(2, 8), **lists)
 
 def trained(seed, **settings):
     net = SequenceModel.for_task(task, cell="lstm", hidden=8, embedding=8, seed=seed, **settings).astype(np.float64)
-    fit(net, task, steps=steps, progress=False, optimizer=make_optimizer("adam", net, 0.03, global_clipnorm=1.0))
+    net.rnn.fused = True  # the same sums, faster; to look inside, step by step again
+    adam = make_optimizer("adam", net, 0.03, global_clipnorm=1.0)
+    fit(net, task, steps=steps, seed=seed, progress=False, optimizer=adam)
+    net.rnn.fused = False
     return net.eval()
 
 
-nets = {"A": trained(0, forget_bias=3.0, recurrent_initializer="zeros"), "B": trained(4, forget_bias=1.0)}
-accuracy = {name: evaluate(net, task, batch=100, batches=3).accuracy for name, net in nets.items()}
+starts = {"A": {"forget_bias": 3.0, "recurrent_initializer": "zeros"}, "B": {"forget_bias": 1.0}}
+nets = {(start, seed): trained(seed, **settings) for start, settings in starts.items() for seed in range(5)}
+accuracy = {key: evaluate(net, task, batch=100, batches=1).accuracy for key, net in nets.items()}
+print(*(f"{start}{seed}: {share:.1%}" for (start, seed), share in accuracy.items()), sep="   ")
 assert min(accuracy.values()) > 0.95
-accuracy
 
 # %% [markdown]
-# Both answer held-out sentences (nearly) without a mistake. Training runs in float64 here, so that other machines find the same numbers; another seed finds others.
+# All ten answer held-out sentences (nearly) without a mistake. Training runs in float64 here, so that other machines find the same numbers.
 #
-# Look inside A. `written()` says what each word has left in $C_T$; times $\partial\text{margin}/\partial C_T$ it says which unit the answer rests on (the margin is the logit of the right pronoun minus that of the wrong one, here *his* minus *her*). Take the heaviest unit at "john".
+# Look inside one of them, A0, for an example. `written()` says what each word has left in $C_T$; times $\partial\text{margin}/\partial C_T$ it says which unit the answer rests on (the margin is the logit of the right pronoun minus that of the wrong one, here *his* minus *her*). Take the heaviest unit at "john".
 
 # %%
 said = task.read("mary lost her keys and then john found the old box and slowly sold his car .")
 question = Question.of(task, said)
-prediction = nets["A"](question.tokens[None])
+net = nets["A", 0]
+prediction = net(question.tokens[None])
 margin = question.margin(prediction).sum()
 flow = tl.trace(margin).flow("C")
 weight = (flow.written() * flow.trace.grad(flow.state(flow.T)))[:, 0]
@@ -214,7 +256,7 @@ for word, *row in zip(question.words, *values.values()):
 # </details>
 
 # %%
-tl.draw(flow.trace, view="time", follow="C", steps=(6, 8), labels=question.words)
+tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, for_="notebook")
 
 # %% [markdown]
 # And the whole sentence at a glance, one column a word:
@@ -235,7 +277,7 @@ tl.draw(flow.trace, view="strip", labels=question.words)
 my_guess = None
 
 # %%
-weights = weigh(nets["A"], question)
+weights = weigh(net, question)
 top = {name: question.words[int(np.abs(column).argmax())] for name, column in weights._asdict().items()}
 quiz.reveal(my_guess, next(name for name, word in top.items() if word != "john"))
 print(f"margin {margin.item():.2f}\n{'':<8}gradient  written   erased")
@@ -255,35 +297,37 @@ assert top["written"] == top["erased"] == "john" != top["gradient"]
 #
 # ## Is that a law?
 #
-# One sentence proves little. `survey` erases every word of 40 held-out sentences in which the last name has another gender than the one before.
+# One sentence proves little, and one net as little: with another seed training finds another. So take all ten, and let `survey` erase, in each, every word of 30 held-out sentences in which the last name has another gender than the one before.
 #
-# **Predict.** In what share of the sentences does the answer of net B turn round when the last name's writing is erased? (0 to 1. Remember that B is right in as many sentences as A.)
+# **Predict.** In what share of the sentences does the answer turn round when the last name's writing is erased, on average over the ten nets? (0 to 1.)
 
 # %%
 my_guess = None
 
 # %%
-found = {name: survey(net, task, sentences=40) for name, net in nets.items()}
-quiz.reveal(my_guess, found["B"].name_flips)
-print("net   name hurts most   it flips   any other flips   name written most   highway, median")
-for name, f in found.items():
-    shares = f"{f.name_first:>15.0%}{f.name_flips:>11.0%}{f.other_flips:>18.1%}{f.written_first:>20.0%}"
-    print(f"{name:<6}{shares}{f.highway:>18.2f}")
-assert found["A"].name_first > 0.9 and found["A"].name_flips > 0.5 and found["B"].name_flips < 0.2
+found = {key: survey(net, task, sentences=30) for key, net in nets.items()}
+name_flips = np.array([[found[start, seed].name_flips for seed in range(5)] for start in starts])
+other_flips = max(f.other_flips for f in found.values())
+written_first = [f.written_first for f in found.values()]
+quiz.reveal(my_guess, name_flips.mean())
+print("net   name hurts most   it flips   any other flips   name written most")
+for (start, seed), f in found.items():
+    print(f"{start}{seed}{f.name_first:>17.0%}{f.name_flips:>11.0%}{f.other_flips:>18.1%}{f.written_first:>20.0%}")
+assert other_flips < 0.05 and name_flips.min() < 0.2 and name_flips.max() > 0.5
 
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# A behaves as we built it: the name's writing matters most in {{found["A"].name_first:.0%}} of the sentences, erasing it turns {{found["A"].name_flips:.0%}} of the answers, any other word {{found["A"].other_flips:.1%}}. (Not all: an emptied memory
-# answers something too, and where it happens to lean to the right pronoun, nothing turns.) In B it turns {{found["B"].name_flips:.0%}}. Has B no memory of the name? Erasing $\tilde C$ leaves the gates as they are. So leave the writing alone, and forbid the name to *forget*: $f=1$ at that
-# one word.
+# {{name_flips.mean():.0%}} on average, and from {{name_flips.min():.0%}} to {{name_flips.max():.0%}}, among ten nets which all have learned the task. One thing holds in all of them: erasing any *other* word turns {{other_flips:.1%}} of the answers at most. If a word's writing decides, it is the name's.
+# The other half is no law: often erasing the name turns nothing. An emptied memory answers something too, and where it happens to lean to the right pronoun, nothing turns. And erasing $\tilde C$ leaves the gates as they are: the name can still *forget*. So leave the writing alone, and forbid the name to forget: $f=1$ at that
+# one word. Male and female names apart:
 #
 # </details>
 
 # %%
 def flips(net, gender, **at_name):
     turned = []
-    for sentence in switching(task, np.random.default_rng(0), 40):
+    for sentence in switching(task, np.random.default_rng(0), 30):
         q = Question.of(task, sentence)
         if sentence.genders[-1] == gender:
             with no_grad(), what_if({f"t={q.name + 1}/{name}": value for name, value in at_name.items()}):
@@ -291,20 +335,27 @@ def flips(net, gender, **at_name):
     return float(np.mean(turned))
 
 
-turned = {(name, gender, gate): flips(net, gender, **{gate: value}) for name, net in nets.items()
-          for gender in "mf" for gate, value in (("C̃", 0.0), ("f", 1.0))}
-print("net  last name   C̃ = 0 turns   f = 1 turns")
-for name in nets:
-    for gender, said_as in (("m", "male"), ("f", "female")):
-        print(f"{name:<5}{said_as:<9}{turned[name, gender, 'C̃']:>14.0%}{turned[name, gender, 'f']:>15.0%}")
-assert turned["B", "m", "f"] > 0.8 and turned["B", "m", "C̃"] < 0.2
+turned = {
+    (*key, gender, gate): flips(net, gender, **{gate: value})
+    for key, net in nets.items() for gender in "mf" for gate, value in (("C̃", 0.0), ("f", 1.0))
+}
+print("       last name male        last name female\nnet    C̃ = 0     f = 1      C̃ = 0     f = 1")
+for start, seed in nets:
+    row = (turned[start, seed, gender, gate] for gender in "mf" for gate in ("C̃", "f"))
+    print(f"{start}{seed}" + "{:>10.0%}{:>10.0%}{:>11.0%}{:>10.0%}".format(*row))
+writing = {key: sorted(turned[*key, gender, "C̃"] for gender in "mf") for key in nets}
+forgetting = {key: max(turned[*key, gender, "f"] for gender in "mf") for key in nets}
+one_sided = [key for key, (low, high) in writing.items() if low < 0.1 and high >= 0.5]
+forgetful = [key for key, share in forgetting.items() if share >= 0.5]
+neither = [key for key in nets if max(*writing[key], forgetting[key]) < 0.25]
+assert one_sided and forgetful and neither
 
 # %% [markdown]
-# In B the message is in the forgetting. Keep a male name from closing $f$, and {{turned["B", "m", "f"]:.0%}} of the answers turn: the old content stays, and the net answers as if the old subject were still there. Erase what it writes, and {{turned["B", "m", "C̃"]:.0%}} turn.
-# What is removed can say as much as what is written, and a method that looks at writing alone does not see it. (By *written* the name ranks first in {{found["B"].written_first:.0%}} of the sentences: that says what lies in $C$, and not what the answer would be without it.) For a female name neither of the two changes turns much: there B has a way that these two erasures do not find.
+# Hardly two are alike. In {{len(one_sided)}} of the ten only one gender is ever written: there erasing turns at least half of the answers, and for the other gender less than a tenth, because an empty memory stands for that one. In {{len(forgetful)}} the message is in the forgetting: keep the name from closing $f$, and at least half of the answers for one gender turn;
+# the old content stays, and the net answers as if the old subject were still there. In {{len(neither)}} neither of the two changes turns a quarter: these have a way that both erasures do not find. What is removed can say as much as what is written, and a method that looks at writing alone does not see it.
+# (By *written* the name ranks first in {{min(written_first):.0%}} to {{max(written_first):.0%}} of the sentences: that says what lies in $C$, and not what the answer would be without it.)
 #
-# Same task, same size, same accuracy, another mechanism. A was started so that its way is the easy one, and B as Keras starts; but the start does not decide it. With another seed the start of A gives a net that writes "male" only, and
-# takes an empty memory for "female" (put `trained(1, forget_bias=3.0, recurrent_initializer="zeros")` in the place of A).
+# Same task, same size, same accuracy, several mechanisms. Does the start decide which? Writing turns {{name_flips[0].min():.0%}} to {{name_flips[0].max():.0%}} of the answers of the nets A, {{name_flips[1].min():.0%}} to {{name_flips[1].max():.0%}} of the nets B: the start of A makes it likelier, and the ranges overlap. One net of each, chosen by its seed, would have told any story one likes.
 #
 # ## Exercises
 #
@@ -339,7 +390,7 @@ quiz.check("4.3", lstm_step)
 #
 # An LSTM is one sum, $C_t=f\circ C_{t-1}+i\circ\tilde C$, and three gates that it computes from what it sees: $f$ keeps, $i$ writes, $o$ shows. Without $f$ a memory cannot be replaced, without $i$ it is scribbled over, without $o$ it cannot be silent.
 # Gradient, writing and erasure answer three different questions about the same word; say which one you asked. An erasure is causal, but only about what it erased: a net may put the message into what it forgets.
-# All that was shown of A and B holds for these two nets, on this task; another seed builds another machine. Why the gradient on the line of $C$ comes back at all, and by how many other ways, is the next tutorial.
+# What a trained net does inside is not settled by its task, nor by its start: look at several before you say "the LSTM does". Why the gradient on the line of $C$ comes back at all, and by how many other ways, is the next tutorial.
 #
 # ## References
 #

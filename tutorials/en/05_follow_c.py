@@ -37,10 +37,10 @@ for gate, (w_h, w_x, bias) in w.items():
 out = lstm(np.array([[[x1], [x2]]]))
 loss = out.h.sum()
 flow = tl.trace(loss).flow("C")
-tl.draw(flow.trace, follow="C")
+tl.draw(flow.trace, for_="notebook")
 
 # %% [markdown]
-# The gradient comes from the right. On the line of $C$ it passes $\times f_2$ on its way to $C_1$: that is the **highway**. But $C_1$ has another user, $\tanh C_1$, which makes $h_1$; and $h_1$ is read by the loss (the **readout**) and by $f$, $i$, $\tilde C$ and $o$ of step 2 (through $[h\,;\,x]$, in grey). So:
+# The gradient comes from the right. On the line of $C$ it passes $\times f_2$ on its way to $C_1$: that is the **highway**. But $C_1$ has another user, $\tanh C_1$, which makes $h_1$; and $h_1$ is read by the loss (the **readout**) and by $f$, $i$, $\tilde C$ and $o$ of step 2 (through $[h\,;\,x]$). So:
 #
 # $$\frac{\partial L}{\partial C_1}=\underbrace{f_2\,\frac{\partial L}{\partial C_2}}_{\text{highway}}+B_1\Big(\underbrace{\frac{\partial L}{\partial h_1}\Big|_{\text{read}}}_{\text{readout}}+\underbrace{\delta f_2\,W_{fh}}_{\text{through }f}+\underbrace{\delta i_2\,W_{ih}}_{\text{through }i}+\underbrace{\delta\tilde C_2\,W_{Ch}}_{\text{through }\tilde C}+\underbrace{\delta o_2\,W_{oh}}_{\text{through }o}\Big)$$
 #
@@ -108,7 +108,15 @@ print(f"engine: {total:+.6f}; largest difference of a term from the hand's: {wor
 assert worst < 1e-12 and abs(sum(by_hand.values()) - total) < 1e-12
 
 # %% [markdown]
-# Nothing is missing. `flow.ledger(t)` splits $\partial L/\partial C_{t-1}$ exactly so, for any number of units and any loss. It does not use the formula above: it follows the recorded graph and counts what arrives by which way. Two such
+# Nothing is missing. Here are the six on the graph, each in its colour from where it leaves the others to where it meets them again, and wide where it carries much. (Black are the parts that several of them share.)
+
+# %%
+tl.draw(flow.trace, view="ledger")
+
+# %% [markdown]
+# Only one of the six, in green, stays on the line of $C$. The other five come in together, by $h_1$ and through $\tanh C_1$, and here they are the larger part.
+#
+# `flow.ledger(t)` splits $\partial L/\partial C_{t-1}$ exactly so, for any number of units and any loss. It does not use the formula above: it follows the recorded graph and counts what arrives by which way. Two such
 # different computations agree to the last digits, and each checks the other.
 #
 # A third witness knows nothing of gradients: push $C_1$ a little, and see how $L$ moves.
@@ -202,7 +210,14 @@ growth = flow.path_count(1) / flow.path_count(2)
 print(f"each step multiplies them by {growth:.6f}; (5 + √21) / 2 = {(5 + sqrt(21)) / 2:.6f}")
 
 # %% [markdown]
-# From $h_{30}$ there are {{ways[-1]:.1e}} ways back to $C_1$, and exactly one of them is the pure highway. The engine never walks them one by one (tutorial 1); but it can sort them. `highway_shares(1)` splits $\partial L/\partial C_1$ by how many of the 29 steps were taken on the highway:
+# From $h_{30}$ there are {{ways[-1]:.1e}} ways back to $C_1$, and exactly one of them is the pure highway. The factor is the one that tutorial 1 has measured, and now it can be computed. Let $c$ ways arrive at $C_t$ and $d$ at $h_t$. $h_{t-1}$ is
+# seen by $f$, $i$ and $\tilde C$, all on the way from $C_t$, and by $o$, on the way from $h_t$: $3c+d$ ways arrive there. At $C_{t-1}$ these arrive too, through $\tanh$, and the $c$ of the highway:
+#
+# $$d'=3c+d\qquad\quad c'=c+d'=4c+d$$
+#
+# Once the growth is steady, both are multiplied by the same $\lambda$: $\lambda c=4c+d$ and $\lambda d=3c+d$, so $(\lambda-4)(\lambda-1)=3$. The larger solution is $(5+\sqrt{21})/2$.
+#
+# The engine never walks the ways one by one (tutorial 1); but it can sort them. `highway_shares(1)` splits $\partial L/\partial C_1$ by how many of the 29 steps were taken on the highway:
 
 # %%
 shares = flow.highway_shares(1)

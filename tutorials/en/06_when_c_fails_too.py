@@ -231,7 +231,7 @@ print(f"f = σ(1): after 399 steps {late:.1e}, after 400 {later:.1e}; the truth 
 #
 # ## Exercises
 #
-# **6.1** What is the half-life, in steps, of the pure highway at $b_f=2$?
+# **6.1** What is the half-life, in steps, of the pure highway at $b_f=4$?
 
 # %%
 answer = None

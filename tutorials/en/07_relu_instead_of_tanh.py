@@ -355,7 +355,7 @@ assert lags[99] < rounding
 #
 # ## Exercises
 #
-# **7.1** One ReLU unit as above, with `f = 0.9`, `i = 0.5`, `o = 0.5`. For which recurrent weight `u` does $C$ neither grow nor shrink by itself?
+# **7.1** One ReLU unit as above, with `f = 0.9`, `i = 0.5`, `o = 0.8`. For which recurrent weight `u` does $C$ neither grow nor shrink by itself?
 
 # %%
 answer = None

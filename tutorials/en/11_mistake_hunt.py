@@ -87,7 +87,7 @@ assert np.allclose([np.linalg.norm(dC) for dC, _, _ in exact[2]], flow.norm[1:])
 # This is where the gradient goes, two of the four steps. Each suspect below loses, doubles or misplaces one of these arrows.
 
 # %%
-tl.draw(flow.trace, steps=(3, 4))
+tl.draw(flow.trace, steps=(3, 4), for_="notebook")
 
 # %% [markdown]
 # ## A case worked out

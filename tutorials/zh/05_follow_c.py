@@ -36,10 +36,10 @@ for gate, (w_h, w_x, bias) in w.items():
 out = lstm(np.array([[[x1], [x2]]]))
 loss = out.h.sum()
 flow = tl.trace(loss).flow("C")
-tl.draw(flow.trace, follow="C")
+tl.draw(flow.trace, for_="notebook")
 
 # %% [markdown]
-# 梯度从右边进来。在 $C$ 这条线上，它经过 $\times f_2$ 到达 $C_1$，这就是**高速通道**（highway）。但是 $C_1$ 还有另一个用处：$\tanh C_1$ 算出 $h_1$，而 $h_1$ 一来由损失读取（**读出**，readout），二来送进第 2 步的 $f$、$i$、$\tilde C$、$o$（经过 $[h\,;\,x]$，图中灰色）。所以：
+# 梯度从右边进来。在 $C$ 这条线上，它经过 $\times f_2$ 到达 $C_1$，这就是**高速通道**（highway）。但是 $C_1$ 还有另一个用处：$\tanh C_1$ 算出 $h_1$，而 $h_1$ 一来由损失读取（**读出**，readout），二来送进第 2 步的 $f$、$i$、$\tilde C$、$o$（经过 $[h\,;\,x]$）。所以：
 #
 # $$\frac{\partial L}{\partial C_1}=\underbrace{f_2\,\frac{\partial L}{\partial C_2}}_{\text{高速通道}}+B_1\Big(\underbrace{\frac{\partial L}{\partial h_1}\Big|_{\text{直接读取}}}_{\text{读出}}+\underbrace{\delta f_2\,W_{fh}}_{\text{经 }f}+\underbrace{\delta i_2\,W_{ih}}_{\text{经 }i}+\underbrace{\delta\tilde C_2\,W_{Ch}}_{\text{经 }\tilde C}+\underbrace{\delta o_2\,W_{oh}}_{\text{经 }o}\Big)$$
 #
@@ -107,7 +107,15 @@ print(f"engine: {total:+.6f}; largest difference of a term from the hand's: {wor
 assert worst < 1e-12 and abs(sum(by_hand.values()) - total) < 1e-12
 
 # %% [markdown]
-# 一点不差。`flow.ledger(t)` 给出的就是这样一本账：把 $\partial L/\partial C_{t-1}$ 精确地拆成六项，单元数任意，损失任意。它没有用上面的公式，而是顺着记录下来的计算图，数每条路上到了多少。两种算法如此不同，结果却一致到最后几位，正好互相验证。
+# 一点不差。下面是计算图上的这六条路，各用一种颜色，从与别的路分开的地方画起，画到重新会合的地方为止；送得多，线就粗。（黑色的几段由几条路共用。）
+
+# %%
+tl.draw(flow.trace, view="ledger")
+
+# %% [markdown]
+# 六条里只有绿色的那一条始终在 $C$ 的线上。另外五条从 $h_1$ 会合进来，经过 $\tanh C_1$；在这里，它们加起来反而是大头。
+#
+# `flow.ledger(t)` 给出的就是这样一本账：把 $\partial L/\partial C_{t-1}$ 精确地拆成六项，单元数任意，损失任意。它没有用上面的公式，而是顺着记录下来的计算图，数每条路上到了多少。两种算法如此不同，结果却一致到最后几位，正好互相验证。
 #
 # 还有第三个证人，它完全不懂梯度：把 $C_1$ 推动一点，看 $L$ 动了多少。
 
@@ -197,7 +205,13 @@ growth = flow.path_count(1) / flow.path_count(2)
 print(f"each step multiplies them by {growth:.6f}; (5 + √21) / 2 = {(5 + sqrt(21)) / 2:.6f}")
 
 # %% [markdown]
-# 从 $h_{30}$ 回到 $C_1$ 有 {{ways[-1]:.1e}} 条路，其中纯走高速通道的恰好一条。引擎从不一条一条地走（见第 1 篇），却能给它们分类。`highway_shares(1)` 按“29 步里有几步走在高速通道上”来拆分 $\partial L/\partial C_1$：
+# 从 $h_{30}$ 回到 $C_1$ 有 {{ways[-1]:.1e}} 条路，其中纯走高速通道的恰好一条。这个倍数就是第 1 篇量到的那个，现在可以算出来了。设有 $c$ 条路到达 $C_t$，$d$ 条到达 $h_t$。看到 $h_{t-1}$ 的有 $f$、$i$、$\tilde C$，它们都在 $C_t$ 往回的路上；还有 $o$，在 $h_t$ 往回的路上。所以到达 $h_{t-1}$ 的有 $3c+d$ 条。这些路再经过 $\tanh$ 到达 $C_{t-1}$，加上高速通道来的 $c$ 条：
+#
+# $$d'=3c+d\qquad\quad c'=c+d'=4c+d$$
+#
+# 增长稳定之后，两者都乘以同一个 $\lambda$：$\lambda c=4c+d$，$\lambda d=3c+d$，于是 $(\lambda-4)(\lambda-1)=3$，较大的解是 $(5+\sqrt{21})/2$。
+#
+# 引擎从不一条一条地走（见第 1 篇），却能给它们分类。`highway_shares(1)` 按“29 步里有几步走在高速通道上”来拆分 $\partial L/\partial C_1$：
 
 # %%
 shares = flow.highway_shares(1)
@@ -224,7 +238,7 @@ print("∂C_30/∂C_1 is the identity, bit by bit:", exact)
 assert exact
 
 # %% [markdown]
-# 在这里，“$C$ 上的梯度不消失”是一条定理，也就是发明者所说的恒定误差轮盘（constant error carousel）。`nn.LSTM1997Cell` 就是那种单元（`nn.LSTM(3, 8, cell=nn.LSTM1997Cell)`）。代价是记忆不会忘。所以三年之后有了遗忘门，随之也有了 $\prod f$。
+# 在这里，“$C$ 上的梯度不消失”是一条定理，也就是发明者所说的常误差传送带（constant error carousel，CEC）。`nn.LSTM1997Cell` 就是那种元胞（`nn.LSTM(3, 8, cell=nn.LSTM1997Cell)`）。代价是记忆不会忘。所以三年之后有了遗忘门，随之也有了 $\prod f$。
 #
 # ## 教科书里的乘积
 #

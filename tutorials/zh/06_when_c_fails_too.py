@@ -226,7 +226,7 @@ print(f"f = σ(1): after 399 steps {late:.1e}, after 400 {later:.1e}; the truth 
 #
 # ## 练习
 #
-# **6.1** $b_f=2$ 时，纯高速通道的半衰期是多少步？
+# **6.1** $b_f=4$ 时，纯高速通道的半衰期是多少步？
 
 # %%
 answer = None

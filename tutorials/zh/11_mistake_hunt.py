@@ -86,7 +86,7 @@ assert np.allclose([np.linalg.norm(dC) for dC, _, _ in exact[2]], flow.norm[1:])
 # 梯度走的就是这些路，图中是四步里的两步。下面每个嫌疑人，都让其中某个箭头丢失、加倍或放错了地方。
 
 # %%
-tl.draw(flow.trace, steps=(3, 4))
+tl.draw(flow.trace, steps=(3, 4), for_="notebook")
 
 # %% [markdown]
 # ## 先办一个案子

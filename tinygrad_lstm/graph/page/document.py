@@ -40,6 +40,11 @@ def document(name: str, title: str, data: Any, **parts: str) -> str:
     })  # fmt: skip
 
 
+def hashes(name: str) -> tuple[str, str]:
+    """The hashes of the script and of the style sheet of such a page, as a content security policy names them."""
+    return _hash("".join(map(_asset, SCRIPTS[name]))), _hash(_style())
+
+
 def rounded(value: float | None, figures: int = 6) -> float | None:
     """A number as JSON may hold it: few digits, None where there is none or it is not finite."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.{figures}g}")

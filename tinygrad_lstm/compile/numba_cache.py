@@ -5,10 +5,29 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
+from os import environ
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
+
+
+def kept_text(text: str, name: str, versions: str) -> str:
+    """A file with the text, beside which numba keeps what it makes of it; its name is no file's where none can be."""
+    try:
+        folder = Path(environ.get("NUMBA_CACHE_DIR") or environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        path = folder / "tinygrad_lstm" / f"{name}_{sha256((versions + text).encode()).hexdigest()[:16]}.py"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:  # an older file is what numba goes by
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
+                file.write(text)
+            Path(file.name).replace(path)
+    except (OSError, RuntimeError):  # RuntimeError: nobody's home; `compiled` says that there is no place
+        return f"<{name}>"
+    return str(path)
 
 
 class Cache(FunctionCache):
