@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -236,11 +238,14 @@ def test_it_listens_on_this_computer_alone(port):
 
 
 @contextmanager
-def commanded():
-    """The command as a process, its port and its token."""
-    code = "import sys; from tinygrad_lstm.lab import page; page.assets = lambda: {'index.html': b'{{engine}}'}; "
-    code += "from tinygrad_lstm.cli import main; sys.exit(main(['lab', '--no-browser', '--port', '0', '--lang', 'zh']))"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def commanded(*words):
+    """The command as a process, its port and its token. Instead of a browser's start, its address is printed."""
+    code = "import sys, webbrowser; webbrowser.open = lambda url: print(url, flush=True); "
+    code += "from tinygrad_lstm.lab import page; page.assets = lambda: {'index.html': b'{{engine}}'}; "
+    code += "from tinygrad_lstm.cli import main; sys.exit(main(['lab', '--port', '0', '--lang', 'zh', *sys.argv[1:]]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         line = process.stdout.readline()
         port, token = re.fullmatch(r"the lab: http://127\.0\.0\.1:(\d+)/\?token=([\w-]{43,})\n", line).groups()
@@ -259,7 +264,7 @@ def commanded():
 
 def test_the_command():
     """It prints an address with a token that nobody can guess, answers there, and ends with Ctrl-C."""
-    with commanded() as (process, port, token):
+    with commanded("--no-browser") as (process, port, token):
         status, _, body = asked(port, "GET", f"/?token={token}")
         assert (status, body) == (200, b"local")
         assert asked(port, "POST", "/api", HELLO, authorization=f"Bearer {token}")[0] == 200
@@ -269,8 +274,20 @@ def test_the_command():
         assert "Traceback" not in err and process.returncode in (0, 130)
 
 
-def test_ctrl_c_does_not_wait_for_a_loop_without_end():
+def test_the_browser_is_not_told_the_token_in_its_arguments():
+    """A file that only its owner can read leads there; it goes with the server."""
     with commanded() as (process, port, token):
+        url = process.stdout.readline().strip()
+        file = Path(unquote(urlsplit(url).path))
+        assert url.startswith("file://") and token not in url
+        assert f"http://{HERE}:{port}/?token={token}" in file.read_text() and file.parent.stat().st_mode & 0o077 == 0
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert not file.exists()
+
+
+def test_ctrl_c_does_not_wait_for_a_loop_without_end():
+    with commanded("--no-browser") as (process, port, token):
         loop = {"do": "compile", "code": "def step(self, x, state):\n    while True: pass\n"}
         got = []
         thread = threading.Thread(

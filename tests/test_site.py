@@ -52,7 +52,9 @@ def prepared():
 def site(tmp_path_factory, prepared):
     folder = tmp_path_factory.mktemp("site")
     (folder / "lab").mkdir()
-    (folder / "lab" / "index.html").write_text("<!doctype html><title>lab</title>", encoding="utf-8")
+    (folder / "lab" / "index.html").write_text(
+        "<!doctype html><title>lab</title><link rel=icon href=data:,>", encoding="utf-8"
+    )
     done = command(folder / "out", "--lab", folder / "lab", *(["--pyodide", prepared] if prepared else []))
     assert done.returncode == 0, done.stderr
     return folder / "out"
@@ -261,7 +263,7 @@ def tab(chromium, address):
 
 
 KINDS = ("index.html", "gallery.html", "course/index.html", "course/05_follow_c.html", "course/teachers.html",
-         "reference/index.html", "reference/nn.html")  # fmt: skip
+         "reference/index.html", "reference/nn.html", "lab.html")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [f"{up}{kind}" for up in ("", "zh/") for kind in KINDS])
@@ -284,7 +286,9 @@ def test_the_microscope_of_the_front_page_is_alive(tab, path, title, step):
     before = frame.locator("body").inner_text()
     frame.get_by_role("button", name=step).first.click()
     assert frame.locator("body").inner_text() != before
-    assert page.locator('a[href$="lab/index.html"]').count() == 1
+    page.locator(".md-content").get_by_role("link", name="Lab" if path == "index.html" else "实验室").click()
+    page.locator('a[href$="lab/index.html"]').click()
+    assert page.title() == "lab"
 
 
 def test_one_goes_on_in_the_other_language_on_the_same_page(tab):

@@ -76,6 +76,40 @@ def test_a_tutorial_has_its_parts(build, rules, stem, language):
 
 @builder
 @each_text
+def test_a_tutorial_says_truly_how_long_it_takes(build, rules, stem, language):
+    assert not rules.time_told(build.cells(stem, language), f"{language}/{stem}.py")
+
+
+@builder
+@pytest.mark.parametrize(
+    ("kind", "text", "minutes"),
+    [
+        ("markdown", "word " * 400, 2.0),
+        ("markdown", "字" * 400, 1.0),
+        ("markdown", "$$" + "x " * 900 + "$$", 0.05),
+        ("markdown", "word " * 100 + "\n\n## References\n\n" + "word " * 900, 0.5),
+        ("code", "x = 1\n\n" * 15, 2.0),
+        ("code", "quiz.reveal(my_guess, 1)", 1.5 + 8 / 60),
+        ("code", 'answer = None\nquiz.check("5.1", answer)', 5 + 16 / 60),
+    ],
+)
+def test_how_long_a_cell_takes(build, rules, kind, text, minutes):
+    assert rules.minutes([build.Cell(kind, text)]) == pytest.approx(minutes)
+
+
+@builder
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [("15 minutes", False), ("20 minutes", False), ("大约 15 分钟", False), ("17 minutes", True), ("25 minutes", True),
+     ("10 分钟", True), ("", True)],
+)  # fmt: skip
+def test_a_claim_of_time_is_held_against_the_model(build, rules, told, wrong):
+    cells = [build.Cell("markdown", f"# 5 · C\n\n{told}"), build.Cell("code", 'quiz.check("5.1", x)\n' * 3)]
+    assert bool(rules.time_told(cells, "en/05_c.py")) is wrong
+
+
+@builder
+@each_text
 def test_an_answer_is_neither_printed_nor_told_before_the_guess(build, stem, language):
     cells = build.cells(stem, language)
     revealing = [k for k, cell in enumerate(cells) if cell.kind == "code" and "quiz.reveal(" in cell.text]

@@ -1,4 +1,5 @@
-"""What holds for the prose of the course: a result in it is a placeholder, and each tutorial has its parts."""
+"""What holds for the prose of the course: a result in it is a placeholder, each tutorial has its parts, and says
+truly how long it takes."""
 
 from __future__ import annotations
 
@@ -71,3 +72,40 @@ def missing(cells: Sequence[Cell], name: str) -> list[str]:
         found.append("two predictions (quiz.reveal)")
     found += [f'quiz.check("{n}.{k}", …)' for k in (1, 2, 3) if f'quiz.check("{n}.{k}"' not in code]
     return [f"{name}: {part} is missing" for part in found]
+
+
+WORDS, LINE, PREDICTION, EXERCISE = 200, 8 / 60, 1.5, 5  # words a minute; minutes for each of the others
+SIGNS = 400  # Chinese characters a minute
+CLAIM = re.compile(r"(\d+) (?:minutes|分钟)")
+STEP = 5  # minutes, of which a claim is a multiple, and by which it may be off
+
+
+def minutes(cells: Sequence[Cell]) -> float:
+    """How long a tutorial takes who reads it all, types each prediction and tries each exercise.
+
+    A model, the same for all: 200 English words (or 400 Chinese characters) a minute, 8 seconds a line of code, one and
+    a half minutes a prediction, five an exercise. Formulas, tables and references are not read like prose: a formula of
+    its own counts as ten words, references as none.
+    """
+    total = 0.0
+    for cell in cells:
+        if cell.kind == "code":
+            lines = [line for line in cell.text.splitlines() if line.strip()]
+            total += LINE * len(lines)
+            total += PREDICTION * cell.text.count("quiz.reveal(") + EXERCISE * cell.text.count("quiz.check(")
+            continue
+        text = re.split(r"(?m)^## (?:References|参考文献)", cell.text)[0]
+        text = re.sub(r"\$\$.*?\$\$", " formula" * 10, text, flags=re.DOTALL)
+        signs = len(re.findall(r"[\u4e00-\u9fff]", text))
+        total += signs / SIGNS + len(re.findall(r"[^\W_\u4e00-\u9fff]+", text)) / WORDS
+    return total
+
+
+def time_told(cells: Sequence[Cell], name: str) -> list[str]:
+    """Where the first cell says another time than `minutes` gives, or none."""
+    found, needed = CLAIM.search(cells[0].text), minutes(cells)
+    if found and int(found[1]) % STEP == 0 and abs(int(found[1]) - needed) <= STEP:
+        return []
+    said = f"{found[1]} minutes" if found else "no time in minutes"
+    honest = STEP * round(needed / STEP)
+    return [f"{name}, cell 1 says {said}; it takes about {honest} ({needed:.0f} by the model of rules.minutes)"]

@@ -20,6 +20,7 @@ from .reproduce import reproduce
 from .source import source
 from .sweep import sweep
 from .tasks import tasks
+from .teach import teach
 from .trace import trace
 from .train import train
 from .tutorials import tutorials
@@ -30,7 +31,7 @@ app = typer.Typer(name=PROGRAM, add_completion=False, no_args_is_help=True, pret
 
 # A command is a function in a file of its name in this folder; it is entered here, in the order of the help.
 # It raises ValueError for wrong use (exit code 2), and anything else for a failure (exit code 1).
-for command in (demo, lab, train, trace, draw, compare, source, sweep, reproduce, tasks, tutorials, doctor):
+for command in (demo, lab, train, trace, draw, compare, source, sweep, reproduce, tasks, tutorials, teach, doctor):
     app.command()(command)
 
 

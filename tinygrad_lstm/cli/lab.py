@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +50,15 @@ def lab(
     address = f"http://{HERE}:{sock.getsockname()[1]}/?token={token}"
     say(f"the lab: {address}", flush=True)
     say("It answers this address alone, on this computer. Ctrl-C ends it.", flush=True)
-    with sock:
+    with sock, tempfile.TemporaryDirectory() as folder:
         if browser:
-            webbrowser.open(address)
+            webbrowser.open(_leading(Path(folder), address))
         server.run(sockets=[sock])
+
+
+def _leading(folder: Path, address: str) -> str:
+    """The address of a file that leads there: the token itself must not be among a program's arguments, which everyone
+    on this computer can read."""
+    start = folder / "lab.html"
+    start.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">', encoding="utf-8")
+    return start.as_uri()

@@ -23,15 +23,7 @@ def tutorials(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a notebook that is there already.")] = False,
 ) -> None:
     """List the tutorials, or copy one out to work on it."""
-    if lang not in LANGUAGES:
-        raise ValueError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}")
-    there = notebooks(lang)
-    if not there:
-        have = [name for name in LANGUAGES if notebooks(name)]
-        raise RuntimeError(
-            f"there are no tutorials in {lang!r} here, only in: {', '.join(have)}" if have
-            else f"the tutorials are not here: pip install {WHEEL}, or, in a clone of the project, ./tutorials"
-        )  # fmt: skip
+    there = of_language(lang)
     if number is None:
         _list(there, lang)
         return
@@ -46,6 +38,20 @@ def tutorials(
     say(f"{target}: {_head(there[number])[0]}")
     shown = f'"{target}"' if " " in str(target) else target
     say(f'Open it with: pip install "tinygrad-lstm[course]" && jupyter lab {shown}')
+
+
+def of_language(lang: str) -> dict[int, Path]:
+    """The tutorials of one language. Raises ValueError for no such language, RuntimeError where they are not here."""
+    if lang not in LANGUAGES:
+        raise ValueError(f"--lang must be {' or '.join(LANGUAGES)}, not {lang!r}")
+    there = notebooks(lang)
+    if not there:
+        have = [name for name in LANGUAGES if notebooks(name)]
+        raise RuntimeError(
+            f"there are no tutorials in {lang!r} here, only in: {', '.join(have)}" if have
+            else f"the tutorials are not here: pip install {WHEEL}, or, in a clone of the project, ./tutorials"
+        )  # fmt: skip
+    return there
 
 
 def notebooks(lang: str) -> dict[int, Path]:

@@ -26,6 +26,7 @@ def plot(history: StateHistory, highway: Highway) -> Any:
     """
     try:
         from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]
+        from matplotlib.style import context  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         raise ImportError('flow.plot() needs matplotlib: pip install "tinygrad-lstm[plot]"') from None
 
@@ -36,9 +37,16 @@ def plot(history: StateHistory, highway: Highway) -> Any:
             self.savefig(image := BytesIO(), format="png", dpi=110)
             return image.getvalue()
 
-    time = np.arange(history.T + 1)
     figure = Plot(figsize=(9, 5.5), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    with context("tinygrad_lstm.drawn"):
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        _norms_over_time(above, history, highway)
+        _shares_over_time(below, history)
+    return figure
+
+
+def _norms_over_time(above: Any, history: StateHistory, highway: Highway) -> None:
+    time = np.arange(history.T + 1)
     alone = "pure highway" if history.gates else "recurrence alone"
     curves = ((history.norm, f"|∂L/∂{history.name}ₜ|", "o-"), (highway.norms, alone, "s--"))
     for values, label, style in curves:
@@ -47,8 +55,10 @@ def plot(history: StateHistory, highway: Highway) -> Any:
     above.set_ylabel("norm")
     life = f"{alone}: half-life {highway.half_life:.3g} steps"
     above.set_title(f"Gradient of {history.name} in {history.place}; {life}")
-    above.grid(alpha=0.3)
     above.legend()
+
+
+def _shares_over_time(below: Any, history: StateHistory) -> None:
     before, terms = _norms(history)
     total = sum(terms.values())
     floor = np.zeros(len(before))
@@ -61,7 +71,6 @@ def plot(history: StateHistory, highway: Highway) -> Any:
     way = "left" if history.end == history.T else "right"
     below.set_xlabel(f"t of {history.name}ₜ; the gradient travels to the {way}")
     below.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
 
 
 def _norms(history: StateHistory) -> tuple[Array, dict[str, Array]]:

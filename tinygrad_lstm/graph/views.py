@@ -92,13 +92,10 @@ def draw(
     """
     if view not in VIEWS:
         raise ValueError(f"draw: there is no view {view!r}. Views: {', '.join(map(repr, VIEWS))}.")
-    show = tuple([show] if isinstance(show, str) else show)
-    if unknown := set(show) - {"shape", "grad"}:
-        raise ValueError(f"draw: show={sorted(unknown)} is unknown. It may hold 'shape' and 'grad'.")
-    show = show if backward else tuple(part for part in show if part != "grad")
+    shown = _shown(show, backward)
     _check_window(steps)
     table = for_ != "slide" if parameters is None else parameters
-    asked = Asked(follow, steps, show, labels, answer, for_, light, table, legend, transparent)
+    asked = Asked(follow, steps, shown, labels, answer, for_, light, table, legend, transparent)
     _check_style(asked, view)
     if isinstance(what, Sequence | Mapping) and not isinstance(what, str):
         if view != "time":
@@ -106,6 +103,14 @@ def draw(
         return _beside(what, asked, backward)
     graph = _captured(what, view, steps, backward)
     return VIEWS[_suited(view, graph, asked)](graph, asked._replace(answer=_line_by_line(answer)))
+
+
+def _shown(show: Shown | Iterable[Shown], backward: bool) -> tuple[str, ...]:
+    """What is printed, in a checked form: of the way forward alone no gradients."""
+    parts = tuple([show] if isinstance(show, str) else show)
+    if unknown := set(parts) - {"shape", "grad"}:
+        raise ValueError(f"draw: show={sorted(unknown)} is unknown. It may hold 'shape' and 'grad'.")
+    return parts if backward else tuple(part for part in parts if part != "grad")
 
 
 def _suited(view: str, graph: Graph, asked: Asked) -> str:

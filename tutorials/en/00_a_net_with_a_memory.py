@@ -6,7 +6,7 @@
 # it learn what to carry?
 #
 # Here the course begins. You need a little NumPy, and what training is: a loss, and weights that are moved against
-# its gradient. About 45 minutes.
+# its gradient. About 40 minutes.
 
 # %%
 import numpy as np

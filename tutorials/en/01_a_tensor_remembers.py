@@ -7,7 +7,7 @@
 # of a second?
 #
 # You need the chain rule and a little NumPy; of an LSTM only that it is a net which goes from step to step (tutorial
-# 0). About half an hour.
+# 0). About 45 minutes.
 
 # %%
 import heapq

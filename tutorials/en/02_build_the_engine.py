@@ -4,7 +4,7 @@
 # **The question.** How much code is a backward pass? Here you build one, about sixty lines of it, and let it compute
 # an LSTM step. Then comes the harder question: how would you know that its gradients are right?
 #
-# You need tutorial 1: shares, and the newest tensor first. About 40 minutes.
+# You need tutorial 1: shares, and the newest tensor first. About 50 minutes.
 
 # %%
 import operator

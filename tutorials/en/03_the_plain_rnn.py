@@ -4,7 +4,7 @@
 # **The question.** A plain recurrent net has read fifty words, and the loss stands at the last. What share of its
 # gradient arrives back at the start? And if almost nothing does, why does the gradient of the weights look healthy?
 #
-# You need tutorial 1, and what a matrix norm and a singular value are. About 40 minutes.
+# You need tutorials 0 and 1, and that a matrix times a vector is a vector. About 45 minutes.
 
 # %%
 import matplotlib.pyplot as plt
@@ -13,6 +13,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, optim, quiz
 from tinygrad_lstm.nn.init import orthogonal
+
+plt.style.use("tinygrad_lstm.drawn")
 
 
 def with_recurrent(rnn, U):
@@ -53,11 +55,36 @@ jacobians = trace.flow("h").jacobians()
 for t in range(3):
     formula = np.diag(1 - out.h.numpy()[0, t] ** 2) @ U.T
     assert np.allclose(jacobians.steps[t, 0], formula, rtol=1e-12)
-jacobians
+print(jacobians.steps[:, 0].round(3))
 
 # %% [markdown]
 # A gradient over many steps is a product of many matrices, and what becomes of such a product is the whole question.
-# Two nets in which it is known exactly come first.
+# Three words are needed for it. A matrix makes some vectors longer and others shorter. Send all vectors of length 1
+# through it, the grey circle below, and an ellipse comes out. Its half-axes, in red, are the largest and the smallest
+# stretch: the **singular values** of the matrix. The largest is also called its **norm**, $\|M\|$: no vector gets
+# longer than that. A matrix whose singular values are all 1 only turns (or mirrors): it is **orthogonal**.
+
+# %%
+M = np.array([[1.0, 0.8], [0.0, 0.5]])
+turn = np.linspace(0, 2 * np.pi, 361)
+circle = np.stack([np.cos(turn), np.sin(turn)])
+ellipse = M @ circle
+stretch = np.linalg.norm(ellipse, axis=0)
+singular = np.linalg.svd(M, compute_uv=False)
+print(f"stretched by {stretch.min():.3f} to {stretch.max():.3f}; singular values {singular.round(3)}")
+assert np.allclose([stretch.max(), stretch.min()], singular, rtol=1e-3)
+figure, axes = plt.subplots(figsize=(4, 2.4), layout="constrained")
+axes.plot(*circle, color="#adb5bd")
+axes.plot(*ellipse, color="#1f4e79")
+for k in (stretch.argmax(), stretch.argmin()):
+    axes.plot([0, ellipse[0, k]], [0, ellipse[1, k]], color="#bb2a3b")
+axes.set_aspect("equal")
+plt.show()
+
+# %% [markdown]
+# An **eigenvalue** says something else: there is a direction that the matrix does not turn, and stretches by so much
+# (by its size, where it is complex). One step is ruled by the singular values, and many equal steps by the
+# eigenvalues, as we shall see. Two nets in which all of it is known exactly come first.
 #
 # ## Two nets without secrets
 #
@@ -89,10 +116,10 @@ for rho in kept:
 # comfortable range: over many steps only a factor of 1 keeps a gradient. The **half-life** of a factor $r$ is
 # $\ln\frac12/\ln r$, for `0.9` that is {{np.log(0.5) / np.log(0.9):.1f}} steps.
 #
+# </details>
+#
 # **tanh, without input, at $h = 0$.** There the slope is 1, so the Jacobian of $k$ steps is the $k$-th power of
 # $U^\top$, whatever $U$ is.
-#
-# </details>
 
 # %%
 U = rng.normal(size=(3, 3))

@@ -4,7 +4,7 @@
 # **The question.** "mary lost her keys and then john slowly sold …": *his* car or *her* car? To answer, a net must keep the gender of the last name over words that say nothing about it, and give it up when another name comes.
 # Four numbers a word are enough to build such a memory by hand. Does a trained net build it the same way?
 #
-# You need tutorial 3, what $\sigma$ and $\tanh$ look like, and half an hour.
+# You need tutorial 3, what $\sigma$ and $\tanh$ look like, and 50 minutes.
 
 # %%
 import inspect

@@ -4,7 +4,7 @@
 # **The question.** "In an LSTM the gradient flows along $C$, so it does not vanish." How much of it does? A gradient arrives at $C_{t-1}$ by six ways, not by one. This tutorial computes each of them with numbers small enough for
 # a pencil, and then asks what share the famous one carries over one step, and over many.
 #
-# You need tutorials 3 and 4. About 40 minutes; the middle part is arithmetic, and worth doing line by line.
+# You need tutorials 3 and 4. About 50 minutes; the middle part is arithmetic, and worth doing line by line.
 
 # %%
 from math import sqrt, tanh

@@ -4,7 +4,7 @@
 # **The question.** ReLU may replace tanh in an LSTM, with care (tutorial 7). May it replace the σ of the gates too? No, and the reason is not the one that is often given.
 # At the end you try a gate of your own.
 #
-# You need tutorials 4 (the gates) and 5 (the highway of $C$). It takes 30 minutes.
+# You need tutorials 4 (the gates) and 5 (the highway of $C$). It takes 45 minutes.
 
 # %%
 import warnings
@@ -15,6 +15,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, detach, nn, optim, quiz, tasks, what_if
 from tinygrad_lstm import SequenceModel, TrainingError, evaluate, fit
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## A gate says how much
@@ -235,7 +237,7 @@ for name, gate in gates.items():
     right.semilogy(flow.highway / flow.highway[100], label=name)
 left.set(xlabel="z", ylabel="gate", ylim=(-0.1, 2.6))
 right.set(xlabel="t", ylabel="highway from C at 100 back to t")
-left.legend(fontsize=8)
+left.legend()
 plt.show()
 
 # %% [markdown]

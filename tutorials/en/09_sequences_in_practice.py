@@ -6,7 +6,7 @@
 # to the loss? And why does a net whose weights were moved to another library run without any error and answer nonsense?
 #
 # Read before: [4 · The LSTM, gate by gate](04_the_lstm_gate_by_gate.ipynb) and [5 · Follow C](05_follow_c.ipynb). Time:
-# 40 minutes.
+# 55 minutes.
 
 # %%
 from itertools import permutations
@@ -17,6 +17,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, quiz
 from tinygrad_lstm.optim import Adam
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## What comes out
@@ -75,6 +77,64 @@ assert np.array_equal(out.C.numpy()[:, -1], C_last)
 print(output.shape, h_n.shape, c_n.shape, "| out.C:", out.C.shape, "| out.steps[2].f:", out.steps[2].f.shape)
 
 # %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: which switch one needs, and when</summary>
+#
+# | what comes next | of this layer it needs | Keras | PyTorch |
+# |---|---|---|---|
+# | one answer for the sequence (a class) | $h_T$ | neither switch | `h_n[-1]` |
+# | an answer at each step (a tag, the next word) | $h_1 … h_T$ | `return_sequences=True` | `output` |
+# | another recurrent layer (stacking) | $h_1 … h_T$ | `return_sequences=True` in every layer but the last | `num_layers=2` |
+# | another net that goes on from here (encoder–decoder) | $(h_T, C_T)$ | `return_state=True`, then `initial_state=` | `decoder(y, (h_n, c_n))` |
+# | the same, and the decoder looks back (attention) | all of it | both switches | `output, (h_n, c_n)` |
+#
+# A decoder that is given $h_T$ alone starts with an empty cell state. `x` has the shape (2, 5, 3) below, `y` (2, 7, 2). Keras:
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, return_sequences=True, return_state=True)
+# h, h_T, C_T = layer(x)
+#
+# below = keras.layers.LSTM(4, return_sequences=True)
+# above = keras.layers.LSTM(4)
+# last = above(below(x))
+#
+# encoder = keras.layers.LSTM(4, return_state=True)
+# decoder = keras.layers.LSTM(4, return_sequences=True)
+# _, *state = encoder(x)
+# answer = decoder(y, initial_state=state)
+# ```
+#
+# PyTorch:
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# h, (h_n, c_n) = layer(x)
+# h_T, C_T = h_n[-1], c_n[-1]
+#
+# stacked = torch.nn.LSTM(3, 4, num_layers=2, batch_first=True)
+# _, (h_n, c_n) = stacked(x)
+# last = h_n[-1]
+#
+# encoder = torch.nn.LSTM(3, 4, batch_first=True)
+# decoder = torch.nn.LSTM(2, 4, batch_first=True)
+# _, state = encoder(x)
+# answer, _ = decoder(y, state)
+# ```
+#
+# Here `out.h` and `out.last` are always there:
+#
+# ```python
+# stacked = nn.LSTM(3, 4, num_layers=2)
+# encoder, decoder = nn.LSTM(3, 4), nn.LSTM(2, 4)
+# answer = decoder(y, encoder(x).last).h
+# ```
+#
+# </details>
+
+# %% [markdown]
 # Neither of them returns C at every step; whoever wants it there loops over a single cell. Here it is `out.C`, and
 # `out.steps[t]` has every gate.
 #
@@ -114,6 +174,33 @@ assert np.ptp(np.diff(visited)) == 0
 #
 # The remedy is `state = chunk.last.detach()`: the same numbers without their history. This is truncated backpropagation
 # through time. To see what it costs, take a net that has to add up its input, 48 steps long, with a forget bias of 3.
+
+# %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: a long text in chunks</summary>
+#
+# In Keras the layer keeps its state itself, row by row of the batch: row 2 of the next chunk must go on where row 2 of this one ended, so the batch must keep its size and must not be shuffled. `reset_state` belongs at the beginning of each text. The gradient always ends at the chunk, as after `detach`.
+#
+# ```python
+# import keras
+#
+# layer = keras.layers.LSTM(4, return_sequences=True, stateful=True)
+# first = layer(x[:, :3])
+# second = layer(x[:, 3:])
+# layer.reset_state()
+# ```
+#
+# In PyTorch the state is yours, and so is the `detach`:
+#
+# ```python
+# import torch
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# first, (h_n, c_n) = layer(x[:, :3])
+# state = h_n.detach(), c_n.detach()
+# second, _ = layer(x[:, 3:], state)
+# ```
+#
+# </details>
 
 # %%
 T = 48
@@ -241,6 +328,35 @@ assert abs(factor - valid.mean()) < 1e-12
 # </details>
 
 # %% [markdown]
+# <details><summary>The same in Keras, in PyTorch: rows of different lengths</summary>
+#
+# In Keras a mask travels along with the array, from `Masking` or from `Embedding(mask_zero=True)`, and each layer that understands it hands it on. At padded steps h is the last one again. (A step counts as padding if *all* of its features are the mask value: choose one that no datum has.)
+#
+# ```python
+# import keras
+#
+# masked = keras.layers.Masking(mask_value=99.0)(x_rows)
+# layer = keras.layers.LSTM(4, return_sequences=True)
+# h = layer(masked)
+# last = h[:, -1]
+# ```
+#
+# PyTorch packs the rows by their lengths. At padded steps h is 0, so take the last one from `h_n`:
+#
+# ```python
+# import torch
+# from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+#
+# layer = torch.nn.LSTM(3, 4, batch_first=True)
+# packed = pack_padded_sequence(x_rows, lengths, batch_first=True, enforce_sorted=False)
+# output, (h_n, c_n) = layer(packed)
+# h, _ = pad_packed_sequence(output, batch_first=True, total_length=x_rows.shape[1])
+# last = h_n[-1]
+# ```
+#
+# </details>
+
+# %% [markdown]
 # ## Both directions
 #
 # A bidirectional layer is two layers with weights of their own. One reads from the left, one from the right, and at
@@ -266,8 +382,8 @@ tl.draw(out.h[:, 1].sum(), view="cells")
 # noise*: four symbols, each as likely as the others. An honest net cannot get below $\ln 4$.
 
 # %%
-def train_on_noise(bidirectional):
-    rng = np.random.default_rng(0)
+def train_on_noise(bidirectional, seed):
+    rng = np.random.default_rng(seed)
     embedding, head = nn.Embedding(4, 8, rng=rng), nn.Linear(32 if bidirectional else 16, 4, rng=rng)
     layer = nn.LSTM(8, 16, bidirectional=bidirectional, fused=True, rng=rng)
     optimizer = Adam([*embedding.parameters(), *layer.parameters(), *head.parameters()], lr=0.02)
@@ -282,12 +398,12 @@ def train_on_noise(bidirectional):
     return np.mean(losses[-20:])
 
 
-one_way, both_ways = train_on_noise(False), train_on_noise(True)
-print(f"ln 4 = {np.log(4):.3f}; one way: {one_way:.3f}, both ways: {both_ways:.3f}")
-assert one_way > 1.3 and both_ways < 0.5
+one_way, both_ways = (np.array([train_on_noise(both, seed) for seed in range(5)]) for both in (False, True))
+print(f"ln 4 = {np.log(4):.3f}; with five seeds one way: {one_way.round(3)}, both ways: {both_ways.round(3)}")
+assert one_way.min() > 1.3 and both_ways.max() < 0.5
 
 # %% [markdown]
-# The second net has predicted noise, to a loss of {{both_ways:.1f}}. It has learned to copy: the answer to step t is
+# The second net has predicted noise, to a loss of {{both_ways.max():.1f}} at most. It has learned to copy: the answer to step t is
 # the input of step t + 1, which the backward half has just read. (What is left comes from the last step, whose answer
 # stands nowhere: that one alone costs $\ln 4$, an eighth of which is {{np.log(4) / 8:.2f}}.) Fine for tagging a word in
 # a finished sentence; not for predicting what comes next, nor for anything that must answer while it reads.

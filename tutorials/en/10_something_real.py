@@ -5,7 +5,7 @@
 # open bracket must be closed? Where does that knowledge sit? And would plain counting have predicted as well?
 #
 # Read before: [5 · Follow C](05_follow_c.ipynb) and [9 · Sequences in practice](09_sequences_in_practice.ipynb). Time:
-# 40 minutes. The text is that of your own Python, and trained numbers differ from machine to machine. What is
+# 60 minutes; a good place for a break is before the sunspots. The text is that of your own Python, and trained numbers differ from machine to machine. What is
 # asserted of the net below held for eight seeds; the finer description is that of one run, and where yours differs,
 # trust your pictures.
 
@@ -16,6 +16,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import quiz, tasks
 from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## A text, and what counting knows of it
@@ -177,7 +179,7 @@ written = -flow.weights()
 three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": written, "loss if erased": without}
 for ax, (name, values) in zip(rows, three.items(), strict=True):
     ax.bar(range(len(line)), values, color="#1f4e79")
-    ax.set_ylabel(name, fontsize=8)
+    ax.set_ylabel(name)
     ax.axhline(0, color="black", linewidth=0.5)
 rows[-1].set_xticks(range(len(line)), shown)
 plt.show()
@@ -216,12 +218,12 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constraine
 left.plot(looks, mean_f, "o-", label="mean of f")
 left.plot(looks, where_needed, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
 left.set(xlabel="training step", ylim=(0, 1.05))
-left.legend(fontsize=8, loc="lower left")
+left.legend(loc="lower left")
 right.plot(units, "o-", label="mean of f over all units")
 right.plot(kept, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
 right.set_xticks(range(len(line)), shown)
 right.set_ylim(0, 1.05)
-right.legend(fontsize=8, loc="lower left")
+right.legend(loc="lower left")
 plt.show()
 inner = kept[at:-1]
 print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ inside the bracket: {np.mean(inner):.2f}, under the bracket itself: {kept[at - 1]:.2f}")
@@ -269,7 +271,7 @@ for call in ("len(", ""):
 ax.axvline(text.steps, color="grey", linestyle=":")
 ax.set(xlabel="characters since the bracket, or since its place", ylabel="probability of ')'")
 ax.set_ylim(bottom=0)
-ax.legend(fontsize=8)
+ax.legend()
 plt.show()
 
 # %% [markdown]
@@ -319,7 +321,7 @@ def linear(p):
 past = np.array([values[year - 24 : year] for year in range(first, len(values))])
 forecasts = {"last year": values[first - 1 : -1], "11 years ago": values[first - 11 : -11]}
 forecasts |= {f"linear, {p} years": linear(p) for p in (2, 9, 24)}
-for seed in range(3):
+for seed in range(5):
     net = SequenceModel.for_task(series, hidden=16, seed=seed)
     net.rnn.fused = True
     fit(net, series, steps=300, seed=seed, optimizer=make_optimizer("adam", net, global_clipnorm=1.0), progress=False)
@@ -344,7 +346,7 @@ assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago
 # The net makes about {{errors["LSTM, seed 0"] / errors["last year"]:.0%}} of the error of "same as last year". (And
 # eleven years ago is a worse guess than last year, since the waves are not that regular.) Against the naive forecasts
 # alone this looks like a success. But ten fitted numbers, from nine years and a constant, do it as well:
-# {{errors["linear, 9 years"]:.1f}} against {{best:.1f}} to {{worst:.1f}} over three seeds, with {{len(true)}} held-out
+# {{errors["linear, 9 years"]:.1f}} against {{best:.1f}} to {{worst:.1f}} over five seeds, with {{len(true)}} held-out
 # years. With {{first}} numbers to learn from, that is what one should expect. So: several seeds, and a linear model
 # beside every net.
 #

@@ -79,16 +79,23 @@ class Site:
         shutil.copytree(HERE / "pages" / language, docs)
         shutil.copytree(HERE / "assets", docs / "assets")
         up = "" if language == "en" else "../"
-        page = docs / "index.md"
-        lab = f'<a class="md-button" href="{up}lab/index.html">{words["lab"]}</a>' if self.lab else ""
+        lab = f"[{words['lab']}](lab.md){{ .md-button }}" if self.lab else ""
         shown = pictures.frame(f"{up}pictures/microscope.html#lang={language}", words["name"])
-        filled = {"sentence": pictures.SENTENCE, "microscope": shown, "lab": lab}
-        page.write_text(
-            re.sub(r"\{\{(\w+)\}\}", lambda k: filled[k[1]], page.read_text(encoding="utf-8")), encoding="utf-8"
-        )
+        values = {"sentence": pictures.SENTENCE, "microscope": shown, "lab": lab, "lab_page": f"{up}lab/index.html"}
+        for page in (docs / "index.md", docs / "lab.md"):
+            text = page.read_text(encoding="utf-8")
+            page.write_text(re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text), encoding="utf-8")
+        if not self.lab:
+            (docs / "lab.md").unlink()
         (docs / "gallery.md").write_text(pictures.gallery(language, self.made, words), encoding="utf-8")
-        nav = [{words["home"]: "index.md"}, {words["course"]: self._course(language, docs, words)},
-               {words["gallery"]: "gallery.md"}, {words["reference"]: self._reference(docs, words)}]  # fmt: skip
+        course = self._course(language, docs, words)
+        nav = [
+            {words["home"]: "index.md"},
+            {words["course"]: course},
+            *([{words["lab"]: "lab.md"}] if self.lab else []),
+            {words["gallery"]: "gallery.md"},
+            {words["reference"]: self._reference(docs, words)},
+        ]
         self._render(language, nav)
 
     def _course(self, language: str, docs: Path, words: dict[str, str]) -> list[dict[str, str]]:
@@ -182,16 +189,16 @@ def build(out: Path, *, pyodide: Path | None = None, lab: Path | None = None) ->
     if lab is not None and not (lab / "index.html").exists():
         raise SiteError(f"{lab} has no index.html: write it with `tinygrad-lstm lab --build {lab}`")
     out.mkdir(parents=True, exist_ok=True)
+    if lab is not None:
+        shutil.copytree(lab, out / "lab")
+    if pyodide is not None:
+        runner.lay(pyodide, out / "run", out / "lab" / "py")
     with tempfile.TemporaryDirectory() as work:
         site = Site(out, Path(work), runs=pyodide is not None, lab=lab is not None)
         site.pictures()
         for language in LANGUAGES:
             site.language(language)
         site.finish()
-    if lab is not None:
-        shutil.copytree(lab, out / "lab")
-    if pyodide is not None:
-        runner.lay(pyodide, out / "run")
     if found := dead(out):
         raise SiteError("\n".join([f"{len(found)} dead links:", *found]))
 

@@ -3,7 +3,7 @@
 #
 # **问题。** 一个普通的循环网络读了五十个词，损失放在最后一个词上。它的梯度回到开头时还剩多少？如果几乎什么都不剩，权重的梯度为什么看起来很健康？
 #
-# 需要的基础：第 1 篇，以及矩阵范数和奇异值的概念。大约 40 分钟。
+# 需要的基础：第 0、1 篇，知道矩阵乘向量得到向量。大约 45 分钟。
 
 # %%
 import matplotlib.pyplot as plt
@@ -12,6 +12,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, optim, quiz
 from tinygrad_lstm.nn.init import orthogonal
+
+plt.style.use("tinygrad_lstm.drawn")
 
 
 def with_recurrent(rnn, U):
@@ -49,10 +51,30 @@ jacobians = trace.flow("h").jacobians()
 for t in range(3):
     formula = np.diag(1 - out.h.numpy()[0, t] ** 2) @ U.T
     assert np.allclose(jacobians.steps[t, 0], formula, rtol=1e-12)
-jacobians
+print(jacobians.steps[:, 0].round(3))
 
 # %% [markdown]
-# 梯度走过许多步，就乘上许多个矩阵。全部问题在于：这样的乘积会变成什么？先看两个能算出精确答案的网络。
+# 梯度走过许多步，就乘上许多个矩阵。全部问题在于：这样的乘积会变成什么？为此先要说清三个词。矩阵把有的向量拉长，把有的缩短。让所有长度为 1 的向量（下图灰色的圆）都过一遍矩阵，出来的是一个椭圆。椭圆的两条半轴（红色）就是最大和最小的伸缩倍数，叫作矩阵的**奇异值**。最大的那个又叫矩阵的**范数**，记作 $\|M\|$：不会有向量被拉得比它更长。奇异值全是 1 的矩阵只转动（或镜像），叫作**正交矩阵**。
+
+# %%
+M = np.array([[1.0, 0.8], [0.0, 0.5]])
+turn = np.linspace(0, 2 * np.pi, 361)
+circle = np.stack([np.cos(turn), np.sin(turn)])
+ellipse = M @ circle
+stretch = np.linalg.norm(ellipse, axis=0)
+singular = np.linalg.svd(M, compute_uv=False)
+print(f"stretched by {stretch.min():.3f} to {stretch.max():.3f}; singular values {singular.round(3)}")
+assert np.allclose([stretch.max(), stretch.min()], singular, rtol=1e-3)
+figure, axes = plt.subplots(figsize=(4, 2.4), layout="constrained")
+axes.plot(*circle, color="#adb5bd")
+axes.plot(*ellipse, color="#1f4e79")
+for k in (stretch.argmax(), stretch.argmin()):
+    axes.plot([0, ellipse[0, k]], [0, ellipse[1, k]], color="#bb2a3b")
+axes.set_aspect("equal")
+plt.show()
+
+# %% [markdown]
+# **特征值**说的是另一回事：有这样一个方向，矩阵不转动它，只把它拉长或缩短若干倍（特征值是复数时，看它的模）。走一步，奇异值说了算；同样的步走很多次，特征值说了算，下面会看到。先看两个能算出精确答案的网络。
 #
 # ## 两个一目了然的网络
 #
@@ -81,9 +103,9 @@ for rho in kept:
 #
 # 系数 `0.9` 听起来很温和，结果只剩下 {{kept[0.9]:.1%}}；`1.1` 则放大到 {{kept[1.1]:.0f}} 倍。中间没有宽裕的余地：步数一多，只有系数 1 才能保住梯度。系数 $r$ 的**半衰期**（half-life）是 $\ln\frac12/\ln r$，对 `0.9` 是 {{np.log(0.5) / np.log(0.9):.1f}} 步。
 #
-# **带 tanh、没有输入、停在 $h = 0$ 的网络。** 这里斜率是 1，所以不论 $U$ 是什么，$k$ 步的雅可比矩阵就是 $U^\top$ 的 $k$ 次方。
-#
 # </details>
+#
+# **带 tanh、没有输入、停在 $h = 0$ 的网络。** 这里斜率是 1，所以不论 $U$ 是什么，$k$ 步的雅可比矩阵就是 $U^\top$ 的 $k$ 次方。
 
 # %%
 U = rng.normal(size=(3, 3))

@@ -3,7 +3,7 @@
 #
 # **问题。** “RNN 有梯度消失的毛病，LSTM 没有。”这句话到处读得到。拿一个刚造好、没训练过的 LSTM，让梯度往回走一百步，能到达多少？
 #
-# 需要的基础：第 5 篇的高速通道、纯高速通道和账本。大约 30 分钟。
+# 需要的基础：第 5 篇的高速通道、纯高速通道和账本。大约 40 分钟。
 
 # %%
 import numpy as np
@@ -61,23 +61,29 @@ for n in (10, 30, 100, 300, 1000):
 #
 # ## 真实的权重
 #
-# 有了权重，就有两点不同：$f$ 随单元、随时间步而变；账本里的另外五条路也通了。每个偏置取三个种子，初始化就用库的默认。
+# 有了权重，就有两点不同：$f$ 随单元、随时间步而变；账本里的另外五条路也通了。每个偏置取五个种子，初始化就用库的默认。
 
 # %%
 rows = {}
 for b in left:
-    flows = [flow_of(b, seed=seed) for seed in range(3)]
+    flows = [flow_of(b, seed=seed) for seed in range(5)]
     rows[b] = np.array([(f.highway[0] / f.highway[-1], f.norm[0] / f.norm[-1], f.highway[0] / f.norm[0]) for f in flows])
-print("        left of the gradient after 100 steps, lowest and highest of three seeds")
+print("        left of the gradient after 100 steps, lowest and highest of five seeds")
 print("b_f     highway alone           all ways                length of the highway's part / all")
 for b, row in rows.items():
     print(f"{b:g}   " + "".join(f"{low:12.1e}{high:10.1e}  " for low, high in zip(row.min(axis=0), row.max(axis=0))))
 assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1
 
 # %% [markdown]
-# 有三点可看。第一，$b_f=1$ 时，经过各个门带回来的梯度远多于高速通道（看最后一栏：纯高速通道约为到达总量的 {{np.median(rows[1.0][:, 2]):.0e}}），可是两者都消失了：三个网络里最好的也只有 {{rows[1.0][:, 1].max():.0e}}。第二，$b_f=5$ 时，最初一步的梯度确实传得到，而纯高速通道仍只是其中一小部分。第三，到达的可以大于 1：从各个门来的梯度会累加，没有什么规定它不许变大。
+# 有三点可看。第一，$b_f=1$ 时，经过各个门带回来的梯度远多于高速通道（看最后一栏：纯高速通道约为到达总量的 {{np.median(rows[1.0][:, 2]):.0e}}），可是两者都消失了：五个网络里最好的也只有 {{rows[1.0][:, 1].max():.0e}}。第二，$b_f=5$ 时，最初一步的梯度确实传得到，而纯高速通道仍只是其中一小部分。第三，到达的可以大于 1：从各个门来的梯度会累加，没有什么规定它不许变大。
 #
-# ## 与别的单元相比
+# ## 与别的元胞相比
+#
+# 有记忆的不止 LSTM。**GRU** 只有一个状态 $h$ 和两个门：**更新门** $z$ 管旧的 $h$ 留下多少，**重置门** $r$ 管候选值 $n$ 能看到旧的 $h$ 的多少：
+#
+# $$z, r = \sigma(hx\,W + b)\qquad n = \tanh\big(x\,W_n + r\circ(h_{t-1}U_n)\big)\qquad h_t = z\circ h_{t-1} + (1-z)\circ n$$
+#
+# 它的高速通道是 $\prod z$，而且保留和写入是**绑在一起**的（coupled）：一个等于 1 减另一个。LSTM 也可以这样绑，$i=1-f$（`nn.CoupledLSTMCell`），于是 $|C|$ 不会超过 1。带**窥孔**（peephole）的 LSTM 让门除了 $h$ 和 $x$ 还能看到 $C$（`nn.PeepholeLSTMCell`）：这样，梯度从门到 $C$ 就不必绕道 $h$。
 #
 # `tl.compare` 给几个网络同样的输入、同样的损失梯度，用 float64 来测。`"lstm:5"` 指遗忘门偏置为 5 的 LSTM。
 #
@@ -97,7 +103,7 @@ found.draw()
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# $b_f=0$ 的 LSTM 剩下 {{kept["lstm:0"]:.0e}}，比普通 RNN 的 {{kept["rnn"]:.0e}} 还少。普通 RNN 的正交矩阵不缩也不放，损耗只来自 tanh（损耗多少，取决于输入的大小）。GRU 也好不到哪里去：它管保留的门同样从 $\sigma(0)$ 附近开始。一个带门的单元，训练开始时能留住多少，从名字上看不出来；主要看管保留的那个门的偏置，但不全看它：$b_f=1$ 时，上面三个种子剩下的就从 {{rows[1.0][:, 1].min():.1e}} 到 {{rows[1.0][:, 1].max():.1e}} 不等。
+# $b_f=0$ 的 LSTM 剩下 {{kept["lstm:0"]:.0e}}，比普通 RNN 的 {{kept["rnn"]:.0e}} 还少。普通 RNN 的正交矩阵不缩也不放，损耗只来自 tanh（损耗多少，取决于输入的大小）。GRU 也好不到哪里去：它管保留的门同样从 $\sigma(0)$ 附近开始。一个带门的元胞，训练开始时能留住多少，从名字上看不出来；主要看管保留的那个门的偏置，但不全看它：$b_f=1$ 时，上面五个种子剩下的就从 {{rows[1.0][:, 1].min():.1e}} 到 {{rows[1.0][:, 1].max():.1e}} 不等。
 #
 # （图中的黑色标记表示：从那里往前，梯度已不到终点处的 $10^{-7}$。这已接近 float32 的极限：往大小为 1 的数上加，小于 {{np.finfo(np.float32).eps / 2:.0e}} 的数就加不进去了，见下文。）
 #

@@ -3,7 +3,7 @@
 #
 # **问题。** 在 LSTM 里，ReLU 可以代替 tanh，只是要小心（第 7 篇）。门的 σ 也可以换成 ReLU 吗？不可以，而且理由不是常听到的那一个。最后你可以试一个自己设计的门。
 #
-# 需要的基础：第 4 篇（门）和第 5 篇（$C$ 的高速通道）。大约 30 分钟。
+# 需要的基础：第 4 篇（门）和第 5 篇（$C$ 的高速通道）。大约 45 分钟。
 
 # %%
 import warnings
@@ -14,6 +14,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, detach, nn, optim, quiz, tasks, what_if
 from tinygrad_lstm import SequenceModel, TrainingError, evaluate, fit
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## 门说的是“多少”
@@ -230,7 +232,7 @@ for name, gate in gates.items():
     right.semilogy(flow.highway / flow.highway[100], label=name)
 left.set(xlabel="z", ylabel="gate", ylim=(-0.1, 2.6))
 right.set(xlabel="t", ylabel="highway from C at 100 back to t")
-left.legend(fontsize=8)
+left.legend()
 plt.show()
 
 # %% [markdown]

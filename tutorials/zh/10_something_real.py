@@ -3,7 +3,7 @@
 #
 # **问题。** 一个小 LSTM 把 Python 标准库的源码读上若干秒。它学会了“有开括号就要有闭括号”吗？这点知识放在哪里？只靠数频次，能不能预测得一样好？
 #
-# 需要的基础：[5 · 跟着 C 走](05_follow_c.ipynb) 和 [9 · 序列的实际用法](09_sequences_in_practice.ipynb)。大约 40 分钟。文本取自你自己的 Python，训练出来的数又随机器而变。对这个网络的断言（assert），试过的八个种子都成立；更细的描述说的是某一次运行，与你的不同时，以你自己的图为准。
+# 需要的基础：[5 · 跟着 C 走](05_follow_c.ipynb) 和 [9 · 序列的实际用法](09_sequences_in_practice.ipynb)。大约 60 分钟；中间想歇一歇，可以停在太阳黑子之前。文本取自你自己的 Python，训练出来的数又随机器而变。对这个网络的断言（assert），试过的八个种子都成立；更细的描述说的是某一次运行，与你的不同时，以你自己的图为准。
 
 # %%
 import matplotlib.pyplot as plt
@@ -12,6 +12,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import quiz, tasks
 from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer
+
+plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## 一段文本，数频次能知道多少
@@ -160,7 +162,7 @@ written = -flow.weights()
 three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": written, "loss if erased": without}
 for ax, (name, values) in zip(rows, three.items(), strict=True):
     ax.bar(range(len(line)), values, color="#1f4e79")
-    ax.set_ylabel(name, fontsize=8)
+    ax.set_ylabel(name)
     ax.axhline(0, color="black", linewidth=0.5)
 rows[-1].set_xticks(range(len(line)), shown)
 plt.show()
@@ -192,12 +194,12 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constraine
 left.plot(looks, mean_f, "o-", label="mean of f")
 left.plot(looks, where_needed, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
 left.set(xlabel="training step", ylim=(0, 1.05))
-left.legend(fontsize=8, loc="lower left")
+left.legend(loc="lower left")
 right.plot(units, "o-", label="mean of f over all units")
 right.plot(kept, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
 right.set_xticks(range(len(line)), shown)
 right.set_ylim(0, 1.05)
-right.legend(fontsize=8, loc="lower left")
+right.legend(loc="lower left")
 plt.show()
 inner = kept[at:-1]
 print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ inside the bracket: {np.mean(inner):.2f}, under the bracket itself: {kept[at - 1]:.2f}")
@@ -240,7 +242,7 @@ for call in ("len(", ""):
 ax.axvline(text.steps, color="grey", linestyle=":")
 ax.set(xlabel="characters since the bracket, or since its place", ylabel="probability of ')'")
 ax.set_ylim(bottom=0)
-ax.legend(fontsize=8)
+ax.legend()
 plt.show()
 
 # %% [markdown]
@@ -283,7 +285,7 @@ def linear(p):
 past = np.array([values[year - 24 : year] for year in range(first, len(values))])
 forecasts = {"last year": values[first - 1 : -1], "11 years ago": values[first - 11 : -11]}
 forecasts |= {f"linear, {p} years": linear(p) for p in (2, 9, 24)}
-for seed in range(3):
+for seed in range(5):
     net = SequenceModel.for_task(series, hidden=16, seed=seed)
     net.rnn.fused = True
     fit(net, series, steps=300, seed=seed, optimizer=make_optimizer("adam", net, global_clipnorm=1.0), progress=False)
@@ -305,7 +307,7 @@ assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 网络的误差大约是“与去年一样”的 {{errors["LSTM, seed 0"] / errors["last year"]:.0%}}。（“十一年前”比“去年”还差，因为起伏没有那么规则。）如果只与天真的预测比，这算是成功。可是前九年加一个常数，一共拟合十个数，也做得到：留出的 {{len(true)}} 年上误差是 {{errors["linear, 9 years"]:.1f}}，网络的三个种子是 {{best:.1f}} 到 {{worst:.1f}}。能学的数据只有 {{first}} 个，本该料到如此。所以：种子要多取几个，每个网络旁边都要放一个线性模型。
+# 网络的误差大约是“与去年一样”的 {{errors["LSTM, seed 0"] / errors["last year"]:.0%}}。（“十一年前”比“去年”还差，因为起伏没有那么规则。）如果只与天真的预测比，这算是成功。可是前九年加一个常数，一共拟合十个数，也做得到：留出的 {{len(true)}} 年上误差是 {{errors["linear, 9 years"]:.1f}}，网络的五个种子是 {{best:.1f}} 到 {{worst:.1f}}。能学的数据只有 {{first}} 个，本该料到如此。所以：种子要多取几个，每个网络旁边都要放一个线性模型。
 #
 # </details>
 #

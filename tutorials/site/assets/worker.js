@@ -3,23 +3,26 @@ const settings = new URL(import.meta.url).searchParams;
 const root = new URL(settings.get("root"));
 let python;
 
-const bytes = async (name) => {
-  const got = await fetch(new URL(name, root));
-  if (!got.ok) throw new Error(`${name}: ${got.status}`);
+const bytes = async (address) => {
+  const got = await fetch(address);
+  if (!got.ok) throw new Error(`${address}: ${got.status}`);
   return new Uint8Array(await got.arrayBuffer());
 };
 
 async function start() {
   const plots = settings.get("plots") === "1";
-  const { wheels, bytes: sizes } = await (await fetch(new URL("manifest.json", root))).json();
-  postMessage({ loading: Math.round((sizes.base + (plots ? sizes.plots : 0)) / 1e6) });
-  const names = [...wheels.base, ...(plots ? wheels.plots : [])];
+  const manifest = await (await fetch(new URL("manifest.json", root))).json();
+  const { base, plots: more } = manifest.bytes;
+  postMessage({ loading: Math.round((base + (plots ? more : 0)) / 1e6) });
+  const home = new URL(manifest.home, root);
+  const wheels = manifest.wheels.map((name) => new URL(name, home));
+  if (plots) wheels.push(...manifest.plots.map((name) => new URL(name, root)));
   const [{ loadPyodide }, { instance }, ...archives] = await Promise.all([
-    import(new URL("pyodide.mjs", root)),
-    import(new URL("viz.js", root)),
-    ...names.map((name) => bytes(`wheels/${name}`)),
+    import(new URL("pyodide.mjs", home)),
+    import(new URL("viz.js", home)),
+    ...wheels.map(bytes),
   ]);
-  const [py, viz] = await Promise.all([loadPyodide({ indexURL: root.href }), instance()]);
+  const [py, viz] = await Promise.all([loadPyodide({ indexURL: home.href }), instance()]);
   for (const archive of archives) py.unpackArchive(archive, "wheel");
   py.registerJsModule("notebook_page", {
     show: (kind, text) => postMessage({ show: kind, text }),
