@@ -11,9 +11,9 @@ import pytest
 
 from tinygrad_lstm import Tensor, nn, optim, tasks
 from tinygrad_lstm.published import gers2000, hochreiter1997, kudo1999, pascanu2013
-from tinygrad_lstm.published.book import ROWS
 from tinygrad_lstm.published.nets import SmallNet, alone, descend, normal, one_hot, side_by_side, together
 from tinygrad_lstm.published.row import Claim
+from tinygrad_lstm.published.shelf import ROWS
 from tinygrad_lstm.tasks import vowels
 
 SHORT = {  # of each row the smallest settings with which all of its lines are gone through

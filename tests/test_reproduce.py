@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tinygrad_lstm.cli import main
-from tinygrad_lstm.published import book, results
+from tinygrad_lstm.published import results, shelf
 from tinygrad_lstm.published.row import Budget, Claim, Published, Told
 
 TEXT = Told("text", "文字")
@@ -43,7 +43,7 @@ def here(tmp_path, monkeypatch):
     pytest.importorskip("threadpoolctl")
     CALLS.clear()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(book, "ROWS", {"toy": ROW})
+    monkeypatch.setattr(shelf, "ROWS", {"toy": ROW})
     return tmp_path
 
 
@@ -92,7 +92,7 @@ def test_the_table_alone_runs_nothing_and_says_what_is_missing(here, capsys):
 
 def test_another_version_of_a_row_does_not_take_the_results_of_the_old_one(here, capsys, monkeypatch):
     run(capsys, "--quick", "--workers", "1")
-    monkeypatch.setattr(book, "ROWS", {"toy": replace(ROW, version=2)})
+    monkeypatch.setattr(shelf, "ROWS", {"toy": replace(ROW, version=2)})
     assert cells(run(capsys, "--table", "--quick")[1], "good")[-1] == "not run yet"
 
 
@@ -103,7 +103,7 @@ def test_wrong_use_is_told_in_one_line(here, capsys, monkeypatch):
     code, _, err = run(capsys, "--table", "--results", "bad.jsonl")
     assert code == 2 and "bad.jsonl, line 1" in err and err.count("\n") == 1
     needy = replace(ROW, name="needy", needs="no_such_module")
-    monkeypatch.setattr(book, "ROWS", {"needy": needy, "toy": ROW})
+    monkeypatch.setattr(shelf, "ROWS", {"needy": needy, "toy": ROW})
     code, out, err = run(capsys, "--quick", "--workers", "1")  # the others are run all the same
     told = "tinygrad-lstm: needy: needs no_such_module. Install it: pip install 'tinygrad-lstm[data]'\n"
     assert code == 0 and told in err and cells(out.split("## toy")[1], "good")[3] == "3 / 3"
@@ -121,7 +121,7 @@ def test_numbers_and_columns():
 
 
 def test_every_row_is_told_in_both_languages():
-    for row in book.ROWS.values():
+    for row in shelf.ROWS.values():
         for lang in ("en", "zh"):
             out = results.table(row, [], quick=True, lang=lang)
             assert out.startswith(f"## {row.name}: {row.title.said(lang)}") and row.source in out

@@ -24,10 +24,10 @@ def reproduce(
     lang: Annotated[str, typer.Option("--lang", help="Of the table: en or zh.")] = "en",
 ) -> None:
     """Run published experiments again and print, for each: published, ours, how many nets learned, and what differs."""
-    from ..published.book import ROWS
     from ..published.results import kept, missing, run
     from ..published.results import table as table_of
     from ..published.row import LANGUAGES, Language
+    from ..published.shelf import ROWS
 
     if name is not None and name not in ROWS:
         raise ValueError(f"there is no row {name!r}; there are {', '.join(ROWS)}")
