@@ -87,7 +87,7 @@ print(output.shape, h_n.shape, c_n.shape, "| out.C:", out.C.shape, "| out.steps[
 # | another net that goes on from here (encoder–decoder) | $(h_T, C_T)$ | `return_state=True`, then `initial_state=` | `decoder(y, (h_n, c_n))` |
 # | the same, and the decoder looks back (attention) | all of it | both switches | `output, (h_n, c_n)` |
 #
-# A decoder that is given $h_T$ alone starts with an empty cell state. `x` has the shape (2, 5, 3) below, `y` (2, 7, 2). Keras:
+# A decoder that is given $h_T$ alone starts with an empty cell state. `x` has the shape `(2, 5, 3)` below, `y` `(2, 7, 2)`. Keras:
 #
 # ```python
 # import keras
