@@ -578,12 +578,12 @@ quiz.check("9.3", from_torch)
 #
 # ## References
 #
-# - R. J. Williams, J. Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent network
-#   trajectories. Truncated backpropagation.
-# - M. Schuster, K. K. Paliwal (1997): Bidirectional recurrent neural networks.
-# - K. Cho et al. (2014): Learning phrase representations using RNN encoder–decoder for statistical machine translation.
-#   The GRU.
-# - C. Tallec, Y. Ollivier (2017): Unbiasing truncated backpropagation through time. What truncation does to the
+# - R. J. Williams, J. Peng (1990). *An efficient gradient-based algorithm for on-line training of recurrent network
+#   trajectories*: truncated backpropagation.
+# - M. Schuster, K. K. Paliwal (1997). *Bidirectional recurrent neural networks.*
+# - K. Cho et al. (2014). *Learning phrase representations using RNN encoder–decoder for statistical machine translation*:
+#   the GRU.
+# - C. Tallec, Y. Ollivier (2017). *Unbiasing truncated backpropagation through time*: what truncation does to the
 #   expected gradient.
 # - The documentation of `torch.nn.LSTM` and `torch.nn.GRU`, of `keras.layers.LSTM`, and the operators `LSTM` and `GRU`
 #   of ONNX.
