@@ -114,7 +114,7 @@ def test_references_are_of_one_style(build, stem):
     """Authors (year). Title: of everything that has a year in parentheses."""
     prose = "\n\n".join(cell.text for cell in build.cells(stem, "en") if cell.kind == "markdown")
     cited = re.split(r"(?m)^## References$", prose)[1]
-    years = re.findall(r"\(\d{4}\)(.{0,3})", cited, re.DOTALL)
+    years = re.findall(r"\(\d{4}\)(.{0,6})", cited, re.DOTALL)
     assert years and all(re.match(r"\.\s+[*\w]", after) for after in years), years
 
 
