@@ -325,6 +325,12 @@ def test_a_tutorial_is_copied_out_to_work_on(here, course, capsys):
     code, out, _ = run(capsys, "tutorials", "1", "--out", "work", "--lang", "zh")
     assert code == 0 and made.read_text() == "mine", "the one in Chinese stands beside it"
     assert (here / "work" / "01_a_tensor_remembers.zh.ipynb").exists()
+    zh = ("--lang", "zh")
+    for words, said in (((), "C (`tinygrad-lstm tutorials 5`)"), (zh, "（`tinygrad-lstm tutorials 5 --lang zh`）")):
+        assert run(capsys, "tutorials", "9", "--out", "alone", *words)[0] == 0
+        (copy,) = (here / "alone").glob("09_*.zh.ipynb" if words else "09_*_practice.ipynb")
+        text = copy.read_text(encoding="utf-8")
+        assert said in text and not re.search(r"\]\([^)]*\.ipynb\)", text), "a link to what is not there"
     assert run(capsys, "tutorials", "1", "--out", "work", "--force")[0] == 0 and made.read_text() != "mine"
 
 

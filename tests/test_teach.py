@@ -89,7 +89,7 @@ def test_an_assignment_has_a_graded_cell_for_each_exercise_and_a_reason_for_each
     assert len(reasons) == sum(isinstance(part, AskedGuess) for part in found)
     assert sum(one.get("points", 0) for one in graded) == len(keys) + len(reasons)
     assert all(one["locked"] == one["grade_id"].startswith("test-") for one in graded)
-    assert not any(cell.get("outputs") for cell in made)
+    assert not any(cell.get("outputs") or ".ipynb)" in cell["source"] for cell in made)
 
 
 @pytest.mark.parametrize("number", BOOKS["en"])
@@ -329,5 +329,5 @@ def test_teach_names_what_there_is(course, capsys):
     assert main(["teach", "posters"]) == 2
     assert "there are slides, films, answers, assignments to write, not 'posters'" in capsys.readouterr().err
     assert main(["teach", "--lang", "de"]) == 2
-    assert "--lang must be en or zh, not 'de'" in capsys.readouterr().err
+    assert "--lang must be" in capsys.readouterr().err
     assert quiz and not (course / "teaching").exists()

@@ -109,6 +109,16 @@ def test_a_claim_of_time_is_held_against_the_model(build, rules, told, wrong):
 
 
 @builder
+@each_tutorial
+def test_references_are_of_one_style(build, stem):
+    """Authors (year). Title: of everything that has a year in parentheses."""
+    prose = "\n\n".join(cell.text for cell in build.cells(stem, "en") if cell.kind == "markdown")
+    cited = re.split(r"(?m)^## References$", prose)[1]
+    years = re.findall(r"\(\d{4}\)(.{0,6})", cited, re.DOTALL)
+    assert years and all(re.match(r"\.\s+[*\w]", after) for after in years), years
+
+
+@builder
 @each_text
 def test_an_answer_is_neither_printed_nor_told_before_the_guess(build, stem, language):
     cells = build.cells(stem, language)

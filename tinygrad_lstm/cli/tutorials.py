@@ -34,7 +34,7 @@ def tutorials(
     if target.exists() and not force:
         raise ValueError(f"{target} is there already; --force overwrites it, --out names another folder")
     out.mkdir(parents=True, exist_ok=True)
-    target.write_text(cleared(there[number]), encoding="utf-8")
+    target.write_text(cleared(there[number], lang), encoding="utf-8")
     say(f"{target}: {_head(there[number])[0]}")
     shown = f'"{target}"' if " " in str(target) else target
     say(f'Open it with: pip install "tinygrad-lstm[course]" && jupyter lab {shown}')
@@ -71,12 +71,16 @@ def folders() -> list[Path]:
     return [*own, Path(__file__).resolve().parents[2] / "tutorials", *here]
 
 
-def cleared(path: Path) -> str:
-    """A notebook as it was before it ran."""
+def cleared(path: Path, lang: str = "en") -> str:
+    """A notebook as it was before it ran. A link to another one becomes the command that copies that one, too."""
     book = _read(path)
+    option, brackets = (" --lang zh", "（`{}`）") if lang == "zh" else ("", " (`{}`)")
+    other = r"\1" + brackets.format(rf"tinygrad-lstm tutorials \2{option}")
     for cell in book["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+        else:
+            cell["source"] = re.sub(r"\[([^]]+)\]\(0?(\d+)_\w+\.ipynb\)", other, "".join(cell["source"]))
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -16,7 +17,7 @@ SCHEMA = 3  # of nbgrader's metadata
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 WHY = {
     "en": "**Why?** (Double-click here and write one sentence, *before* you run the next cell.)",
-    "zh": "**为什么？**（双击这里，在运行下一个单元格*之前*写一句话。）",
+    "zh": "**为什么？**（双击这里，在运行下一个单元格之前写一句话。）",
 }
 STUB = {"en": "# your code here", "zh": "# 在这里写代码"}
 CONFIG = """# The course as assignments. In this folder: nbgrader generate_assignment --create NAME, then collect and
@@ -52,7 +53,8 @@ def assignment(path: Path, lang: Language) -> dict[str, Any]:
         elif CHECK.search(text):
             cells += _exercise(cell["id"], text)
             continue
-        cells.append(_cell(cell["id"], cell["cell_type"], text))
+        alone = re.sub(r"\[([^]]+)\]\(\w+\.ipynb\)", r"\1", text)  # another notebook is not beside it
+        cells.append(_cell(cell["id"], cell["cell_type"], alone))
         if asked and cell["cell_type"] == "code" and "my_guess = None" in text:
             reasons, asked = reasons + 1, False
             graded = _grading(f"reason-{number}-{reasons}", points=1, grade=True, solution=True)

@@ -451,8 +451,8 @@ quiz.check("7.3", answer)
 #
 # ## References
 #
-# - Q. V. Le, N. Jaitly, G. Hinton (2015), *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*: the IRNN.
-# - R. Pascanu, T. Mikolov, Y. Bengio (2013), *On the difficulty of training recurrent neural networks*, algorithm 1: clipping by the norm of the whole gradient.
-# - X. Glorot, A. Bordes, Y. Bengio (2011), *Deep Sparse Rectifier Neural Networks*: ReLU, and units that are off.
-# - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*.
-# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017), *LSTM: A Search Space Odyssey*: coupled gates.
+# - Q. V. Le, N. Jaitly, G. Hinton (2015). *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*: the IRNN.
+# - R. Pascanu, T. Mikolov, Y. Bengio (2013). *On the difficulty of training recurrent neural networks*, algorithm 1: clipping by the norm of the whole gradient.
+# - X. Glorot, A. Bordes, Y. Bengio (2011). *Deep Sparse Rectifier Neural Networks*: ReLU, and units that are off.
+# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory.*
+# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017). *LSTM: A Search Space Odyssey*: coupled gates.

@@ -337,6 +337,6 @@ quiz.check("8.3", gate)
 #
 # ## References
 #
-# - F. A. Gers, J. Schmidhuber, F. Cummins (2000), *Learning to Forget: Continual Prediction with LSTM*: the forget gate, with σ.
-# - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*: the adding problem, and gates as multipliers.
-# - M. Courbariaux, Y. Bengio, J.-P. David (2015), *BinaryConnect*: a hard sigmoid (there with the slope ½).
+# - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM*: the forget gate, with σ.
+# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory*: the adding problem, and gates as multipliers.
+# - M. Courbariaux, Y. Bengio, J.-P. David (2015). *BinaryConnect*: a hard sigmoid (there with the slope ½).

@@ -87,7 +87,7 @@ print(output.shape, h_n.shape, c_n.shape, "| out.C:", out.C.shape, "| out.steps[
 # | another net that goes on from here (encoder–decoder) | $(h_T, C_T)$ | `return_state=True`, then `initial_state=` | `decoder(y, (h_n, c_n))` |
 # | the same, and the decoder looks back (attention) | all of it | both switches | `output, (h_n, c_n)` |
 #
-# A decoder that is given $h_T$ alone starts with an empty cell state. `x` has the shape (2, 5, 3) below, `y` (2, 7, 2). Keras:
+# A decoder that is given $h_T$ alone starts with an empty cell state. `x` has the shape `(2, 5, 3)` below, `y` `(2, 7, 2)`. Keras:
 #
 # ```python
 # import keras
@@ -578,12 +578,12 @@ quiz.check("9.3", from_torch)
 #
 # ## References
 #
-# - R. J. Williams, J. Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent network
-#   trajectories. Truncated backpropagation.
-# - M. Schuster, K. K. Paliwal (1997): Bidirectional recurrent neural networks.
-# - K. Cho et al. (2014): Learning phrase representations using RNN encoder–decoder for statistical machine translation.
-#   The GRU.
-# - C. Tallec, Y. Ollivier (2017): Unbiasing truncated backpropagation through time. What truncation does to the
+# - R. J. Williams, J. Peng (1990). *An efficient gradient-based algorithm for on-line training of recurrent network
+#   trajectories*: truncated backpropagation.
+# - M. Schuster, K. K. Paliwal (1997). *Bidirectional recurrent neural networks.*
+# - K. Cho et al. (2014). *Learning phrase representations using RNN encoder–decoder for statistical machine translation*:
+#   the GRU.
+# - C. Tallec, Y. Ollivier (2017). *Unbiasing truncated backpropagation through time*: what truncation does to the
 #   expected gradient.
 # - The documentation of `torch.nn.LSTM` and `torch.nn.GRU`, of `keras.layers.LSTM`, and the operators `LSTM` and `GRU`
 #   of ONNX.

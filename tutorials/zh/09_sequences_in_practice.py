@@ -300,7 +300,7 @@ assert abs(factor - valid.mean()) < 1e-12
 # %% [markdown]
 # <details><summary>在 Keras、PyTorch 中怎样写：各行长度不同</summary>
 #
-# 在 Keras 里，掩码跟着数组走：它来自 `Masking` 或 `Embedding(mask_zero=True)`，懂得它的层会继续往下传。填充步的 h 重复最后一个。（一步的*所有*特征都等于掩码值，才算填充：要选一个数据里没有的值。）
+# 在 Keras 里，掩码跟着数组走：它来自 `Masking` 或 `Embedding(mask_zero=True)`，懂得它的层会继续往下传。填充步的 h 重复最后一个。（一步的**所有**特征都等于掩码值，才算填充：要选一个数据里没有的值。）
 #
 # ```python
 # import keras
