@@ -14,9 +14,9 @@ from tinygrad_lstm.moved import MOVED
 
 HOUSE = Path(tinygrad_lstm.__file__).parent
 CORE = ("tensor", "op", "ops", "engine", "scope")
-ORDER = ["habits", "collector", "numerics", *CORE, "functions", "testing", "tasks", "compile", "nn", "optim"]
-ORDER += ["flow", "exchange", "graph", "sweeps", "training", "published", "course", "lab", "cli", "__main__"]
-ORDER += ["memory", "moved", "__init__"]
+ORDER = ["habits", "collector", "numerics", "chinese", "spoken", *CORE, "functions", "testing", "tasks", "compile"]
+ORDER += ["nn", "optim", "flow", "exchange", "graph", "sweeps", "training", "published", "course", "lab", "cli"]
+ORDER += ["__main__", "memory", "moved", "__init__"]
 ASIDE = {"tasks": set(CORE), "exchange": {"tasks"}}  # data alone; a file of numbers knows no task
 FILES = sorted(HOUSE.rglob("*.py"))
 STATEMENTS = 740  # of the core together: one sitting

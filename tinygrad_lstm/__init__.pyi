@@ -83,6 +83,7 @@ from .ops import where as where
 from .scope import detect_anomaly as detect_anomaly
 from .scope import no_grad as no_grad
 from .scope import scope as scope
+from .spoken import language as language
 from .sweeps.outcomes import Sweep as Sweep
 from .sweeps.sweep import sweep as sweep
 from .tensor import Tensor as Tensor

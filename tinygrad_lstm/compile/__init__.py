@@ -11,24 +11,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..spoken import checked, current
 from .blas import one_thread
 from .lines import Source, source_of
 from .program import Program, program_of, sequence_of
 from .symbols import CannotCompile
 from .tape import for_any_rows, record
-from .wording import LANGUAGES, Language
+from .wording import Language
 from .write import Writer
 
 __all__ = ["CannotCompile", "Language", "Program", "Source", "one_thread", "program_of", "source", "source_of"]
 
 
-def source(cell: Any, *, sequence: bool = False, lang: Language = "en") -> str:
+def source(cell: Any, *, sequence: bool = False, lang: Language | None = None) -> str:
     """The forward and the backward pass of one step of a cell, as the text of a program in NumPy that runs.
 
     Args:
         cell: a cell, or a recurrent layer, whose first cell it is then.
         sequence: the program over a whole sequence that `fused=True` runs: see `passes` for what makes it fast.
-        lang: of the comments, "en" or "zh".
+        lang: of the comments, "en" or "zh"; by default the one that `tinygrad_lstm.language` has set.
 
     The text has two functions, for x (batch, input), a state of (batch, hidden) each, and the parameters:
     `forward(x, h_prev, …, W_f, …) -> h, …, kept` and `backward(dh, …, kept, x, h_prev, …, W_f, …) -> dx, dh_prev, …`.
@@ -39,8 +40,7 @@ def source(cell: Any, *, sequence: bool = False, lang: Language = "en") -> str:
     names the line, where a step depends on more than x, its state and its parameters (random numbers, a counter), or
     looks at values (`.numpy()`, `float()`, a comparison).
     """
-    if lang not in LANGUAGES:
-        raise ValueError(f"source: lang must be one of {', '.join(LANGUAGES)}, not {lang!r}.")
+    lang = current() if lang is None else checked(lang, "source: lang")
     one = cell.cells[0][0] if hasattr(cell, "cells") and not isinstance(cell, type) else cell
     if isinstance(one, type) or not hasattr(one, "step") or not hasattr(one, "State"):
         what = f"the class {one.__name__}" if isinstance(one, type) else type(one).__name__

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from ..spoken import LANGUAGES, Language
 
-Language = Literal["en", "zh"]
-LANGUAGES = ("en", "zh")
+__all__ = ["LANGUAGES", "Language", "located", "placed", "said"]
 
 FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
 SEQUENCE = "{} over a whole sequence: states after each step, and in `kept` what the way back needs. Passes: {}."

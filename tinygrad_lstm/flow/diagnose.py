@@ -13,6 +13,7 @@ import numpy as np
 
 from ..nn import Module
 from ..optim import Optimizer
+from ..spoken import said
 from ..tensor import Array, Tensor
 from .findings import broken, findings
 from .recurrence import STATES, Recurrence, place_of
@@ -68,21 +69,23 @@ def _useless(looked: Trace) -> str:
     """What makes all other numbers meaningless: a loss or a gradient that is not finite, or nothing but zeros."""
     loss = looked.root
     if not np.isfinite(loss.numpy()).all():
-        return (
-            f"the loss is {loss.item() if loss.size == 1 else 'not finite'}, so no gradient means anything. "
-            "detect_anomaly() names the op where it began."
+        value = loss.item() if loss.size == 1 else said("not finite")
+        return said(
+            "the loss is {value}, so no gradient means anything. detect_anomaly() names the op where it began.",
+            value=value,
         )
     known = [(x, gradient) for x in reversed(looked.tensors) if (gradient := looked.grad(x)) is not None]
     for x, gradient in known:
         if not np.isfinite(gradient).all():
-            return (
-                f"the gradient is not finite from {x.describe()} on back, though the loss is: the rule of the op after "
-                "it divides by 0 or overflows. detect_anomaly() names it; keep values away from the edge of log, sqrt "
-                "and division, and weights from growing."
+            return said(
+                "the gradient is not finite from {tensor} on back, though the loss is: the rule of the op after it "
+                "divides by 0 or overflows. detect_anomaly() names it; keep values away from the edge of log, sqrt and "
+                "division, and weights from growing.",
+                tensor=x.describe(),
             )
     leaves = [gradient for x, gradient in known if x.op is None]
     if leaves and not any(gradient.any() for gradient in leaves):
-        return (
+        return said(
             "every gradient is exactly 0: the loss does not change with anything, so nothing will learn. A factor 0, a "
             "mask that leaves no term, dead relu units, a saturated output or a loss at its minimum make it so."
         )
@@ -92,9 +95,10 @@ def _useless(looked: Trace) -> str:
 def _fused(looked: Trace) -> Iterator[str]:
     places = {x.scope for x in looked.tensors if x.op is not None and x.op.name.endswith("_sequence")}
     for place in sorted(places):
-        yield (
-            f"{place or 'a layer'}: ran fused, as one op, so that no step, gate or state of it can be looked at. Set "
-            "layer.fused = False, run it again and ask anew."
+        yield said(
+            "{place}: ran fused, as one op, so that no step, gate or state of it can be looked at. Set "
+            "layer.fused = False, run it again and ask anew.",
+            place=place or said("a layer"),
         )
 
 
@@ -112,11 +116,12 @@ def _carried(looked: Trace) -> Iterator[str]:
                     again[path][str(x.name)] += 1
     for path, counts in again.items():
         n = max(counts.values())
-        yield (
-            f"{path}: the state was carried over without detach, so this backward goes through {n + 1} runs, and each "
+        yield said(
+            "{path}: the state was carried over without detach, so this backward goes through {n} runs, and each "
             "further chunk makes it longer. If it should end at the chunk's first step (truncated backpropagation "
-            "through time), carry on with state.detach()."
-        )
+            "through time), carry on with state.detach().",
+            path=path, n=n + 1,
+        )  # fmt: skip
 
 
 def _comes_from(x: Tensor, recurrence: Recurrence) -> bool:
@@ -143,11 +148,12 @@ def _dead(looked: Trace) -> Iterator[str]:
         looks = sum(map(len, seen))
         dead = units - int(np.any([part.any(axis=0) for part in seen], axis=0).sum())
         if looks >= LOOKED_AT and dead >= DEAD * units:
-            yield (
-                f"{place or 'relu'}: {dead} of {units} relu units are 0 for all {looks} inputs they saw, so no "
-                "gradient passes them and they cannot come back. A step was too large or a bias too low; lower the "
-                "lr, or take leaky_relu."
-            )
+            yield said(
+                "{place}: {dead} of {units} relu units are 0 for all {looks} inputs they saw, so no gradient passes "
+                "them and they cannot come back. A step was too large or a bias too low; lower the lr, or take "
+                "leaky_relu.",
+                place=place or "relu", dead=dead, units=units, looks=looks,
+            )  # fmt: skip
 
 
 def _unmoved(looked: Trace, module: Module, optimizer: Optimizer | None) -> Iterator[str]:
@@ -157,27 +163,32 @@ def _unmoved(looked: Trace, module: Module, optimizer: Optimizer | None) -> Iter
     moved = None if optimizer is None else {id(p) for p in optimizer.params}
     left = [name for name, p in named.items() if moved is not None and p.requires_grad and id(p) not in moved]
     if frozen:
-        yield f"{_listed(frozen)} frozen (requires_grad=False) and will not learn. If not meant, set it to True."
+        text = "{which} frozen (requires_grad=False) and will not learn. If not meant, set it to True."
+        yield said(text, which=_listed(frozen))
     if cut:
-        yield (
-            f"{_listed(cut)} reached by no gradient: the loss does not depend on it, or a detach, no_grad or .numpy() "
-            "cuts the path. Follow tl.draw(loss) back to where it ends."
+        yield said(
+            "{which} reached by no gradient: the loss does not depend on it, or a detach, no_grad or .numpy() cuts the "
+            "path. Follow tl.draw(loss) back to where it ends.",
+            which=_listed(cut),
         )
     if left:
-        yield f"{_listed(left)} not held by the optimizer and will not move. Give it module.parameters()."
+        text = "{which} not held by the optimizer and will not move. Give it module.parameters()."
+        yield said(text, which=_listed(left))
 
 
 def _listed(names: Iterable[str]) -> str:
     shown = [*names]
-    more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
-    return f"{', '.join(shown[:4])}{more} {'is' if len(shown) == 1 else 'are'}"
+    more = said(" and {n} more", n=len(shown) - 4) if len(shown) > 4 else ""
+    return said("{names}{more} is" if len(shown) == 1 else "{names}{more} are", names=", ".join(shown[:4]), more=more)
 
 
 def _clips(optimizer: Optimizer) -> Iterator[str]:
     report = optimizer.clip_report()
     if report.kind and report.steps >= 10 and report.share >= OFTEN:
-        yield (
-            f"{report.clipped} of {report.steps} steps were clipped ({report.share:.0%}) by {report.kind}="
-            f"{report.threshold:g}, the mean norm before being {report.mean_norm:.3g}: so the clip, not the gradient, "
-            "sets the size of the step. Raise the threshold to a rare norm, or find out why gradients are so large."
-        )
+        yield said(
+            "{clipped} of {steps} steps were clipped ({share:.0%}) by {kind}={threshold:g}, the mean norm before being "
+            "{norm:.3g}: so the clip, not the gradient, sets the size of the step. Raise the threshold to a rare norm, "
+            "or find out why gradients are so large.",
+            clipped=report.clipped, steps=report.steps, share=report.share, kind=report.kind,
+            threshold=report.threshold, norm=report.mean_norm,
+        )  # fmt: skip

@@ -11,6 +11,7 @@ from math import exp, expm1, inf, log
 import numpy as np
 
 from ..numerics import norm
+from ..spoken import said
 from ..tensor import Array
 from .edge import Traced
 from .keeping import Keeping
@@ -42,10 +43,11 @@ def broken(trace: Traced, state: str, path: str) -> list[str]:
     recurrence = trace.recurrences[path]
     for t in recurrence.order[1:]:
         if any(not np.isfinite(x.numpy()).all() for x in recurrence.called(state, t)):
-            return [
-                f"{path}: {state} is not finite from t={t} on; all numbers after it mean nothing. detect_anomaly() "
-                "names the op where it began."
-            ]
+            return [said(
+                "{path}: {state} is not finite from t={t} on; all numbers after it mean nothing. detect_anomaly() "
+                "names the op where it began.",
+                path=path, state=state, t=t,
+            )]  # fmt: skip
     return []
 
 
@@ -58,7 +60,8 @@ def findings(history: StateHistory, memory: int | None = None) -> list[str]:
         found += _memory(history, keeping, n)
     elif len(growth):
         found += _vanishing(history, growth, n)
-    return [f"{history.place or 'recurrence'}: {text}" for text in [*found, *_exploding(growth)]]
+    place = history.place or said("recurrence")
+    return [said("{place}: {text}", place=place, text=text) for text in [*found, *_exploding(growth)]]
 
 
 def _memory(history: StateHistory, keeping: Keeping, n: int) -> Iterator[str]:
@@ -69,23 +72,24 @@ def _memory(history: StateHistory, keeping: Keeping, n: int) -> Iterator[str]:
     mean, best = exp(np.nanmean(logs)), exp(np.nanmean(logs, axis=tuple(range(logs.ndim - 1))).max())
     if n < 2 or np.nanmax(factors) > 1 or _half_life(best) >= n:  # another sentence speaks of gates above 1
         return
-    what = keeping.name or "what a step keeps"
-    yield (
-        f"{what} is {mean:.3f} on average, so the pure path along {history.name} halves a gradient every "
-        f"{_half_life(mean):.1f} steps (in its most lasting unit every {_half_life(best):.1f}) and keeps {mean**n:.1e} "
-        f"of it over {n}. If something must be remembered for {n} steps, {_cure(keeping, what, n)}, at which half is "
-        "left."
-    )
+    what = keeping.name or said("what a step keeps")
+    yield said(
+        "{what} is {mean:.3f} on average, so the pure path along {state} halves a gradient every {life:.1f} steps (in "
+        "its most lasting unit every {longest:.1f}) and keeps {left:.1e} of it over {n}. If something must be "
+        "remembered for {n} steps, {cure}, at which half is left.",
+        what=what, mean=mean, state=history.name, life=_half_life(mean), longest=_half_life(best), left=mean**n, n=n,
+        cure=_cure(keeping, what, n),
+    )  # fmt: skip
 
 
 def _cure(keeping: Keeping, what: str, n: int) -> str:
     """Where the gate has to stand; as a bias, if its argument has one."""
     bias = keeping.bias if keeping.gate else None
     if bias is None:
-        return f"{what} has to be {0.5 ** (1 / n):.4f}"
+        return said("{what} has to be {value:.4f}", what=what, value=0.5 ** (1 / n))
     value = -forget_bias_for(n) if keeping.is_rest else forget_bias_for(n)
-    setting = f" (in nn.LSTM: forget_bias={value:.2f})" if keeping.is_forget_gate else ""
-    return f"start with {bias.name} = {value:.2f}{setting}"
+    setting = said(" (in nn.LSTM: forget_bias={value:.2f})", value=value) if keeping.is_forget_gate else ""
+    return said("start with {bias} = {value:.2f}{setting}", bias=bias.name, value=value, setting=setting)
 
 
 def _half_life(factor: float) -> float:
@@ -99,10 +103,11 @@ def _vanishing(history: StateHistory, growth: Array, n: int) -> Iterator[str]:
         "recurrent_initializer='identity'."
     )  # fmt: skip
     if _half_life(factor) < n:
-        yield (
-            f"a gradient is multiplied by {factor:.2f} a step on its way back along {history.name}: it halves every "
-            f"{_half_life(factor):.1f} steps, and {n} steps leave {factor**n:.1e} of it. {cure}"
-        )
+        yield said(
+            "a gradient is multiplied by {factor:.2f} a step on its way back along {state}: it halves every {life:.1f} "
+            "steps, and {n} steps leave {left:.1e} of it. {cure}",
+            factor=factor, state=history.name, life=_half_life(factor), n=n, left=factor**n, cure=said(cure),
+        )  # fmt: skip
 
 
 def _gates(history: StateHistory, keeping: Keeping) -> Iterator[str]:
@@ -110,10 +115,11 @@ def _gates(history: StateHistory, keeping: Keeping) -> Iterator[str]:
         values = keeping.of(gate)
         made = {x.op.name for t in history.order[1:] for x in history.named(t) if x.name == gate and x.op}
         if gate == keeping.name and values.max() > 1:
-            yield (
-                f"{gate} reaches {values.max():.3g}: a gate above 1 makes the product over many steps explode, since "
-                "it says how much is kept. Take a recurrent_activation that stays within [0, 1], such as sigmoid."
-            )
+            yield said(
+                "{gate} reaches {high:.3g}: a gate above 1 makes the product over many steps explode, since it says "
+                "how much is kept. Take a recurrent_activation that stays within [0, 1], such as sigmoid.",
+                gate=gate, high=values.max(),
+            )  # fmt: skip
         slope = SLOPES.get(made.pop()) if len(made) == 1 else None
         share = (slope(values) < SATURATED).mean() if slope else 0.0
         keeps = gate == keeping.name and values.mean() > 0.9  # open gates are a memory, unless they never close at all
@@ -121,10 +127,11 @@ def _gates(history: StateHistory, keeping: Keeping) -> Iterator[str]:
             remedy = "Its bias is very large; a smaller one lets it learn to forget." if keeps else (
                 "Inputs, weights or learning rate are too large; scale the inputs, or start again with a smaller lr."
             )  # fmt: skip
-            yield (
-                f"{share:.0%} of the values of {gate} are saturated (mean {values.mean():.3f}): less than 1/100 of the "
-                f"gradient passes that passes at best, so it hardly learns. {remedy}"
-            )
+            yield said(
+                "{share:.0%} of the values of {gate} are saturated (mean {mean:.3f}): less than 1/100 of the gradient "
+                "passes that passes at best, so it hardly learns. {remedy}",
+                share=share, gate=gate, mean=values.mean(), remedy=said(remedy),
+            )  # fmt: skip
 
 
 def _growing(history: StateHistory, keeping: Keeping) -> Iterator[str]:
@@ -140,10 +147,11 @@ def _growing(history: StateHistory, keeping: Keeping) -> Iterator[str]:
         ) if one_way else (
             "more is written than forgotten; a smaller forget bias, or a bounded activation, keeps it"
         )  # fmt: skip
-        yield (
-            f"mean |{history.name}| grows from {half:.3g} half-way to {end:.3g} at the end: {cause}. Clipping "
-            "gradients does not help: this happens on the way forward."
-        )
+        yield said(
+            "mean |{state}| grows from {half:.3g} half-way to {end:.3g} at the end: {cause}. Clipping gradients does "
+            "not help: this happens on the way forward.",
+            state=history.name, half=half, end=end, cause=said(cause),
+        )  # fmt: skip
 
 
 def _growth(history: StateHistory) -> Array:
@@ -172,8 +180,9 @@ def _exploding(growth: Array) -> Iterator[str]:
         best, length = (total, k + 1 - start) if total > best else (best, length)
     if length >= 2 and best >= log(EXPLODES) and best / length >= log(PER_STEP):
         factor = exp(best / length)
-        yield (
-            f"a gradient grows {exp(min(best, 700)):.1e}-fold on {length} steps of its way back, {factor:.2f} times a "
-            "step: the recurrent weights stretch it. Take smaller ones (recurrent_initializer='orthogonal' has "
-            "norm 1) and a bounded activation, and limit the step by global_clipnorm=1."
-        )
+        yield said(
+            "a gradient grows {whole:.1e}-fold on {length} steps of its way back, {factor:.2f} times a step: the "
+            "recurrent weights stretch it. Take smaller ones (recurrent_initializer='orthogonal' has norm 1) and a "
+            "bounded activation, and limit the step by global_clipnorm=1.",
+            whole=exp(min(best, 700)), length=length, factor=factor,
+        )  # fmt: skip

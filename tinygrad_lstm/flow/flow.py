@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ..spoken import said
 from ..tensor import Array, Tensor
 from .edge import Traced
 from .findings import broken, findings
@@ -153,7 +154,7 @@ class Flow(StateHistory, Generic[Of]):
 
     def __repr__(self) -> str:
         try:
-            half_life = f", half-life {self.half_life:.3g} steps"
+            life = said(", half-life {life:.3g} steps", life=self.half_life)
         except RuntimeError:
-            half_life = ", its history freed"
-        return f"Flow(of {self.name} in {self.place}, T={self.T}{half_life})"
+            life = said(", its history freed")
+        return said("Flow(of {name} in {place}, T={T}{life})", name=self.name, place=self.place, T=self.T, life=life)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..engine import grad, vjp
+from ..spoken import said
 from ..tensor import Array, Tensor
 from .states import StateHistory
 
@@ -71,10 +72,12 @@ class StepJacobians:
     def __repr__(self) -> str:
         T, batch, n, _ = self.steps.shape
         top = self.singular_values[..., 0]
-        return (
-            f"StepJacobians(of {', '.join(self.names)}: {T} steps, {batch} row{'s' * (batch > 1)}, {n} units; largest "
-            f"singular value {top.min():.3g} to {top.max():.3g}, of the whole product {self.norms[-1].max():.3g})"
-        )
+        return said(
+            "StepJacobians(of {names}: {T} steps, rows: {batch}, {n} units; largest singular value {low:.3g} to "
+            "{high:.3g}, of the whole product {whole:.3g})",
+            names=", ".join(self.names), T=T, batch=batch, n=n, low=top.min(), high=top.max(),
+            whole=self.norms[-1].max(),
+        )  # fmt: skip
 
 
 def _step(after: list[Tensor], before: list[Tensor], fixed: list[Tensor]) -> Array:

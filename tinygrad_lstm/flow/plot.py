@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..numerics import norm
+from ..spoken import lettered, said
 from ..tensor import Array
 from .highway import Highway
 from .ledger import ledger
@@ -30,6 +31,8 @@ def plot(history: StateHistory, highway: Highway) -> Any:
     except ImportError:
         raise ImportError('flow.plot() needs matplotlib: pip install "tinygrad-lstm[plot]"') from None
 
+    lettered()
+
     class Plot(Figure):
         """A figure that a notebook shows, whether or not pyplot was imported."""
 
@@ -39,6 +42,7 @@ def plot(history: StateHistory, highway: Highway) -> Any:
 
     figure = Plot(figsize=(9, 5.5), layout="constrained")
     with context("tinygrad_lstm.drawn"):
+        lettered()
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         _norms_over_time(above, history, highway)
         _shares_over_time(below, history)
@@ -47,14 +51,14 @@ def plot(history: StateHistory, highway: Highway) -> Any:
 
 def _norms_over_time(above: Any, history: StateHistory, highway: Highway) -> None:
     time = np.arange(history.T + 1)
-    alone = "pure highway" if history.gates else "recurrence alone"
+    alone = said("pure highway" if history.gates else "recurrence alone")
     curves = ((history.norm, f"|∂L/∂{history.name}ₜ|", "o-"), (highway.norms, alone, "s--"))
     for values, label, style in curves:
         shown = np.where(values > 0, values, np.nan)
         above.semilogy(time, shown, style, label=label, markersize=3, color="#1f4e79" if style == "o-" else "#1b7837")
-    above.set_ylabel("norm")
-    life = f"{alone}: half-life {highway.half_life:.3g} steps"
-    above.set_title(f"Gradient of {history.name} in {history.place}; {life}")
+    above.set_ylabel(said("norm"))
+    head = "Gradient of {name} in {place}; {alone}: half-life {life:.3g} steps"
+    above.set_title(said(head, name=history.name, place=history.place, alone=alone, life=highway.half_life))
     above.legend()
 
 
@@ -64,12 +68,12 @@ def _shares_over_time(below: Any, history: StateHistory) -> None:
     floor = np.zeros(len(before))
     for name, length in terms.items():
         share = np.divide(length, total, out=np.zeros_like(length), where=total > 0)
-        below.bar(before, share, bottom=floor, width=0.9, label=name, color=COLOURS.get(name))
+        below.bar(before, share, bottom=floor, width=0.9, label=said(name), color=COLOURS.get(name))
         floor = floor + share
     below.set_ylim(0, 1)
-    below.set_ylabel("share of the terms")
-    way = "left" if history.end == history.T else "right"
-    below.set_xlabel(f"t of {history.name}ₜ; the gradient travels to the {way}")
+    below.set_ylabel(said("share of the terms"))
+    way = said("left" if history.end == history.T else "right")
+    below.set_xlabel(said("t of {name}ₜ; the gradient travels to the {way}", name=history.name, way=way))
     below.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 

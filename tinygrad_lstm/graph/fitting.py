@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
+from ..spoken import columns
 from .picture import WIDTH, Box, Label, Picture, Point
 
 
@@ -93,7 +94,7 @@ def _box(box: Box, points: float) -> Box:
 
 
 def _wide(text: str, points: float) -> float:
-    return 0.56 * points * len(text) + 4
+    return 0.56 * points * (0.2 * len(text) + 0.8 * columns(text)) + 4
 
 
 def _label(label: Label, points: float) -> Label:
@@ -101,7 +102,7 @@ def _label(label: Label, points: float) -> Label:
     grown = (points - label.size) / 2
     (x, y), lines = label.at, label.lines
     side = label.of[0] if isinstance(label.of, tuple) else label.of
-    if side == "caption" and _wide(lines[0], points) > CAPTION:
+    if side == "caption" and _wide(lines[0], points) > CAPTION and len(lines[0]) > 5:
         lines = (lines[0][:4] + ".",)
         x += 0.5 * WIDTH * label.size * (len(label.lines[0]) - len(lines[0]))
     if isinstance(label.of, tuple) and side in ("end", "start") and _wide(lines[0], points) > label.of[3]:

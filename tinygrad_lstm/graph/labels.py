@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..flow.recurrence import place_of
+from ..spoken import said
 from ..tensor import Tensor
 from .capture import Graph
 from .layout import LayerRow
@@ -32,8 +33,8 @@ def box_label(row: LayerRow, role: str, tensor: Tensor, step: StepRoles) -> str:
     if role.startswith("["):
         return role
     if role.endswith(" pad"):
-        return "pad"
-    return "given" if tensor.op is None else "1 −" if tensor.op.name == "sub" else tensor.op.label
+        return said("pad")
+    return said("given") if tensor.op is None else "1 −" if tensor.op.name == "sub" else tensor.op.label
 
 
 def _tiled_label(row: LayerRow, role: str, tensor: Tensor, names: list[str], t: int) -> str:
@@ -41,7 +42,8 @@ def _tiled_label(row: LayerRow, role: str, tensor: Tensor, names: list[str], t: 
     op, kind = tensor.op, row.cell.nodes[role][2]
     if row.cell.named_only:
         return (tensor.name or role) + (row.sheet.sub(t) if kind == "state" else "")
-    made = "given" if op is None else "1 −" if op.name == "sub" and _from_one(row.sheet.graph, tensor) else op.label
+    from_one = op is not None and op.name == "sub" and _from_one(row.sheet.graph, tensor)
+    made = said("given") if op is None else "1 −" if from_one else op.label
     if op is not None and op.name == "add" and len(names) > 1:
         made = f"@ {' '.join(names[:-1])} + {names[-1]}"
     elif op is not None and op.name == "matmul":

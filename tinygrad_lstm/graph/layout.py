@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..flow.edge import Edge
+from ..spoken import said
 from ..tensor import Tensor
 from .capture import Graph, norm
 from .cells import CellPlan
@@ -109,8 +110,8 @@ class Unrolled:
     def entitle(self) -> None:
         """Write its name above it, where it has one; and beside each of several layers which one it is."""
         for row in self.rows if len(self.rows) > 1 else ():
-            way = "forward" if row.rail.way > 0 else "backward"
-            name = f"layer {row.layer + 1}" if self.rails[0].way == self.rails[-1].way else way
+            way = said("forward" if row.rail.way > 0 else "backward")
+            name = said("layer {k}", k=row.layer + 1) if self.rails[0].way == self.rails[-1].way else way
             self.picture.line((-80, self.lows[row.layer] + row.cell.height + 9), name, 11, INK)
         if self.name:
             self.title = self.picture.line((-80, self.top() + 22), self.name, 15, INK, of="name")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..flow.edge import Edge
 from ..flow.recurrence import place_of
+from ..spoken import said
 from ..tensor import Tensor
 from .capture import Graph, amount
 from .dot import FONT, quoted, tooltip
@@ -75,8 +76,9 @@ def ops_drawing(graph: Graph, window: Window, show: Collection[str]) -> Drawing:
     if graph.trace is not None:
         root = graph.roots[0]
         name = cleaned(root.name, 24) if root.name else "L"
+        called = said("{name}, {n} tensors", name=name, n=len(drawn))
         numbered = {ids[x.birth] for x in drawn if "grad" in show and _known(graph, x)}
-        sheet = Sheet(f"{name}, {len(drawn)} tensors", graph, [])
+        sheet = Sheet(called, graph, [])
         drawing.page = lambda: page_of_ops(sheet, drawing.svg(), ids, shown.edges, shown.scale, numbered)
     return drawing
 
@@ -84,15 +86,16 @@ def ops_drawing(graph: Graph, window: Window, show: Collection[str]) -> Drawing:
 def _title(shown: OpsGraph, window: Window, gradient: set[int], births: set[int], folded: bool) -> str:
     graph, root = shown.graph, shown.graph.roots[0]
     what = f"{root.name or ('L' if graph.trace else 'y')}{f' = {digits(root.item())}' if root.size == 1 else ''}"
-    title = f"{len(births)} tensors, {len(shown.edges)} edges"
+    title = said("{n} tensors, {m} edges", n=len(births), m=len(shown.edges))
     if window:
-        title = f"steps {window[0]} to {window[1]} of {graph!r}"
+        title = said("steps {first} to {last} of ", first=window[0], last=window[1]) + repr(graph)
     elif gradient:
-        title = f"a gradient, computed by {len(gradient)} tensors from {len(births - gradient)} of the forward pass"
-        title += " (grey: its values)" if folded else ""
+        own, plain = len(gradient), len(births - gradient)
+        title = said("a gradient, computed by {n} tensors from {m} of the forward pass", n=own, m=plain)
+        title += said(" (grey: its values)") if folded else ""
     if graph.trace:
-        title += f" · gradients flow back from {what}"
-        title += " · on an arrow: the rule, and what it sends" if "grad" in shown.show else ""
+        title += said(" · gradients flow back from {what}", what=what)
+        title += said(" · on an arrow: the rule, and what it sends") if "grad" in shown.show else ""
     return title
 
 
@@ -145,7 +148,7 @@ def _value(graph: Graph, tensor: Tensor, me: str) -> str:
         label = tensor.op.label
         text = f"{label}({inputs[0]})" if len(inputs) == 1 else f" {label} ".join(inputs[:3])
     elif not text:
-        text = digits(tensor.item()) if tensor.size == 1 else "constant"
+        text = digits(tensor.item()) if tensor.size == 1 else said("constant")
     return (
         f'{me} [id={me}, class=value, label={quoted(text)}, fontsize=9, height=0.2, margin="0.06,0.02", '
         f'fillcolor="#f1f3f5", color="#ced4da", tooltip={tooltip(tensor.describe())}]'
@@ -164,16 +167,18 @@ def _room(graph: Graph, tensor: Tensor) -> str:
 
 def _box(graph: Graph, tensor: Tensor, me: str, show: Collection[str]) -> str:
     name, made = tensor.name or "", tensor.op.label if tensor.op else ""
-    lines = [f"{name} = {made}" if name and made else name or made or ("leaf" if tensor.requires_grad else "constant")]
-    if lines == ["constant"] and tensor.size > 1 and bool((tensor.numpy() == 1).all()):
-        lines = ["ones"]
+    bare = said("leaf" if tensor.requires_grad else "constant")
+    if not tensor.requires_grad and tensor.size > 1 and bool((tensor.numpy() == 1).all()):
+        bare = said("ones")
+    lines = [f"{name} = {made}" if name and made else name or made or bare]
     if tensor.size == 1:
-        lines.append(f"data {digits(tensor.item())}")
+        lines.append(f"{said('data')} {digits(tensor.item())}")
     elif "shape" in show:
         lines.append(str(tensor.shape))
     gradient = graph.grad(tensor)
     if "grad" in show and _known(graph, tensor):
-        lines.append(f"{'grad' if tensor.size == 1 else '‖grad‖'} {digits(amount(gradient))}")
+        size = digits(amount(gradient))
+        lines.append(f"{said('grad')} {size}" if tensor.size == 1 else f"‖{said('grad')}‖ {size}")
     _, _, _, fill, border = LOOKS[kind_of(tensor)]
     return (
         f'{me} [id={me}, class={kind_of(tensor)}, label={quoted(*lines)}, fillcolor="{fill}", color="{border}", '

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ..spoken import columns
+
 Point = tuple[float, float]
 
 INK, GREY, FAINT, NUMBER = "#343a40", "#868e96", "#ced4da", "#862e2e"
 STOPS = ("#d6dce4", "#ead0b4", "#f3b683", "#ec8f61", "#de6346", "#bb2a3b", "#6b0f37")  # luminance falls steadily
-WIDTH = 0.62  # of a character, as a part of the font size
+WIDTH = 0.62  # of a character, as a part of the font size; one of Chinese is as wide as high
 
 LOOKS = {  # kind: width, height, shape, fill, border
     "point": (26, 26, "circle", "#fde2e4", "#b5555f"),
@@ -114,7 +116,7 @@ class Label(NamedTuple):
 
     @property
     def width(self) -> float:
-        return WIDTH * self.size * len(self.lines[0]) + 4
+        return WIDTH * self.size * (0.2 * len(self.lines[0]) + 0.8 * columns(self.lines[0])) + 4
 
 
 class Tile(NamedTuple):

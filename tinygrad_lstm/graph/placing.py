@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..flow.edge import Edge
+from ..spoken import said
 from ..tensor import Tensor
 from .labels import box_label, input_label, role_name
 from .layout import LayerRow, Line, Unrolled
@@ -73,7 +74,7 @@ def _place_role(
         sheet.shape(slot.at(x, y), tensor)
     if role in row.cell.captions and not sheet.long:
         cx, cy, caption = row.cell.captions[role]
-        sheet.picture.text(slot.at(cx, cy), caption, of="caption")
+        sheet.picture.text(slot.at(cx, cy), said(caption), of="caption")
 
 
 def _place_totals(row: LayerRow, step: StepRoles, ids: dict[str, str]) -> None:

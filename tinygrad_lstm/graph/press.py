@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from ..spoken import FONTS
+
 EXTRA = 'pip install "tinygrad-lstm[pdf]"'
 PLAIN = "Helvetica, Arial, Liberation Sans"
 SIGNS = "DejaVu Sans, " + PLAIN  # has ∂, ‖, indices and combining marks, which others lack
-CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei",
-           "WenQuanYi Micro Hei", "Hiragino Sans GB", "SimHei", "SimSun", "Droid Sans Fallback")  # fmt: skip
 SIGN, WORD = re.compile("[∂‖∘σ₀-ₜ\u0300-\u036f]"), re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 
 
@@ -53,7 +53,7 @@ def without_font(text: str) -> str:
         return f"the words in Chinese, Japanese or Korean are boxes in this PNG: {EXTRA}, or save .svg or .html"
     fonts: Any = import_module("typst").Fonts()
     families = set(fonts.families())
-    if families & set(CHINESE) or any("CJK" in family for family in families):
+    if families & set(FONTS) or any("CJK" in family for family in families):
         return ""
     return "no font for Chinese, Japanese or Korean was found, so these words are boxes: install one (fonts-noto-cjk)"
 
@@ -62,7 +62,8 @@ def _lettered(text: re.Match[str]) -> str:
     """The same text in fonts that have all its signs: those of DejaVu are wider, so a little smaller."""
     attributes, content = text[1], text[2]
     special = SIGN.search(content) is not None
-    fonts = ", ".join([SIGNS if special else PLAIN, *CHINESE, "sans-serif"])
+    fonts, own = f"{SIGNS if special else PLAIN}, sans-serif", ", ".join([*FONTS, "sans-serif"])
+    content = re.sub(f"(?:{WORD.pattern})+", lambda words: f'<tspan font-family="{own}">{words[0]}</tspan>', content)
     attributes = re.sub(r'font-family="[^"]*"', f'font-family="{fonts}"', attributes)
     if special:
         attributes = re.sub(r'font-size="([\d.]+)"', lambda size: f'font-size="{0.9 * float(size[1]):.2f}"', attributes)

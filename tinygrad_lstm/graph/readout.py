@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..flow.edge import Edge
 from ..flow.recurrence import place_of
+from ..spoken import said
 from ..tensor import Tensor
 from .capture import Graph
 from .layout import LayerRow, Line, Unrolled
@@ -123,8 +124,8 @@ def _loss(sheet: Unrolled, at: Point, is_last: bool) -> str:
     """The box of the loss; at the end of time what the net says stands below it."""
     root = sheet.graph.roots[0]
     me = sheet.picture.box(
-        at, "loss", "loss" if root.size == 1 else "output", faint=sheet.lit is not None,
-        hover=f"everything after the layer, up to {root.describe()}",
+        at, "loss", said("loss" if root.size == 1 else "output"), faint=sheet.lit is not None,
+        hover=said("everything after the layer, up to {root}", root=root.describe()),
     )  # fmt: skip
     sheet.places[me] = at, LOOKS["loss"][:2]
     if is_last and sheet.answer and not sheet.view.rolled:
@@ -143,4 +144,5 @@ def _arrow(row: LayerRow, a: str, b: str, line: Line, *, number: bool = False) -
         where = ((x + u) / 2, y + 13) if y == v else (u - 20, v + 45) if y > v else (u + 20, v - 45)
         if row.cell.sizes and y != v:
             where = (u - 22, v + (-9 if v > y else 9))
-    row.sheet.lines.append(line._replace(corners=corners, hover=f"{line.hover} → what reads it", number=where))
+    hover = f"{line.hover} → {said('what reads it')}"
+    row.sheet.lines.append(line._replace(corners=corners, hover=hover, number=where))

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ..exchange.files import write
 from ..habits import drawable
+from ..spoken import current, speaking
 from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 
 SUFFIXES = (".svg", ".html", ".png", ".pdf", ".gv")
@@ -184,7 +185,10 @@ class Drawing:
                 "draw: the .html page walks a backward pass step by step: draw a loss (or a trace) that an RNN, LSTM "
                 "or GRU leads to, with view='time' or 'strip'. Anything else can be saved as .svg."
             )
-        return drawable(self.page())
+        lang = current()
+        with speaking("en"):  # the page has both languages, and changes between them itself
+            page = drawable(self.page())
+        return page if lang == "en" else page.replace('<html lang="en"', '<html lang="zh-CN"', 1)
 
     def html(self) -> str:
         """The page that walks the backward pass, as one self-contained HTML text.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ..spoken import said
 from .capture import Graph, amount
 from .cells import CellPlan
 from .layout import GAP, Unrolled, View, between, widths_of
@@ -86,7 +87,7 @@ def _connect(one: Unrolled, scale: Scale | None) -> None:
     for line in one.lines:
         one.picture.wire(
             line.a, line.b, line.corners, share=line.share, scale=scale, faint=not line.on_path, single=one.long,
-            hover=line.hover and f"{line.hover} · gradient {between(line.shares)}",
+            hover=line.hover and f"{line.hover} · {said('gradient')} {between(line.shares)}",
         )  # fmt: skip
         known = any(share is not None for share in line.shares)
         if line.number and known and not one.long and one.shows("grad") and line.on_path:
@@ -112,6 +113,14 @@ def _range(prefix: str, norms: list[float | None]) -> list[str]:
     return [f"{prefix}{low} …", high] if high else [f"{prefix}{low}"]
 
 
+def _whose(one: Unrolled, k: int, rail: Rail) -> str:
+    """Which graph, layer or direction parameters belong to, where there are several."""
+    if one.rails[0].way != one.rails[-1].way:
+        return said(" of the forward direction" if rail.way > 0 else " of the backward direction")
+    layer = said(" of layer {k}", k=k) if len(one.rails) > 1 else ""
+    return (said(" of {name}", name=one.name) if one.name else "") + layer
+
+
 def _table(one: Unrolled, y: float) -> float:
     """One gradient for each parameter: it is shared by all steps, which all add to it. Where the next may begin."""
     wide, high = 70.0, 32.0
@@ -120,14 +129,11 @@ def _table(one: Unrolled, y: float) -> float:
         used = {p.birth: p for step in rail.steps for role in step.parameters.values() for p in role.values()}
         if not used:
             continue
-        layer = f" of {one.name}" * bool(one.name) + (f" of layer {k}" if len(one.rails) > 1 else "")
-        if one.rails[0].way != one.rails[-1].way:
-            layer = " of the forward direction" if rail.way > 0 else " of the backward direction"
-        graded = "grad" in one.view.show
         sizes = {min(parameter.size, 2) for parameter in used.values()}
-        what = ", of a single number ".join({2: "‖∂L/∂·‖", 1: "∂L/∂·"}[size] for size in sorted(sizes, reverse=True))
-        told = " and ".join(["shape"] * one.shows("shape") + [what] * graded)
-        one.picture.line((0, y + 14), f"parameters{layer}, shared by all steps{': ' * bool(told)}{told}", 9, GREY)
+        what = said(", of a single number ").join({2: "‖∂L/∂·‖", 1: "∂L/∂·"}[k] for k in sorted(sizes, reverse=True))
+        told = said(" and ").join([said("shape")] * one.shows("shape") + [what] * ("grad" in one.view.show))
+        head = "parameters{whose}, shared by all steps: {told}" if told else "parameters{whose}, shared by all steps"
+        one.picture.line((0, y + 14), said(head, whose=_whose(one, k, rail), told=told), 9, GREY)
         y -= 14
         for number, birth in enumerate(sorted(used)):
             parameter = used[birth]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
+from ..spoken import columns as wide_of
+from ..spoken import said
 from .capture import Graph, norm
 from .dot import dot_of
 from .heat import HeatRow, heatmap
@@ -25,7 +27,7 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
     rails, notes = layers_of(graph)
     rail = rails[-1]
     if len(rails) > 1:
-        notes.append(f"the last of {len(rails)} layers is shown")
+        notes.append(said("the last of {n} layers is shown", n=len(rails)))
     if labels is not None and len(labels) != len(rail.steps):
         raise ValueError(f"draw: there are {len(labels)} labels for {len(rail.steps)} steps.")
     words = dict(zip([step.t for step in rail.steps], labels or [], strict=False))
@@ -37,7 +39,7 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
         for name in NAMES
     }
     norms = {name: row for name, row in norms.items() if any(value is not None for value in row)}
-    longest = min(14, max((len(str(word)) for word in words.values()), default=0))
+    longest = min(14, max((wide_of(str(word)) for word in words.values()), default=0))
     wide, named = max(1.2, min(14.0, WIDE / len(steps))), 1
     if words:
         roomy = max(16.0, longest * 6.0 / (1 if longest <= 3 else 2) + 4)  # longer words take turns on two lines
@@ -60,9 +62,10 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
     _name_columns(picture, y, steps, wide, words, longest, named)
     y -= 46 if words else 36
     picture.legend((0, y), scale, "‖∂L/∂·‖")
-    title = f"{titled(rail)} · one column for each step, one row for each name"
+    title = f"{titled(rail)} · {said('one column for each step, one row for each name')}"
     if window:
-        title += f" · steps {steps[0].t} to {steps[-1].t} of {len(rail.steps)}"
+        which = said("steps {first} to {last} of {n}", first=steps[0].t, last=steps[-1].t, n=len(rail.steps))
+        title += f" · {which}"
     for k, note in enumerate([title, *notes]):
         picture.line((-56, y - 40 - 15 * k), note, 9, GREY)
     return Drawing(dot_of(picture), "neato", title)

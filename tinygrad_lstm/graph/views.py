@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..collector import uncollected
 from ..flow.trace import Trace, trace
+from ..spoken import said
 from ..tensor import Tensor
 from .capture import Graph
 from .dot import dot_of
@@ -188,12 +189,12 @@ def _time(graph: Graph, asked: Asked, view: str = "time") -> Drawing:
     _check(rails[-1], follow, labels)
     title = _title(graph, rails, window, titled(rails[-1]))
     if follow:
-        title += f" · the path of {follow}"
+        title += said(" · the path of {name}", name=follow)
     if view == "cells":
-        notes.insert(0, "named tensors only: an edge carries what flows back on all ways between two names")
+        notes.insert(0, said("named tensors only: an edge carries what flows back on all ways between two names"))
     if view == "rolled":
-        ranges = ": smallest … largest norm over time, coloured by the largest" if graph.trace else ""
-        notes.insert(0, f"one step stands for {shown}{ranges}")
+        ranges = said(": smallest … largest norm over time, coloured by the largest") if graph.trace else ""
+        notes.insert(0, said("one step stands for {n}", n=shown) + ranges)
     seen = View(first, last, follow, asked.show, labels, rolled=view == "rolled", light=asked.light)
     sheet = Sheet("", graph, rails, (), asked.answer)
     notes = [title, *notes]
@@ -239,11 +240,16 @@ def _check(rail: Rail, follow: str | None, labels: Sequence[str] | None) -> None
 
 def _title(graph: Graph, rails: list[Rail], window: Window, name: str) -> str:
     root, times = graph.roots[0], [step.t for step in rails[-1].steps]
-    value = f" = {digits(root.item())}" if root.size == 1 else f" of shape {root.shape}"
-    way = "gradients flow back from" if graph.trace else "forward only, to"
-    layers = "" if rails[0].way != rails[-1].way or len(rails) == 1 else f" · {len(rails)} layers, the first below"
-    which = f"steps {max(window[0], times[0])} to {min(window[1], times[-1])} of " if window else ""
-    return f"{name} · {which}{len(times)} step{'s' * (len(times) > 1)}{layers} · {way} L{value}"
+    value = f"L = {digits(root.item())}" if root.size == 1 else said("L of shape {shape}", shape=root.shape)
+    count = said("{n} steps" if len(times) > 1 else "1 step", n=len(times))
+    if window:
+        first, last = max(window[0], times[0]), min(window[1], times[-1])
+        count = said("steps {first} to {last} of ", first=first, last=last) + count
+    parts = [name, count]
+    if len(rails) > 1 and rails[0].way == rails[-1].way:
+        parts.append(said("{n} layers, the first below", n=len(rails)))
+    parts.append(said("gradients flow back from {value}" if graph.trace else "forward only, to {value}", value=value))
+    return " · ".join(parts)
 
 
 def _beside(what: Sequence[Drawable] | Mapping[str, Drawable], asked: Asked, backward: bool) -> Drawing:
@@ -255,8 +261,8 @@ def _beside(what: Sequence[Drawable] | Mapping[str, Drawable], asked: Asked, bac
     graphs = [_captured(one, "time", window, backward) for one in each]
     if answers and len(answers) != len(graphs):
         raise ValueError(f"draw: {len(answers)} answers for {len(graphs)} graphs; there must be one list for each.")
-    said = [_line_by_line(one) for one in answers] or [()] * len(graphs)
-    sheets = [_sheet(graph, one) for graph, one in zip(graphs, said, strict=True)]
+    told = [_line_by_line(one) for one in answers] or [()] * len(graphs)
+    sheets = [_sheet(graph, one) for graph, one in zip(graphs, told, strict=True)]
     names = list(what) if isinstance(what, Mapping) else _numbered([sheet.name for sheet in sheets])
     sheets = [sheet._replace(name=str(name)) for sheet, name in zip(sheets, names, strict=True)]
     times = [step.t for sheet in sheets for step in sheet.rails[-1].steps]
@@ -272,7 +278,7 @@ def _beside(what: Sequence[Drawable] | Mapping[str, Drawable], asked: Asked, bac
         unrolled = stacked(sheets, View(first, last, follow, asked.show, labels, light=asked.light))
         return finished(unrolled, [*titles, *notes], **asked.below)
 
-    drawing = _fitted(built, last - first + 1, asked, " beside ".join(names), rolled=True)
+    drawing = _fitted(built, last - first + 1, asked, said(" beside ").join(names), rolled=True)
     if all(graph.trace is not None for graph in graphs):
         drawing.page = lambda: page_of(sheets, follow=follow, window=window, labels=labels)
     return drawing

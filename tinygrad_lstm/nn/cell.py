@@ -164,7 +164,7 @@ class Cell(Module):
             tensors.append(start.named(f"{field}₀"))
         return self.State(*tensors)
 
-    def source(self, *, sequence: bool = False, lang: compile.Language = "en") -> str:
+    def source(self, *, sequence: bool = False, lang: compile.Language | None = None) -> str:
         """One step forward and backward as code, the text of a program in NumPy that runs: see `tl.source`."""
         return compile.source(self, sequence=sequence, lang=lang)
 

@@ -209,7 +209,7 @@ class Recurrent(Module, Generic[S]):
             return str(exc)
         return ""
 
-    def source(self, *, sequence: bool = False, lang: compile.Language = "en") -> str:
+    def source(self, *, sequence: bool = False, lang: compile.Language | None = None) -> str:
         """One step of the first cell, forward and backward, as code: see `tl.source`."""
         return compile.source(self, sequence=sequence, lang=lang)
 

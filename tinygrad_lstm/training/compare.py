@@ -11,6 +11,7 @@ import numpy as np
 from ..flow.trace import Trace, trace
 from ..numerics import norm
 from ..optim import CLIPS, SGD
+from ..spoken import said
 from ..tasks.base import Task
 from ..tensor import Array
 from .comparison import Comparison
@@ -67,9 +68,11 @@ def compare(
         model, clip = _model(name, task, {"hidden": hidden, "seed": seed, **settings}, hidden)
         note = _trained(name, model, task, train, seed, clip, progress) if task is not None and train else ""
         measured.append(_measured(name, model.eval().astype(np.float64), x, weights, clip, note))
-    source = f"random input, {x.shape[1]} steps" if task is None else f"examples of {task.name!r}, {x.shape[1]} steps"
-    when = f"after {train} training steps" if train else "untrained"
-    return Comparison(measured, f"{len(named)} nets of {hidden} units, {when}, seed {seed}, on the same {source}")
+    read = "random input, {T} steps" if task is None else "examples of {task!r}, {T} steps"
+    source = said(read, T=x.shape[1], task=task and task.name)
+    when = said("after {n} training steps", n=train) if train else said("untrained")
+    about = "{n} nets of {hidden} units, {when}, seed {seed}, on the same {source}"
+    return Comparison(measured, said(about, n=len(named), hidden=hidden, when=when, seed=seed, source=source))
 
 
 def _input(task: Task | None, batch: int, steps: int | None, train: int, rng: np.random.Generator) -> Array:
@@ -142,8 +145,9 @@ def _trained(
     try:
         history = fit(model, task, steps=train, seed=seed, optimizer=optimizer, progress=progress)
     except TrainingError as exc:
-        return f"training stopped with an overflow at {str(exc).split(':')[0]}; measured with its last good weights"
-    return f"training ended with {history.line()}"
+        stopped = "training stopped with an overflow at {step}; measured with its last good weights"
+        return said(stopped, step=str(exc).split(":")[0])
+    return said("training ended with {line}", line=history.line())
 
 
 def _measured(name: str, model: SequenceModel, x: Array, weights: Array, clip: dict[str, Any], note: str) -> Net:
@@ -182,9 +186,9 @@ def _overflow(rows: Sequence[Row], traced: Trace) -> str:
     for row in rows:
         for t, x in enumerate(traced.flow(row.state).states):
             if x is not None and not float(np.abs(x.numpy()).max()) <= LARGEST:  # NaN too
-                return f"{row.state} on the way forward at t={t}"
+                return said("{state} on the way forward at t={t}", state=row.state, t=t)
     for row in rows:
         found = np.flatnonzero(row.norm[::-1] > LARGEST)
         if len(found):
-            return f"∂L/∂{row.state} on the way back at T−{found[0]}"
+            return said("∂L/∂{state} on the way back at T−{t}", state=row.state, t=found[0])
     return ""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..graph.picture import digits
 from ..graph.render import Drawing
+from ..spoken import columns, ranged, said
 from .rows import LARGEST, Net, Row, lasting, life, number
 from .strips import comparison_drawing
 
@@ -38,20 +39,21 @@ class Comparison:
     def table(self) -> str:
         """One line for each state of each net."""
         back = sorted({0, self.T // 10, self.T // 2, self.T})
-        heads = [f"T−{k}" if k else "t=T" for k in back] + ["half-life", "highway", "<1e-7 at", "‖∂L/∂W‖", "step"]
-        grid = [["net", "", *heads]]
+        heads = [f"T−{k}" if k else "t=T" for k in back]
+        heads += [*map(said, ("half-life", "highway", "<1e-7 at")), "‖∂L/∂W‖", said("step")]
+        grid = [[said("net"), "", *heads]]
         for net in self.nets:
             for row in net.rows:
                 cells = [number(row.norm[self.T - k]) for k in back]
                 cells += [lasting(row), "" if math.isnan(row.highway) else life(row.highway)]
-                cells += ["never" if row.below is None else f"T−{row.below}"]
-                whole = [number(net.gradient), "refused" if math.isnan(net.step) else number(net.step)]
+                cells += [said("never") if row.below is None else f"T−{row.below}"]
+                whole = [number(net.gradient), said("refused") if math.isnan(net.step) else number(net.step)]
                 first = row is net.rows[0]
                 grid.append([net.name if first else "", f"∂L/∂{row.state}", *cells, *(whole if first else ["", ""])])
-        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+        widths = [max(map(columns, column)) for column in zip(*grid, strict=True)]
         lines = [
-            f"{name:<{widths[0]}}  {state:<{widths[1]}}"
-            + "".join(f"{cell:>{wide + 2}}" for cell, wide in zip(cells, widths[2:], strict=True))
+            f"{ranged(name, widths[0], '<')}  {ranged(state, widths[1], '<')}"
+            + "".join(ranged(cell, wide + 2) for cell, wide in zip(cells, widths[2:], strict=True))
             for name, state, *cells in grid
         ]
         return "\n".join(line.rstrip() for line in lines)
@@ -73,49 +75,65 @@ class Comparison:
 
 def _notes(found: Comparison) -> Iterable[str]:
     T = found.T
-    yield f"The way back leads from the end of the sequence, t=T, to its start, T−{T}; ‖∂L/∂h‖ is 1 at the end."
+    yield said(
+        "The way back leads from the end of the sequence, t=T, to its start, T−{T}; ‖∂L/∂h‖ is 1 at the end.", T=T
+    )
     carried = {net.name: net.rows[-1] for net in found.nets}  # C of an LSTM, h of the others: the state with the memory
-    gone = [f"{name} at T−{row.below}" for name, row in carried.items() if row.below is not None]
+    gone = [said("{net} at T−{t}", net=name, t=row.below) for name, row in carried.items() if row.below is not None]
     if gone:
-        yield (
-            f"Vanished, less than 1e-7 of the gradient at the end: {', '.join(gone)}. Beside what comes from near the "
-            "end, a float32 gradient cannot even hold what comes from further back."
+        yield said(
+            "Vanished, less than 1e-7 of the gradient at the end: {nets}. Beside what comes from near the end, a "
+            "float32 gradient cannot even hold what comes from further back.",
+            nets=said(", ").join(gone),
         )
     grown = {name: float(np.nanmax(row.norm) / row.norm[-1]) for name, row in carried.items()}
     much = {name: by for name, by in grown.items() if by > 100}
     if much:
-        times = [f"{name} ({f'{digits(by)} times' if by < LARGEST else 'overflow'})" for name, by in much.items()]
-        yield f"Exploded on the way: {', '.join(times)}."
+        times = [
+            said("{net} ({by})", net=name, by=said("{by} times", by=digits(by)) if by < LARGEST else said("overflow"))
+            for name, by in much.items()
+        ]
+        yield said("Exploded on the way: {nets}.", nets=said(", ").join(times))
     kept = [name for name, row in carried.items() if row.norm[0] >= 0.01 * row.norm[-1] and name not in much]
     if kept:
-        yield f"Kept: at least 1 % of the gradient at the end comes back over all {T} steps: {', '.join(kept)}."
+        text = "Kept: at least 1 % of the gradient at the end comes back over all {T} steps: {nets}."
+        yield said(text, T=T, nets=said(", ").join(kept))
     biased = [(name, row) for name, row in carried.items() if row.state == "C" and not math.isnan(row.highway)]
     if biased:
-        lives = ", ".join(f"{name} {digits(row.highway)}" for name, row in biased)
-        yield (
-            f"highway: the half-life of the product of the forget gates alone: {lives} steps. An LSTM does not keep a "
-            "gradient by its name, but by open forget gates; what comes back beyond that has come through h."
+        yield said(
+            "highway: the half-life of the product of the forget gates alone: {lives} steps. An LSTM does not keep a "
+            "gradient by its name, but by open forget gates; what comes back beyond that has come through h.",
+            lives=said(", ").join(f"{name} {digits(row.highway)}" for name, row in biased),
         )
-    for net in found.nets:
-        same = [n for n in found.nets if not n.clip and net.clip and all(map(_equal, n.rows, net.rows))]
-        if same:
-            if math.isnan(net.step):
-                change = "and where numbers overflow it cannot help: the optimizer refuses the step"
-            elif net.step < net.gradient * (1 - 1e-9):
-                change = f"only the step is shorter, {number(net.step)} for a gradient of {number(net.gradient)}"
-            else:
-                change = f"here not even the step changes: {number(net.gradient)} is below the threshold"
-            yield (
-                f"{net.name} ({net.clip}) has the very gradient of {same[0].name}; {change}. A clip is a rule for the "
-                "optimizer: it does not change the gradient's way through time, and brings nothing back that vanished."
-            )
-        elif net.clip and net.note:
-            yield f"{net.name}: in training its clip made other steps, so weights and gradient are others now."
+    yield from _clipped(found)
     for net in found.nets:
         if net.overflow:
-            yield f"{net.name}: {net.overflow} leaves the range of float32, 3.4e+38; in training that is inf or NaN."
+            text = "{net}: {what} leaves the range of float32, 3.4e+38; in training that is inf or NaN."
+            yield said(text, net=net.name, what=net.overflow)
         if net.note:
-            yield f"{net.name}: {net.note}."
+            yield said("{net}: {note}.", net=net.name, note=net.note)
+
+
+def _clipped(found: Comparison) -> Iterable[str]:
+    """What a clip has changed, beside a net that is the same without it."""
+    for net in found.nets:
+        same = [n for n in found.nets if not n.clip and net.clip and all(map(_equal, n.rows, net.rows))]
+        sizes = {"step": number(net.step), "gradient": number(net.gradient)}
+        if same:
+            if math.isnan(net.step):
+                change = said("and where numbers overflow it cannot help: the optimizer refuses the step")
+            elif net.step < net.gradient * (1 - 1e-9):
+                change = said("only the step is shorter, {step} for a gradient of {gradient}", **sizes)
+            else:
+                change = said("here not even the step changes: {gradient} is below the threshold", **sizes)
+            yield said(
+                "{net} ({clip}) has the very gradient of {other}; {change}. A clip is a rule for the optimizer: it "
+                "does not change the gradient's way through time, and brings nothing back that vanished.",
+                net=net.name, clip=net.clip, other=same[0].name, change=change,
+            )  # fmt: skip
+        elif net.clip and net.note:
+            text = "{net}: in training its clip made other steps, so weights and gradient are others now."
+            yield said(text, net=net.name)
 
 
 def _equal(a: Row, b: Row) -> bool:

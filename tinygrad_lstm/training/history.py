@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..spoken import said
 from .record import Record
 
 COLUMNS = ("loss", "accuracy", "norm", "clipped")
@@ -42,16 +43,17 @@ class History:
 
     def line(self) -> str:
         """Where the training stands, as means over the last 20 steps."""
-        words = [f"loss {self.recent('loss'):.4f}"]
+        words = [f"{said('loss')} {self.recent('loss'):.4f}"]
         if not math.isnan(self.recent("accuracy")):
-            words.append(f"accuracy {self.recent('accuracy'):.1%}")
-        words.append(f"gradient norm {self.recent('norm'):.3g}")
+            words.append(f"{said('accuracy')} {self.recent('accuracy'):.1%}")
+        words.append(f"{said('gradient norm')} {self.recent('norm'):.3g}")
         if any(self.clipped):
-            words.append(f"clipped {self.recent('clipped'):.0%}")
+            words.append(f"{said('clipped')} {self.recent('clipped'):.0%}")
         return ", ".join(words)
 
     def __repr__(self) -> str:
-        return f"History({len(self)} steps in {self.seconds:.1f} s; last 20: {self.line()})"
+        text = "History({n} steps in {seconds:.1f} s; last 20: {line})"
+        return said(text, n=len(self), seconds=self.seconds, line=self.line())
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..graph.heat import HeatRow, heatmap
 from ..graph.page.document import LEVELS, document, rounded
 from ..graph.picture import GREY, INK, Picture, Scale, cleaned, digits
 from ..graph.render import Drawing
+from ..spoken import said
 from ..tensor import Array
 
 ROWS = 200  # snapshots in a page
@@ -52,12 +53,13 @@ def drawing(maps: Maps) -> Drawing:
         y = _map(picture, y, name, values[rows], [maps.steps[k] for k in rows], colour, first=int(gate))
     picture.legend((0, y), scale, "‖∂L/∂·‖")
     if maps.gates:
-        picture.text((20, y - 40), "gates", size=10, colour=INK)
+        picture.text((20, y - 40), said("gates"), size=10, colour=INK)
         for k in range(7):
             picture.tile((74 + 48 * k, y - 40), (40, 9), _opening(k / 6))
             picture.text((74 + 48 * k, y - 54), f"{k / 6:.2g}", colour=INK)
-    after = f"{len(maps.steps)} snapshots after {maps.steps[0]} to {maps.steps[-1]} training steps, downwards"
-    picture.line((-60, y - 84), f"{after}; time step t to the right", 9, GREY)
+    axes = "{n} snapshots after {first} to {last} training steps, downwards; time step t to the right"
+    axes = said(axes, n=len(maps.steps), first=maps.steps[0], last=maps.steps[-1])
+    picture.line((-60, y - 84), axes, 9, GREY)
     made = Drawing(dot_of(picture), "neato", maps.summary)
     made.page = lambda: page(maps)
     return made
@@ -80,10 +82,10 @@ def _map(
         shown = value is not None and np.isfinite(value) and (first or value > 0)
         return colour(float(value)) if value is not None and shown else "#ffffff"
 
-    every = max(1, int(14 / high))
+    hover, every = "{name} at t={t}, after {step} steps: {value}", max(1, int(14 / high))
     rows = [
         HeatRow(y - 14 - k * high, "" if k % every else str(step), row.tolist(),
-                lambda j, value, step=step: f"{called(name)} at t={first + j}, after {step} steps: {digits(value)}")  # type: ignore[misc]
+                lambda j, value, step=step: said(hover, name=called(name), t=first + j, step=step, value=digits(value)))  # type: ignore[misc]
         for k, (step, row) in enumerate(zip(steps, values, strict=True))
     ]  # fmt: skip
     columns = [(first + j) * wide for j in range(values.shape[1])]
@@ -97,7 +99,9 @@ def _map(
 
 def called(name: str) -> str:
     """What is shown of a name."""
-    return "‖f · ∂L/∂C‖ / ‖∂L/∂C‖" if name == "f∘∂C" else f"‖∂L/∂{name}‖" if name in ("C", "h") else f"mean of {name}"
+    if name == "f∘∂C":
+        return "‖f · ∂L/∂C‖ / ‖∂L/∂C‖"
+    return f"‖∂L/∂{name}‖" if name in ("C", "h") else said("mean of {name}", name=name)
 
 
 def page(maps: Maps) -> str:

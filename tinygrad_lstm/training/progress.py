@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..spoken import said
 from .history import History
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last is Windows'
@@ -73,7 +74,7 @@ def display(
             if (tenths := int(share(spent) * 10)) > printed:
                 printed = tenths
                 try:
-                    print(f"step {len(history)}: {history.line()}", flush=True)
+                    print(said("step {n}: {line}", n=len(history), line=history.line()), flush=True)
                 except (OSError, UnicodeError):  # nobody reads any more, or the disk is full: train on
                     printed = 11
 

@@ -15,6 +15,7 @@ from ..flow.trace import Trace
 from ..graph.picture import STOPS
 from ..graph.render import Drawing
 from ..numerics import norm
+from ..spoken import lettered, ranged, said
 from ..tasks import Batch, Task
 from ..tensor import Array
 from .pictures import Maps, drawing
@@ -122,7 +123,8 @@ class Record:
         """From the first snapshot to the last. Raises LookupError where there are less than two."""
         if len(self) < 2:
             raise LookupError(f"record: two snapshots are needed, and there are {len(self)}; see fit(record=…).")
-        return Difference(self.snapshots[0], self.snapshots[-1], f"after {self.steps[0]} and {self.steps[-1]} steps")
+        about = said("after {first} and {last} steps", first=self.steps[0], last=self.steps[-1])
+        return Difference(self.snapshots[0], self.snapshots[-1], about)
 
     def plot(self, name: str = "C", ax: Any = None) -> Any:
         """A heat map, training step × time step, of a gradient (logarithmic) or of a gate (0 to 1).
@@ -134,11 +136,13 @@ class Record:
             from matplotlib import colors, pyplot  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
             raise ImportError("plot: needs matplotlib. Install it: pip install 'tinygrad-lstm[plot]'") from None
+        lettered()
         ax = ax or pyplot.figure(figsize=(8, 4), layout="constrained").add_subplot()
         gate = name in self.snapshots[0].gates
         first, last = (1 if gate else 0), values.shape[1] - (0 if gate else 1)
         if gate:
-            scale, label = colors.Normalize(0, 1), f"{name}ₜ" if "∘" in name else f"mean of {name}ₜ"
+            scale, label = colors.Normalize(0, 1), f"{name}ₜ"
+            label = label if "∘" in name else said("mean of {name}", name=label)
         else:
             values = np.ma.masked_invalid(np.ma.masked_less_equal(values, 0))
             high = float(values.max()) if values.count() else 1.0
@@ -148,7 +152,8 @@ class Record:
         edges = np.append(self.steps, 2 * self.steps[-1] - self.steps[-2] if len(self) > 1 else self.steps[-1] + 1)
         image = ax.pcolormesh(np.arange(first, last + 2) - 0.5, edges, values, norm=scale, cmap=shade)
         ax.figure.colorbar(image, ax=ax, label=label, extend="neither" if gate else "min")
-        ax.set(xlabel="time step t", ylabel="training step", title=f"{label} while the net learns")
+        title = said("{what} while the net learns", what=label)
+        ax.set(xlabel=said("time step t"), ylabel=said("training step"), title=title)
         return ax
 
     def draw(self) -> Drawing:
@@ -187,8 +192,11 @@ class Record:
         return record
 
     def __repr__(self) -> str:
-        when = f" after {self.steps[0]} to {self.steps[-1]} steps" if self.steps else ""
-        return f"Record({len(self)} snapshots{when}, of {', '.join(self.names) or 'nothing'})"
+        facts = {"n": len(self), "names": ", ".join(self.names) or said("nothing")}
+        if not self.steps:
+            return said("Record({n} snapshots, of {names})", **facts)
+        text = "Record({n} snapshots after {first} to {last} steps, of {names})"
+        return said(text, first=self.steps[0], last=self.steps[-1], **facts)
 
 
 @dataclass(frozen=True, repr=False)
@@ -219,8 +227,9 @@ class Difference:
             labels: T words or characters, what was read at each step.
         """
         T = len(self.before.parts[self.names[0]]) - 1
-        heads = [f"|∂L/∂{n}|" if n in self.before.norm else n if "∘" in n else f"mean {n}" for n in self.names]
-        lines = [f"{'t':>4}  {'read':<10}" + "".join(f"{head:>20}" for head in heads)]
+        gates = {n: n if "∘" in n else said("mean {gate}", gate=n) for n in self.before.gates}
+        heads = [gates.get(n, f"|∂L/∂{n}|") for n in self.names]
+        lines = [f"{'t':>4}  {ranged(said('read'), 10, '<')}" + "".join(ranged(head, 20) for head in heads)]
         for t in range(T, -1, -1):
             cells = []
             for name in self.names:
@@ -239,11 +248,11 @@ class Difference:
         for name in self.names:
             old, new = (float(np.nanmean(side.parts[name])) for side in (self.before, self.after))
             if name in self.before.gates:
-                way = "opens" if new > old + 0.005 else "closes" if new < old - 0.005 else "stays"
+                way = said("opens" if new > old + 0.005 else "closes" if new < old - 0.005 else "stays")
                 parts.append(f"{name} {way}, {old:.3f} → {new:.3f}")
             else:
                 parts.append(f"|∂L/∂{name}| {old:.2e} → {new:.2e}")
-        return f"Difference({self.about}; means over t: {'; '.join(parts)})"
+        return said("Difference({about}; means over t: {parts})", about=said(self.about), parts="; ".join(parts))
 
 
 def diff(before: Trace | Snapshot, after: Trace | Snapshot) -> Difference:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..spoken import said
 from ..tensor import Array
 
 GONE = 1e-7  # of the gradient at the end: where float32 cannot add it to that any more
@@ -77,11 +78,11 @@ def number(value: float) -> str:
 
 
 def life(value: float) -> str:
-    return "–" if math.isnan(value) else "kept" if math.isinf(value) else f"{value:.3g}"
+    return "–" if math.isnan(value) else said("kept") if math.isinf(value) else f"{value:.3g}"
 
 
 def lasting(row: Row) -> str:
     """The half-life in a word: a number, or that there is none because the gradient is as large at the start."""
     if abs(row.norm[0] - row.norm[-1]) < 0.01 * row.norm[-1]:
-        return "kept"
-    return "grows" if row.half_life == math.inf else life(row.half_life)
+        return said("kept")
+    return said("grows") if row.half_life == math.inf else life(row.half_life)

@@ -12,6 +12,7 @@ from ..graph.dot import dot_of
 from ..graph.heat import HeatRow, heatmap
 from ..graph.picture import GREY, INK, Picture, Scale, mixed
 from ..graph.render import Drawing
+from ..spoken import said
 from .rows import LARGEST, Net, Row, lasting, number
 
 COLUMNS = 200  # of a picture at most
@@ -72,7 +73,7 @@ def comparison_drawing(nets: list[Net], about: str) -> Drawing:
     axis, picture = Axis.of(len(nets[0].rows[0].norm) - 1), Picture()
     scale = AroundOne(n for net in nets for row in net.rows for n in row.norm)
     margin = axis.wide / 2 + 56 + 6.2 * min(28, max(max(len(net.name), 19 * bool(net.clip)) for net in nets))
-    picture.line((-margin, 38), "How a gradient shrinks or grows on its way back through time", 14, INK)
+    picture.line((-margin, 38), said("How a gradient shrinks or grows on its way back through time"), 14, INK)
     y = 0.0
     for net in nets:
         y = _band(picture, axis, scale, net, y, -margin)
@@ -82,17 +83,20 @@ def comparison_drawing(nets: list[Net], about: str) -> Drawing:
         picture.text((axis.end - k * axis.wide / axis.stride, y + 6), f"T−{k}" if k else "T", size=9, colour=INK)
     y -= 34
     picture.legend((0, y), scale, "‖∂L/∂·‖")
-    marks = [(2.0, 18.0, "below 1e-7 of the end's")]
+    marks = [(2.0, 18.0, said("below 1e-7 of the end's"))]
     if any(net.overflow for net in nets):
-        marks.append((14.0, 10.0, "overflow: inf or NaN"))
+        marks.append((14.0, 10.0, said("overflow: inf or NaN")))
     for k, (w, h, words) in enumerate(marks):
         picture.tile((440 + 150 * k, y), (w, h), INK)
         picture.line((452 + 150 * k, y), words, 9, INK)
-    each = f" · every {axis.stride} steps" if axis.stride > 1 else ""
-    ends = "1 is ‖∂L/∂h‖ at the end, of every net. The ends of the scale stand for all beyond them; white is exactly 0."
-    for k, note in enumerate((about + each, f"The gradient travels to the left. {ends}")):
+    each = said(" · every {n} steps", n=axis.stride) if axis.stride > 1 else ""
+    ends = said(
+        "The gradient travels to the left. 1 is ‖∂L/∂h‖ at the end, of every net. The ends of the scale stand for all "
+        "beyond them; white is exactly 0."
+    )
+    for k, note in enumerate((about + each, ends)):
         picture.line((-margin, y - 30 - 14 * k), note, 9, GREY)
-    return Drawing(dot_of(picture), "neato", f"{len(nets)} nets side by side")
+    return Drawing(dot_of(picture), "neato", said("{n} nets side by side", n=len(nets)))
 
 
 def _lines(picture: Picture, axis: Axis, nets: list[Net], top: float) -> float:
@@ -143,15 +147,17 @@ def _band(picture: Picture, axis: Axis, scale: Scale, net: Net, top: float, left
     for row in net.rows:
 
         def hover(column: int, value: float | None, row: Row = row) -> str:
-            return f"{net.name}: ∂L/∂{row.state} at t=T−{axis.back[column]} = {number(float(value or 0.0))}"
+            told = number(float(value or 0.0))
+            where = "{net}: ∂L/∂{state} at t=T−{back} = {value}"
+            return said(where, net=net.name, state=row.state, back=axis.back[column], value=told)
 
         values = [float(row.norm[axis.T - k]) for k in axis.back]
         heat = HeatRow(y, f"∂L/∂{row.state}ₜ", values, hover)
         heatmap(picture, [heat], columns, tile, colour, beside=-axis.wide / 2 - 26, size=10)
         if math.isnan(row.norm[-2]):
-            picture.text((axis.end / 2, y), "– (no gradient was computed)")
+            picture.text((axis.end / 2, y), said("– (no gradient was computed)"))
         if row.below is not None:
-            hover_text = f"below 1e-7 of the end's gradient from t=T−{row.below} on"
+            hover_text = said("below 1e-7 of the end's gradient from t=T−{back} on", back=row.below)
             for wide, paint in ((5.0, "#ffffff"), (2.0, INK)):  # to be seen on the darkest blue, too
                 picture.tile((axis.x(row.below) + axis.wide / 2, y), (wide, HIGH), paint, hover_text)
         picture.line((axis.end + axis.wide / 2 + 10, y), _said(row), 9, INK)
@@ -159,13 +165,14 @@ def _band(picture: Picture, axis: Axis, scale: Scale, net: Net, top: float, left
     middle = (top + y + HIGH) / 2
     picture.line((left, middle), net.name if len(net.name) <= 28 else net.name[:27] + "…", 10.5, INK)
     if net.clip:
-        step = "refused" if math.isnan(net.step) else number(net.step)
-        picture.line((left, middle - 12), f"gradient {number(net.gradient)}, step {step}", 8, GREY)
+        step = said("refused") if math.isnan(net.step) else number(net.step)
+        clipped = said("gradient {gradient}, step {step}", gradient=number(net.gradient), step=step)
+        picture.line((left, middle - 12), clipped, 8, GREY)
     return y - 8
 
 
 def _said(row: Row) -> str:
     if not (top := float(np.nanmax(row.norm))) <= 100 * row.norm[-1]:
-        return "overflow" if top > LARGEST else f"up to {number(top)}"
+        return said("overflow") if top > LARGEST else said("up to {top}", top=number(top))
     life = lasting(row)
-    return f"half-life {life}" if life[0].isdigit() else life
+    return said("half-life {life}", life=life) if life[0].isdigit() else life

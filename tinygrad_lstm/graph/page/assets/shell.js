@@ -133,6 +133,6 @@ function begin(words) {
   });
   dark.addEventListener("change", paint);
   paint();
-  speak((navigator.language || "en").startsWith("zh") ? "zh" : "en");
+  speak(`${document.documentElement.lang} ${navigator.language}`.includes("zh") ? "zh" : "en");
   root.dataset.ready = "yes";
 }
