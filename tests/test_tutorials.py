@@ -165,15 +165,36 @@ def test_what_the_builder_says_of_a_broken_tutorial(build, tmp_path, monkeypatch
 
     write("# %%\nx = 1\n", "# %%\nx = 2\n")
     with pytest.raises(build.BuildError, match="01_a: the code of cell 1 differs between en and zh: 'x = 1' / 'x = 2'"):
-        build.execute("01_a")
+        build.execute("01_a", "en")
     with pytest.raises(build.BuildError, match="there is no tutorial 07; there are 01"):
         build.chosen(["7"])
     assert build.chosen([]) == build.chosen(["1"]) == ["01_a"]
 
 
 @builder
+@pytest.mark.parametrize(
+    ("en", "zh", "same"),
+    [
+        ("x = 1  # one", "x = 1  # 一", True),
+        ("x = 1", "import tinygrad_lstm as tl\nx = 1", False),
+        ("x = 1", "tl.language('zh')\nx = 1", True),
+        ("print('one', x)", "print('一', x)", True),
+        ("print('one', x)", "print('two', x)", False),  # a word in English is a key, or a name
+        ("print('one', x)", "print('一', y)", False),
+        ("print(f'{a} of {b:>4}')", "print(f'{b:>3} 个中的 {a}')", True),
+        ("print(f'{a} of {b}')", "print(f'{b} 个中的 {c}')", False),
+        ("print(f'{a} of {b}')", "print(f'{b} of {a}')", False),
+        ("print(f'{n} step{\"s\" if n else \"\"}')", "print(f'{n} 步')", True),
+        ("x = 1\ny = 2", "x = 1", False),
+    ],
+)
+def test_what_the_code_of_two_languages_may_differ_in(build, en, zh, same):
+    assert (build._difference(en, zh) == "") is same
+
+
+@builder
 @pytest.mark.filterwarnings("default")
-def test_the_builder_fills_both_languages_from_one_run(build, tmp_path, monkeypatch):
+def test_the_builder_fills_both_languages(build, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "HERE", tmp_path)
     code = "# %%\nx = 2 / 3\nprint('ran')\n"
     shown = "\n# %%\nimport tinygrad_lstm as tl\n\ntl.compare('rnn', steps=3)\n"
@@ -211,7 +232,7 @@ def test_what_the_builder_says_of_a_cell_that_fails(build, tmp_path, monkeypatch
     (tmp_path / "en").mkdir()
     (tmp_path / "en" / "01_a.py").write_text(f"# %%\n{code}\n\n# %% [markdown]\n# {prose}\n", "utf-8")
     with pytest.raises(build.BuildError, match=said):
-        build.execute("01_a")
+        build.execute("01_a", "en")
 
 
 @builder

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Builds the notebooks of the course from their sources: python tutorials/build.py [--check] [NN …]
 
-A tutorial is a pair of scripts in jupytext's percent format, en/NN_name.py and zh/NN_name.py, with the same code cells.
-The code runs once, in an empty folder, and its outputs go into both notebooks. `{{ expression:format }}` in a markdown
-cell becomes what an f-string would make of it there, after all cells above it. --check writes nothing: it says where a
-fresh run differs from the notebooks that stand here.
+A tutorial is a pair of scripts in jupytext's percent format, en/NN_name.py and zh/NN_name.py, with the same code but
+for comments and what is said in Chinese. Each runs in an empty folder, and its outputs go into its notebook.
+`{{ expression:format }}` in a markdown cell becomes what an f-string would make of it there, after all cells above it.
+--check writes nothing: it says where a fresh run differs from the notebooks that stand here.
 
 Needs: pip install ".[tutorials]"
 """
@@ -12,6 +12,7 @@ Needs: pip install ".[tutorials]"
 from __future__ import annotations
 
 import argparse
+import ast
 import gc
 import inspect
 import json
@@ -65,10 +66,10 @@ class Cell(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What one execution gave: the outputs of each code cell, and for each language the values of its placeholders."""
+    """What one execution gave: the outputs of each code cell, and the values of the placeholders."""
 
     outputs: list[list[Any]]
-    values: dict[str, list[list[str]]]  # for each cell of the language, in order; empty for code
+    values: list[list[str]]  # for each cell, in order; empty for code
     seconds: float  # of a processor: what the kernel and the programs that it ran have used
 
 
@@ -100,7 +101,11 @@ def cells(stem: str, language: str) -> list[Cell]:
 
 
 def differences(stem: str) -> list[str]:
-    """Where the two languages do not have the same cells in the same order, with the same code."""
+    """Where the two languages do not have the same cells in the same order, with the same code.
+
+    A comment may differ, a text that is Chinese in zh, and the order and width of what it holds; and zh says
+    `tl.language("zh")`.
+    """
     if len(languages(stem)) < 2:
         return []
     en, zh = (cells(stem, language) for language in LANGUAGES)
@@ -108,14 +113,40 @@ def differences(stem: str) -> list[str]:
         k = next((k for k, (a, b) in enumerate(zip(en, zh, strict=False)) if a.kind != b.kind), min(len(en), len(zh)))
         return [f"{stem}: cells differ in kind or number ({len(en)} and {len(zh)}), first at cell {k + 1}"]
     return [
-        f"{stem}: the code of cell {k + 1} differs between en and zh: {_first_difference(a.text, b.text)}"
-        for k, (a, b) in enumerate(zip(en, zh, strict=True)) if a.kind == "code" and a.text != b.text
-    ]  # fmt: skip
+        f"{stem}: the code of cell {k + 1} differs between en and zh: {found}"
+        for k, (a, b) in enumerate(zip(en, zh, strict=True))
+        if a.kind == "code" and (found := _difference(a.text, b.text))
+    ]
 
 
-def _first_difference(a: str, b: str) -> str:
-    pairs = zip_longest(a.splitlines(), b.splitlines())
-    return next(f"{one!r} / {other!r}" for one, other in pairs if one != other)
+def _difference(en: str, zh: str) -> str:
+    """The first statement that is not the same, or ""."""
+    statements = [ast.parse(text).body for text in (en, zh)]
+    statements[1] = [node for node in statements[1] if ast.unparse(node) != "tl.language('zh')"]
+    for a, b in zip_longest(*statements):
+        if a is None or b is None or not _same(a, b):
+            return " / ".join("nothing" if node is None else repr(ast.unparse(node)) for node in (a, b))
+    return ""
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two parts of a program are the same, but for what is said in Chinese in the second."""
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(_same, a, b))
+    if not isinstance(a, ast.AST):
+        return a == b
+    if type(a) is not type(b):
+        return isinstance(a, ast.JoinedStr) and isinstance(b, ast.Constant) and _is_chinese(b.value)
+    if isinstance(a, ast.Constant):
+        return a.value == b.value or _is_chinese(b.value)
+    if isinstance(a, ast.JoinedStr) and _is_chinese("".join(v.value for v in b.values if isinstance(v, ast.Constant))):
+        there, mine = ({ast.unparse(v.value) for v in node.values if hasattr(v, "conversion")} for node in (a, b))
+        return mine <= there  # a plural's s has no place in Chinese
+    return all(_same(getattr(a, name), getattr(b, name)) for name in a._fields)
+
+
+def _is_chinese(text: Any) -> bool:
+    return isinstance(text, str) and re.search("[\u4e00-\u9fff，。：；、（）]", text) is not None
 
 
 # — executing ————————————————————————————————————————————————————————————————————————————————————————————————
@@ -132,7 +163,7 @@ def _portable() -> None:
     from PIL import Image
 
     from tinygrad_lstm import quiz
-    from tinygrad_lstm.graph.render import Drawing, render
+    from tinygrad_lstm.graph.render import Drawing
     from tinygrad_lstm.training.compare import Comparison
     from tinygrad_lstm.training.record import Record
 
@@ -140,8 +171,7 @@ def _portable() -> None:
         drawing = shown if isinstance(shown, Drawing) else shown.draw()
         width = float(re.search(r'<svg width="([\d.]+)pt"', drawing.svg())[1]) / 72  # inches
         dpi = min(192.0, 2400 / width)  # twice what a screen has, and no wider than shows
-        dot = drawing.dot.replace("graph [", f"graph [dpi={dpi:.1f}, ", 1)
-        picture = Image.open(io.BytesIO(render(dot, drawing._layout, "png"))).convert("RGB")
+        picture = Image.open(io.BytesIO(drawing._png(dpi / 72))).convert("RGB")
         out = io.BytesIO()
         picture.quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
         data = {"image/png": base64.b64encode(out.getvalue()).decode(), "text/plain": repr(shown)}
@@ -172,43 +202,39 @@ def _evaluate(fields):
     print(json.dumps(found))
 
 
-def execute(stem: str) -> Run:
-    """Run the code cells once, in an empty folder. Raises BuildError for a cell or a placeholder that fails."""
+def execute(stem: str, language: str) -> Run:
+    """Run the code of one language, in an empty folder. Raises BuildError for a cell or placeholder that fails."""
     if found := differences(stem):
         raise BuildError("\n".join(found))
-    texts = {language: cells(stem, language) for language in languages(stem)}
-    for language, own in texts.items():
-        for k, cell in enumerate(own):
-            if cell.kind == "markdown" and (left := STRAY.search(FIELD.sub("", MATH.sub("", cell.text)))):
-                raise BuildError(f"{stem} ({language}), cell {k + 1}: {left[0]!r}: a placeholder holds no braces")
-    first = texts[next(iter(texts))]
+    own = cells(stem, language)
+    for k, cell in enumerate(own):
+        if cell.kind == "markdown" and (left := STRAY.search(FIELD.sub("", MATH.sub("", cell.text)))):
+            raise BuildError(f"{stem} ({language}), cell {k + 1}: {left[0]!r}: a placeholder holds no braces")
     book = nbformat.v4.new_notebook()
     inject = "\n".join(map(inspect.getsource, (_portable, _evaluate)))
     plan: list[tuple[int, str]] = [(-1, "inject")]  # for each cell of `book`: which cell of the source, and what it is
     book.cells.append(nbformat.v4.new_code_cell(f"{inject}\n_portable()\ndel _portable"))
-    for k, cell in enumerate(first):
+    for k, cell in enumerate(own):
         if cell.kind == "code":
             plan.append((k, "code"))
             book.cells.append(nbformat.v4.new_code_cell(cell.text))
-        for language, own in texts.items():
-            if cell.kind == "markdown" and (fields := FIELD.findall(own[k].text)):
-                plan.append((k, language))
-                book.cells.append(nbformat.v4.new_code_cell(f"_evaluate({[field.strip() for field in fields]!r})"))
-    plan.append((len(first) - 1, "clock"))
+        elif fields := FIELD.findall(cell.text):
+            plan.append((k, language))
+            book.cells.append(nbformat.v4.new_code_cell(f"_evaluate({[field.strip() for field in fields]!r})"))
+    plan.append((len(own) - 1, "clock"))
     book.cells.append(nbformat.v4.new_code_cell("import os\nprint(sum(os.times()[:4]))"))
     _run(book, stem, plan)
-    seconds = float(book.cells[-1].outputs[-1].text)
-    run = Run([], {language: [[] for _ in own] for language, own in texts.items()}, seconds)
+    run = Run([], [[] for _ in own], float(book.cells[-1].outputs[-1].text))
     for (k, what), cell in zip(plan, book.cells, strict=True):
         if what == "code":
             run.outputs.append([_tidy(output) for output in cell.outputs])
-        elif what in texts:
+        elif what == language:
             for field, (value, failed) in zip(
-                FIELD.findall(texts[what][k].text), json.loads(cell.outputs[-1].text), strict=True
+                FIELD.findall(own[k].text), json.loads(cell.outputs[-1].text), strict=True
             ):
                 if failed:
                     raise BuildError(f"{stem} ({what}), cell {k + 1}: the placeholder {{{{{field}}}}} failed: {failed}")
-                run.values[what][k].append(value)
+                run.values[k].append(value)
     return run
 
 
@@ -270,7 +296,7 @@ def made(stem: str, language: str, run: Run) -> Any:
     for k, cell in enumerate(cells(stem, language)):
         name = f"{stem[:2]}-{k + 1:02}"
         if cell.kind == "markdown":
-            text = filled(cell.text, run.values[language][k])
+            text = filled(cell.text, run.values[k])
             book.cells.append(nbformat.v4.new_markdown_cell(text, id=name))
             continue
         count += 1
@@ -284,15 +310,15 @@ def made(stem: str, language: str, run: Run) -> Any:
 
 
 def build(stem: str) -> tuple[list[Path], float]:
-    """Execute a tutorial and write its notebooks: which, and the seconds it took. Raises BuildError."""
-    run = execute(stem)
-    books = {language: made(stem, language, run) for language in run.values}
+    """Execute a tutorial and write its notebooks: which, and the seconds of the slower one. Raises BuildError."""
+    runs = {language: execute(stem, language) for language in languages(stem)}
+    books = {language: made(stem, language, run) for language, run in runs.items()}
     if found := [line for language, book in books.items() for line in blemishes(book, notebook(stem, language).name)]:
         raise BuildError("\n".join(found))
     for language, book in books.items():
         text = nbformat.writes(book, version=4).rstrip("\n") + "\n"
         notebook(stem, language).write_text(text, encoding="utf-8")
-    return [notebook(stem, language) for language in books], run.seconds
+    return [notebook(stem, language) for language in books], max(run.seconds for run in runs.values())
 
 
 def blemishes(book: Any, name: str) -> list[str]:
@@ -360,15 +386,16 @@ def _unit(text: str) -> float:
 
 
 def check(stem: str) -> tuple[list[str], float]:
-    """Run a tutorial: where its prose, its code or the kinds of its outputs differ from what stands, and seconds."""
-    run = execute(stem)
-    found = []
-    for language in run.values:
+    """Run a tutorial: where its prose, code or kinds of outputs differ from what stands; seconds of the slower one."""
+    found, seconds = [], 0.0
+    for language in languages(stem):
+        run = execute(stem, language)
+        seconds = max(seconds, run.seconds)
         values, wrong = placed(stem, language)
         found += wrong
         if not wrong:
             found += _drift(stem, language, values, run)
-    return found, run.seconds
+    return found, seconds
 
 
 def _drift(stem: str, language: str, values: list[list[str]], run: Run) -> Iterator[str]:
@@ -381,7 +408,7 @@ def _drift(stem: str, language: str, values: list[list[str]], run: Run) -> Itera
             stands, new = _kinds(cell.outputs), _kinds(next(outputs))
             if stands != new:
                 yield f"{name}, cell {k + 1}: the outputs written are {stands}, a run gives {new}"
-        for old, new in zip(values[k], run.values[language][k], strict=True):
+        for old, new in zip(values[k], run.values[k], strict=True):
             if not agree(old, new, rtol):
                 yield f"{name}, cell {k + 1}: the prose says {old!r}, a run gives {new!r}"
 
