@@ -313,6 +313,23 @@ def test_tutorials_are_listed(course, capsys, monkeypatch):
     assert "A tensor remembers" in out and "How does the gradient find its way back?" in out
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("wide", [80, 60])
+def test_the_list_of_tutorials_is_whole_and_fits_the_terminal(course, capsys, monkeypatch, lang, wide):
+    from tinygrad_lstm.cli import tutorials
+    from tinygrad_lstm.spoken import columns
+
+    monkeypatch.setenv("COLUMNS", str(wide))
+    code, out, err = run(capsys, "tutorials", "--lang", lang)
+    assert (code, err) == (0, "") and "…\n" not in out
+    assert max(map(columns, out.splitlines()[:-1])) <= wide
+    told = re.sub(r"\s", "", out)
+    for path in tutorials.notebooks(lang).values():
+        words = tutorials.wrapped(tutorials._head(path)[1], 20)
+        assert all(re.sub(r"\s", "", word) in told for word in words[:1])
+        assert not any(re.match("[，。：；、？！”）]", line) for line in words)
+
+
 def test_a_tutorial_is_copied_out_to_work_on(here, course, capsys):
     code, out, err = run(capsys, "tutorials", "1", "--out", "work")
     assert (code, err) == (0, "") and 'pip install "tinygrad-lstm[course]" && jupyter lab work' in out

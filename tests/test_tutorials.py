@@ -13,6 +13,7 @@ import pytest
 
 from tinygrad_lstm.course import quiz
 from tinygrad_lstm.course.solutions import Solution, solutions
+from tinygrad_lstm.spoken import speaking
 
 HERE = Path(__file__).parent
 COURSE = HERE.parent / "tutorials"
@@ -435,15 +436,20 @@ def test_what_check_says(exercises, capsys, monkeypatch):
     quiz.check("90.2", lambda x: x["y"])
     quiz.check("90.2", lambda: 4)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["· 90.1: not answered yet · 尚未作答", "✓ 90.1: right · 正确"]
-    assert lines[2:4] == ["✗ 90.1: Half of it.", "  一半。"]
-    assert lines[4:6] == ["✗ 90.1: A number is wanted here, not 'half'.", "  这里需要一个数，不是 'half'。"]
-    assert lines[6:8] == ["· 90.2: not answered yet · 尚未作答", "✓ 90.2: right · 正确"]
-    assert lines[8].startswith("✗ 90.2: Your function raised TypeError: 'int' object is not subscriptable")
-    assert lines[10].startswith("✗ 90.2: Your function raised TypeError") and len(lines) == 12
+    assert lines[:3] == ["· 90.1: not answered yet", "✓ 90.1: right", "✗ 90.1: Half of it."]
+    assert lines[3] == "✗ 90.1: A number is wanted here, not 'half'."
+    assert lines[4:6] == ["· 90.2: not answered yet", "✓ 90.2: right"]
+    assert lines[6].startswith("✗ 90.2: Your function raised TypeError: 'int' object is not subscriptable")
+    assert lines[7].startswith("✗ 90.2: Your function raised TypeError") and len(lines) == 8
     quiz.check("90.1", 0.4)
     quiz.check("90.1", 0.4)
     assert capsys.readouterr().out.count('quiz.solution("90.1")') == 1
+    with speaking("zh"):
+        quiz.check("90.1", None)
+        quiz.check("90.1", 0.4)
+        quiz.check("90.1", "half")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["· 90.1：尚未作答", "✗ 90.1：一半。", "✗ 90.1：这里需要一个数，不是 'half'。"]
 
 
 def test_a_solution_is_shown_after_three_tries_or_when_it_is_found(exercises, capsys, monkeypatch):
@@ -455,11 +461,17 @@ def test_a_solution_is_shown_after_three_tries_or_when_it_is_found(exercises, ca
     for left in (3, 2, 1):
         quiz.solution("90.1")
         out = capsys.readouterr().out
-        assert f"{left} more" in out and f"{left} 次" in out and "1 / 2" not in out
+        assert f"{left} more" in out and "1 / 2" not in out
+        with speaking("zh"):
+            quiz.solution("90.1")
+        assert capsys.readouterr().out == f"· 90.1：请先再试 {left} 次，每次都有提示。\n"
         quiz.check("90.1", 0.4)
     capsys.readouterr()
     quiz.solution("90.1")
-    assert capsys.readouterr().out == "90.1: Half.\n一半。\n\nanswer = 1 / 2\n"
+    assert capsys.readouterr().out == "90.1: Half.\n\nanswer = 1 / 2\n"
+    with speaking("zh"):
+        quiz.solution("90.1")
+    assert capsys.readouterr().out == "90.1：一半。\n\nanswer = 1 / 2\n"
     quiz.check("90.2", lambda x: 2 * x)
     quiz.solution("90.2")
     assert "1 / 2" in capsys.readouterr().out
@@ -510,12 +522,15 @@ def test_a_key_belongs_to_one_exercise(exercises):
 def test_what_reveal_says(capsys, guess, measured, said):
     assert quiz.reveal(guess, measured) is None
     out = capsys.readouterr().out
-    assert said in out and re.search(r"[\u4e00-\u9fff]", out)
+    assert said in out and not re.search(r"[\u4e00-\u9fff]", out)
+    with speaking("zh"):
+        quiz.reveal(guess, measured)
+    assert re.search(r"[\u4e00-\u9fff]", capsys.readouterr().out)
 
 
 def test_a_missing_guess_ends_the_cell_in_one_line(capsys, monkeypatch):
     monkeypatch.setattr(quiz, "_asks", True)
-    with pytest.raises(quiz.MissingGuess, match=r"guess is still missing.*[\u4e00-\u9fff]") as caught:
+    with pytest.raises(quiz.MissingGuess, match=r"guess is still missing") as caught:
         quiz.reveal(None, 0.25)
     assert caught.value._render_traceback_() == [str(caught.value)] and "0.25" not in str(caught.value)
     quiz.ask(False)

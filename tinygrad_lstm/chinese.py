@@ -204,4 +204,17 @@ CHINESE: dict[str, str] = {
     "training ended with {line}": "训练结束时 {line}",
     "{state} on the way forward at t={t}": "前向计算中 t={t} 处的 {state} ",
     "∂L/∂{state} on the way back at T−{t}": "反向传播中 T−{t} 处的 ∂L/∂{state} ",
+    # what a notebook of the course says
+    "{sign} {key}: {hint}": "{sign} {key}：{hint}", "{key}: {why}\n\n{code}": "{key}：{why}\n\n{code}",
+    '  quiz.solution("{key}") now shows a right answer.': '  现在可以用 quiz.solution("{key}") 查看解答。',
+    "· {key}: first try it, {left} more time(s): each hint says more.": "· {key}：请先再试 {left} 次，每次都有提示。",
+    "{sign} measured: {measured}, your guess: {guess}": "{sign} 实测：{measured}，你猜的：{guess}",
+    "✗ A number is wanted, not {guess!r}.": "✗ 这里需要一个数，不是 {guess!r}。",
+    "measured: {found:.4g}, your guess: {guess:.4g}, {distance}": "实测：{found:.4g}，你猜的：{guess:.4g}，{distance}",
+    "exact": "完全正确", "off by {by:.3g}": "相差 {by:.3g}", "less than 5 % off": "误差不到 5%",
+    "{by:.3g} times too large": "是实测的 {by:.3g} 倍", "{by:.3g} times too small": "是实测的 1/{by:.3g}",
+    # the command
+    "tutorial": "教程", "what it asks": "要回答的问题",
+    "tinygrad-lstm tutorials NUMBER --lang {lang} copies one here, to work on.":
+        "复制一篇到当前文件夹，动手做：tinygrad-lstm tutorials 编号 --lang {lang}",
 }  # fmt: skip

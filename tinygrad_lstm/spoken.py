@@ -38,7 +38,7 @@ def language(name: Language) -> None:
 def checked(name: str, asked: str = "language") -> Language:
     """The name of a language that there is, else a ValueError."""
     if name not in LANGUAGES:
-        raise ValueError(f"{asked} must be one of {', '.join(LANGUAGES)}, not {name!r}.")
+        raise ValueError(f"{asked} must be {' or '.join(LANGUAGES)}, not {name!r}.")
     return name  # type: ignore[return-value]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -17,15 +17,14 @@ def source(
     hidden: Annotated[int, typer.Option(help="Hidden units.")] = 4,
 ) -> None:
     """Print one step of a cell and its backward pass as a program in NumPy, with the rule behind each line."""
-    from ..compile.wording import LANGUAGES, Language
+    from ..spoken import checked
     from ..training.model import CELLS
 
     if cell not in CELLS:
         raise ValueError(f"--cell {cell}: there are {', '.join(CELLS)}")
-    if lang not in LANGUAGES:
-        raise ValueError(f"--lang {lang}: it is {' or '.join(LANGUAGES)}")
+    spoken = checked(lang, "--lang")
     for name, number in (("inputs", inputs), ("hidden", hidden)):
         if number < 1:
             raise ValueError(f"--{name} {number}: at least 1")
     layer, variant, _ = CELLS[cell]
-    say(layer(inputs, hidden, **variant).source(sequence=sequence, lang=cast(Language, lang)), end="")
+    say(layer(inputs, hidden, **variant).source(sequence=sequence, lang=spoken), end="")

@@ -6,13 +6,14 @@ import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
 
+from ..spoken import LANGUAGES, Language, checked, columns, ranged, said
 from .console import say
 
-LANGUAGES = ("en", "zh")
 WHEEL = "tinygrad-lstm-course"
 
 
@@ -23,9 +24,10 @@ def tutorials(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a notebook that is there already.")] = False,
 ) -> None:
     """List the tutorials, or copy one out to work on it."""
+    spoken = checked(lang, "--lang")
     there = of_language(lang)
     if number is None:
-        _list(there, lang)
+        _list(there, spoken)
         return
     if number not in there:
         raise ValueError(f"there is no tutorial {number} in {lang!r}; there are {', '.join(map(str, there))}")
@@ -84,18 +86,27 @@ def cleared(path: Path, lang: str = "en") -> str:
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
 
-def _list(there: dict[int, Path], lang: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _list(there: dict[int, Path], lang: Language) -> None:
+    rows = [(str(number), *_head(path)) for number, path in there.items()]
+    wide = max(columns(title) for _, title, _ in rows)
+    room = max(20, get_terminal_size().columns - wide - 7)
+    for number, title, question in [("", said("tutorial", lang), said("what it asks", lang)), *rows]:
+        first, *more = wrapped(question, room)
+        say(f" {number:<2}  {ranged(title, wide, '<')}  {first}")
+        for line in more:
+            say(" " * (wide + 7) + line)
+    say("\n" + said("tinygrad-lstm tutorials NUMBER --lang {lang} copies one here, to work on.", lang, lang=lang))
 
-    console = Console(highlight=False)
-    table = Table("", "tutorial", "what it asks", "languages", box=None)
-    spoken = {language: notebooks(language) for language in LANGUAGES}
-    for number, path in there.items():
-        title, question = _head(path)
-        table.add_row(str(number), title, question, " ".join(name for name in LANGUAGES if number in spoken[name]))
-    console.print(table)
-    console.print(f"\ntinygrad-lstm tutorials NUMBER --lang {lang} copies one here, to work on.", markup=False)
+
+def wrapped(text: str, room: int) -> list[str]:
+    """Lines of at most so many columns; between Chinese characters, too, but none begins with a stop or a comma."""
+    lines = [""]
+    for part in re.findall(r"[“（]*(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef]+)[，。：；、？！”）…]*\s*|\s+", text):
+        if columns(lines[-1] + part.rstrip()) > room and lines[-1]:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        lines[-1] += part
+    return [*lines[:-1], lines[-1].rstrip()]
 
 
 def _head(path: Path) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What a notebook of the course asks of its reader: a prediction before each reveal, and exercises that are checked.
 
-Everything is said in English and in 中文, since a reader may sit beside one of the other language.
+It speaks the language that `tinygrad_lstm.language` has set; the notebooks in 中文 set it in their first cell.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..spoken import current, said
 from .solutions import solutions
 
 __all__ = ["Hint", "MissingGuess", "ask", "check", "close", "exercise", "near", "reveal", "solution"]
 
 
 class Hint(NamedTuple):
-    """What to think about next, in both languages."""
+    """What to think about next, in both languages; as a text it is in the one that is spoken."""
 
     en: str
     zh: str
+
+    def __str__(self) -> str:
+        return self.zh if current() == "zh" else self.en
 
 
 class Verdict(NamedTuple):
@@ -46,7 +50,9 @@ _checks: dict[str, Check] = {}
 _tried: Counter[str] = Counter()  # wrong answers to each exercise
 _solved: set[str] = set()
 _asks = not os.environ.get("NBGRADER_EXECUTION")  # see `ask`; nbgrader runs what a student has handed in
-_NO_GUESS = "· Your guess is still missing: type one, and run this again. · 你还没有猜：请填一个数，再运行一次。"
+_NO_GUESS = Hint(
+    "· Your guess is still missing: type one, and run this again.", "· 还没有猜：请填上你的猜测，再运行一次。"
+)
 
 
 class MissingGuess(Exception):
@@ -96,15 +102,15 @@ def check(key: str, answer: Any) -> None:
     After three wrong answers it names `solution`. Raises LookupError where there is no exercise of this key; it lists
     those that there are.
     """
-    kind, (en, zh) = judge(key, answer)
+    kind, hint = judge(key, answer)
     if kind == "right":
         _solved.add(key)
     elif kind != "missing":
         _tried[key] += 1
     sign = {"missing": "·", "right": "✓"}.get(kind, "✗")
-    print(f"{sign} {key}: {en}\n  {zh}" if sign == "✗" else f"{sign} {key}: {en} · {zh}")
+    print(said("{sign} {key}: {hint}", sign=sign, key=key, hint=hint))
     if sign == "✗" and _tried[key] == TRIES:
-        print(f'  quiz.solution("{key}") now shows a right answer. · 现在可以用它查看解答。')
+        print(said('  quiz.solution("{key}") now shows a right answer.', key=key))
 
 
 def solution(key: str) -> None:
@@ -115,10 +121,10 @@ def solution(key: str) -> None:
     _check_of(key)
     left = TRIES - _tried[key]
     if left > 0 and key not in _solved:
-        print(f"· {key}: first try it, {left} more time(s): each hint says more. · 请先再试 {left} 次，每次都有提示。")
+        print(said("· {key}: first try it, {left} more time(s): each hint says more.", key=key, left=left))
         return
     found = solutions()[key]
-    print(f"{key}: {found.en}\n{found.zh}\n\n{found.code}")
+    print(said("{key}: {why}\n\n{code}", key=key, why=Hint(found.en, found.zh), code=found.code))
 
 
 def ask(predictions: bool) -> None:
@@ -137,21 +143,22 @@ def reveal(guess: Any, measured: Any) -> None:
     """
     if guess is None:
         if _asks:
-            raise MissingGuess(_NO_GUESS)
+            raise MissingGuess(str(_NO_GUESS))
         print(_NO_GUESS)
         return
     if isinstance(measured, str | bool | np.bool_):
         same = str(guess).strip().lower() == str(measured).lower()
-        print(f"{'✓' if same else '✗'} measured: {measured}, your guess: {guess} · 实测：{measured}，你猜的：{guess}")
+        text = "{sign} measured: {measured}, your guess: {guess}"
+        print(said(text, sign="✓" if same else "✗", measured=measured, guess=guess))
         return
     found = float(measured)
     try:
         guess = float(guess)
     except (TypeError, ValueError):
-        print(f"✗ A number is wanted, not {guess!r}. · 这里需要一个数，不是 {guess!r}。")
+        print(said("✗ A number is wanted, not {guess!r}.", guess=guess))
         return
-    en, zh = _distance(guess, found)
-    print(f"measured: {found:.4g}, your guess: {guess:.4g}, {en} · 实测：{found:.4g}，你猜的：{guess:.4g}，{zh}")
+    text = "measured: {found:.4g}, your guess: {guess:.4g}, {distance}"
+    print(said(text, found=found, guess=guess, distance=_distance(guess, found)))
 
 
 def judge(key: str, answer: Any) -> Verdict:
@@ -254,15 +261,13 @@ def _wanted(function: Check) -> tuple[str, str]:
     return _KINDS[first[1]] if first else ("Another kind of answer", "另一种答案")
 
 
-def _distance(guess: float, found: float) -> tuple[str, str]:
+def _distance(guess: float, found: float) -> str:
     if guess == found:
-        return "exact", "完全正确"
+        return said("exact")
     if not (guess * found > 0 and np.isfinite(guess / found)):  # no ratio to speak of
-        return f"off by {guess - found:.3g}", f"相差 {guess - found:.3g}"
+        return said("off by {by:.3g}", by=guess - found)
     ratio = guess / found
     if abs(ratio - 1) < 0.05:
-        return "less than 5 % off", "误差不到 5%"
-    times = f"{max(ratio, 1 / ratio):.3g}"
-    if ratio > 1:
-        return f"{times} times too large", f"是实测的 {times} 倍"
-    return f"{times} times too small", f"是实测的 1/{times}"
+        return said("less than 5 % off")
+    by = max(ratio, 1 / ratio)
+    return said("{by:.3g} times too large" if ratio > 1 else "{by:.3g} times too small", by=by)
