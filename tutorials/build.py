@@ -140,8 +140,8 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, ast.Constant):
         return a.value == b.value or _is_chinese(b.value)
     if isinstance(a, ast.JoinedStr) and _is_chinese("".join(v.value for v in b.values if isinstance(v, ast.Constant))):
-        there, mine = ({ast.unparse(v.value) for v in node.values if hasattr(v, "conversion")} for node in (a, b))
-        return mine <= there  # a plural's s has no place in Chinese
+        there, mine = ([v.value for v in node.values if isinstance(v, ast.FormattedValue)] for node in (a, b))
+        return all(any(_same(x, y) for x in there) for y in mine)  # a plural's s has no place in Chinese
     return all(_same(getattr(a, name), getattr(b, name)) for name in a._fields)
 
 

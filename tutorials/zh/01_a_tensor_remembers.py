@@ -14,6 +14,8 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn, quiz
 from tinygrad_lstm.engine import shares_of
 
+tl.language("zh")
+
 
 def leaf(value, name):
     return Tensor(value, requires_grad=True, name=name, dtype=np.float64)
@@ -34,9 +36,9 @@ y
 
 # %%
 product = y.inputs[0]
-print("y was made by", y.op.name, "from", y.inputs)
-print("its first input was made by", product.op.name, "from", [x.name for x in product.inputs])
-print("a was made by", a.op, "from", a.inputs)
+print("y 由运算", y.op.name, "得出，输入为", y.inputs)
+print("它的第一个输入由运算", product.op.name, "得出，输入为", [x.name for x in product.inputs])
+print("a 由运算", a.op, "得出，输入为", a.inputs)
 
 # %% [markdown]
 # `a` 是**叶子张量**（leaf）：它不是任何运算的结果。从 `y` 出发，顺着 `.inputs` 一直走到叶子，`y` 所依赖的一切就都走到了。这就是**计算图**，此外没有别的记录。（如果所有输入都不需要梯度，或者代码写在 `with tl.no_grad():` 里面，就什么也不记。）
@@ -45,7 +47,7 @@ print("a was made by", a.op, "from", a.inputs)
 
 # %%
 for op in (tl.add, tl.mul, tl.tanh):
-    print(f"{op.name:>5}: ", ",  ".join(f"to {name}: {op.formula(k)}" for k, name in enumerate(op.inputs)))
+    print(f"{op.name:>5}: ", ",  ".join(f"给 {name}：{op.formula(k)}" for k, name in enumerate(op.inputs)))
 
 # %% [markdown]
 # 加法把梯度原样往下传。乘法给梯度乘上**另一个**输入。每条规则只管自己的运算，不看更远的地方。下图中每个箭头都标着它的规则和它送出的数；箭头的方向就是梯度走的方向，从 `y` 回到叶子。
@@ -90,7 +92,7 @@ tl.draw(trace, view="ops")
 # %%
 square = y.inputs[0]
 from_square, from_sum = trace.share(s, square), trace.share(s, y)
-print(f"into s from × (two edges): {from_square:.4f}   from +: {from_sum:.4f}   gradient of s: {trace.grad(s):.4f}")
+print(f"从 ×（两条边）流入 s：{from_square:.4f}   从 +：{from_sum:.4f}   s 的梯度：{trace.grad(s):.4f}")
 
 # %% [markdown]
 # 这就是多元函数的链式法则。它还有第二种读法：**梯度是对路径求和**。从 `y` 回到 `x` 的每条路径都贡献一项，即沿途局部斜率的乘积。这里有三条路径：经过乘法的左输入，经过乘法的右输入，以及直接经过加法。
@@ -99,7 +101,7 @@ print(f"into s from × (two edges): {from_square:.4f}   from +: {from_sum:.4f}  
 slope = 1 - s.item() ** 2
 paths = [s.item() * slope, s.item() * slope, slope]
 right = trace.grad(x).item()
-print("one number a path:", np.round(paths, 4), " their sum:", round(sum(paths), 6), " the gradient:", round(right, 6))
+print("每条路径一个数：", np.round(paths, 4), " 它们的和：", round(sum(paths), 6), " 梯度：", round(right, 6))
 assert np.isclose(sum(paths), right, rtol=1e-14)
 
 # %% [markdown]
@@ -129,7 +131,7 @@ my_guess = None
 # %%
 wrong = totals[x].item()
 quiz.reveal(my_guess, wrong)
-print(f"gradient of s: {totals[s]:.4f} (right: {trace.grad(s):.4f})   gradient of x: {wrong:.4f} (right: {right:.4f})")
+print(f"s 的梯度：{totals[s]:.4f}（正确值 {trace.grad(s):.4f}）   x 的梯度：{wrong:.4f}（正确值 {right:.4f}）")
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -150,7 +152,7 @@ def per_path(tensor, gradient, totals):
 
 totals = {}
 visits = per_path(y, np.float64(1), totals)
-print(f"gradient of x: {totals[x]:.4f}, after {visits} visits to {len(totals)} tensors")
+print(f"x 的梯度：{totals[x]:.4f}，共访问 {visits} 次，涉及 {len(totals)} 个张量")
 assert np.isclose(totals[x], right)
 
 # %% [markdown]
@@ -169,7 +171,7 @@ for n in (1, 2, 4, 8, 16):
     x, s = diamonds(n)
     totals = {}
     visits = per_path(s, np.float64(1), totals)
-    print(f"{n:>2} diamonds: {len(totals):>2} tensors, gradient {totals[x]:>7,.0f}, visits {visits:>7,}")
+    print(f"{n:>2} 个菱形：{len(totals):>2} 个张量，梯度 {totals[x]:>7,.0f}，访问 {visits:>7,} 次")
 
 # %% [markdown]
 # 每多一个菱形，路径数就翻倍，所以访问次数是 $2^{n+1}-1$。梯度本身是 $2^n$，因为每条路径恰好贡献 1。到了 $n = 60$，这个递归要跑上几千年还不止。
@@ -193,7 +195,7 @@ def newest_first(y):
 
 x, s = diamonds(60)
 totals, visits = newest_first(s)
-print(f"60 diamonds: gradient {totals[x]:,.0f} in {visits} visits")
+print(f"60 个菱形：梯度 {totals[x]:,.0f}，访问 {visits} 次")
 assert totals[x] == 2**60 and visits == 61
 
 # %% [markdown]
@@ -210,7 +212,7 @@ lstm = nn.LSTM(1, 2, rng=np.random.default_rng(0))
 sequence = np.random.default_rng(1).normal(size=(1, 20, 1)).astype(np.float32)
 trace = tl.trace(lstm(sequence).last.h.sum())
 flow = trace.flow("C")
-print(f"{len(trace.tensors)} tensors with a gradient, each visited once")
+print(f"{len(trace.tensors)} 个张量有梯度，各访问一次")
 
 # %% [markdown]
 # **先猜。** 从第 20 步之后的结果回到第 1 步的 `C`，有多少条路径？（猜得相差在一千倍以内，就算很准。）
@@ -223,7 +225,7 @@ counts = [flow.path_count(t) for t in range(20, 0, -1)]
 quiz.reveal(my_guess, counts[-1])
 for lag in (0, 1, 2, 3, 4, 19):
     factor = f"   × {counts[lag] / counts[lag - 1]:.4f}" if lag else ""
-    print(f"C_{20 - lag:<2}: paths from the end: {counts[lag]:>17,}{factor}")
+    print(f"C_{20 - lag:<2}：从终点来的路径 {counts[lag]:>17,} 条{factor}")
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>

@@ -17,6 +17,8 @@ from tinygrad_lstm import Tensor, nn, quiz
 from tinygrad_lstm.op import op
 from tinygrad_lstm.testing import gradcheck
 
+tl.language("zh")
+
 # %% [markdown]
 # ## 一：要记住的东西
 #
@@ -77,7 +79,7 @@ def sigmoid(x):
 a, b = Node([[1.0, 2.0]]), Node([[3.0], [4.0]])
 product = a @ b
 to_a, to_b = product.rules
-print("value", product.data, "  to a:", to_a(np.ones((1, 1))), "  to b:", to_b(np.ones((1, 1))).T)
+print("值", product.data, "  给 a：", to_a(np.ones((1, 1))), "  给 b：", to_b(np.ones((1, 1))).T)
 
 # %% [markdown]
 # ## 三：撤销广播
@@ -104,7 +106,7 @@ for shape in ((3,), (1, 3), (4, 1), ()):
 # %%
 def backward(y, plus=operator.add):
     if y.data.size != 1:
-        raise ValueError(f"backward starts from one number, not from shape {y.data.shape}")
+        raise ValueError(f"backward 要从一个数出发，而不是形状 {y.data.shape}")
     arrived, waiting = {y.birth: np.ones_like(y.data)}, [(-y.birth, y)]
     while waiting:
         node = heappop(waiting)[1]
@@ -169,7 +171,7 @@ pairs = {f"W_{g}": (np.concatenate([U[g].grad, V[g].grad]), getattr(cell, f"W_{g
 pairs |= {f"b_{g}": (bias[g].grad, getattr(cell, f"b_{g}").grad) for g in "fiCo"}
 pairs |= {"h₀": (h.grad, start[0].grad), "C₀": (C.grad, start[1].grad)}
 worst = max(np.abs(one - other).max() for one, other in pairs.values())
-print(f"loss {mine.data.item():.6f} and {theirs.item():.6f}; {len(pairs)} gradients, largest difference {worst:.0e}")
+print(f"损失 {mine.data.item():.6f} 与 {theirs.item():.6f}；{len(pairs)} 个梯度，最大相差 {worst:.0e}")
 assert worst < 1e-12
 
 # %% [markdown]
@@ -184,7 +186,7 @@ for node in (*U.values(), *V.values(), *bias.values(), h, C):
     node.grad = None
 backward(step_loss(), plus=operator.iadd)
 still = max(np.abs(U[g].grad - getattr(cell, f"W_{g}").grad[:3]).max() for g in "fiCo")
-print(f"largest difference in dL/dU: {still:.0e}")
+print(f"dL/dU 最大相差 {still:.0e}")
 assert still < 1e-12
 
 # %% [markdown]
@@ -233,7 +235,7 @@ def central(f, x, eps):
 
 found = central(step_loss, U["C"], 1e-5)
 difference = np.abs(found - U["C"].grad).max()
-print(f"dL/dU_C: largest entry {np.abs(found).max():.3f}, largest difference {difference:.0e}")
+print(f"dL/dU_C：最大的元素 {np.abs(found).max():.3f}，最大相差 {difference:.0e}")
 assert difference < 1e-8
 
 # %% [markdown]
@@ -251,7 +253,7 @@ for k in range(1, 14):
 best = min(errors, key=errors.get)
 quiz.reveal(my_guess, best)
 for eps, error in errors.items():
-    print(f"eps {eps:.0e}   error {error:.1e}   " + "▪" * round(2 * (15 + np.log10(error))))
+    print(f"步长 {eps:.0e}   误差 {error:.1e}   " + "▪" * round(2 * (15 + np.log10(error))))
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -293,11 +295,11 @@ except AssertionError as error:
 
 # %%
 swish.wrt("x", "…", lambda dy, y, x: dy * (y + (1 - y) / (1 + np.exp(-x))))
-print("first order:", gradcheck(swish, [points], order=1))
+print("一阶：", gradcheck(swish, [points], order=1))
 try:
     gradcheck(swish, [points], order=2)
 except TypeError as error:
-    print("second order:", error)
+    print("二阶：", error)
 
 # %% [markdown]
 # 把 `np.exp` 换成 `tl.exp`，两项都会通过。你的闭包用的是 `.data`，所以你的引擎只能算一阶导数。
@@ -310,7 +312,7 @@ x_long = Tensor(np.zeros((1, T, 1)), requires_grad=True)
 trace = tl.trace(nn.RNN(1, 2, rng=np.random.default_rng(0))(x_long).last.h.sum())
 edges = [edge for edge in trace.edges if edge.x is x_long]
 pieces, full = sum(edge.sent.values.size for edge in edges), sum(edge.share.size for edge in edges)
-print(f"numbers sent to x: {pieces:,} in pieces, {full:,} as full arrays")
+print(f"送给 x 的数：分片 {pieces:,} 个，完整数组 {full:,} 个")
 
 # %% [markdown]
 # **值不会被偷偷改掉。** 规则要用前向计算时的值。如果在前向和反向之间，优化器改了权重，那么算出的梯度不属于任何函数。你的引擎察觉不到。
@@ -320,19 +322,19 @@ a, w = Node([[2.0]]), Node([[3.0]])
 y = a @ w
 w.data[:] = 100.0
 backward(y)
-print("yours: ∂y/∂a =", a.grad.item(), "(right: 3.0)")
+print("你的引擎：∂y/∂a =", a.grad.item(), "（正确值 3.0）")
 
 a, w = Tensor([[2.0]], requires_grad=True, name="a"), Tensor([[3.0]], requires_grad=True, name="w")
 y = (a @ w).sum()
 try:
     w.data[:] = 100.0
 except ValueError as error:
-    print("ours, in place:", error)
+    print("本库，就地修改：", error)
 w.data = np.array([[100.0]])
 try:
     y.backward()
 except RuntimeError as error:
-    print("ours, replaced:", error)
+    print("本库，换了数组：", error)
 
 # %% [markdown]
 # 如果把 `optimizer.step()` 写在前向计算和 `loss.backward()` 之间，遇到的就是最后这条报错。

@@ -96,7 +96,7 @@ for rho in (0.9, 1.0, 1.1):
     assert np.isclose(kept[rho], rho**T, rtol=1e-12)
 quiz.reveal(my_guess, kept[0.9])
 for rho in kept:
-    print(f"ρ = {rho}: kept {kept[rho]:.6g}, which is ρ^{T} within {abs(kept[rho] / rho**T - 1):.0e}")
+    print(f"ρ = {rho}：剩下 {kept[rho]:.6g}，与 ρ^{T} 相差不过 {abs(kept[rho] / rho**T - 1):.0e}")
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -113,8 +113,8 @@ still = with_recurrent(nn.RNN(1, 3, rng=rng).astype(np.float64), U)
 jacobians = tl.trace(still(np.zeros((1, 6, 1))).last.h.sum()).flow("h").jacobians()
 assert (jacobians.steps == U.T).all()
 assert np.allclose(jacobians.products[6, 0], np.linalg.matrix_power(U.T, 6), rtol=1e-12)
-print(f"largest |eigenvalue| of U: {jacobians.spectral_radius[0, 0]:.3f}")
-print("growth of the product per step:", (jacobians.norms[1:, 0] / jacobians.norms[:-1, 0]).round(3))
+print(f"U 的特征值的最大模：{jacobians.spectral_radius[0, 0]:.3f}")
+print("乘积每一步的增长：", (jacobians.norms[1:, 0] / jacobians.norms[:-1, 0]).round(3))
 
 # %% [markdown]
 # 第一步的增长就是 $U$ 的最大奇异值，它也是每一步增长的上界。长远来看，平均每步的增长等于特征值的最大模，也就是谱半径。在一段时间里，两者可以相差很远：练习 3.2 要你造一个网络，按特征值看，梯度必定消失，可是梯度却先增长。
@@ -136,7 +136,7 @@ trace = tl.trace(out.last.h.sum())
 flow = trace.flow("h")
 share = flow.norm[0] / flow.norm[T]
 quiz.reveal(my_guess, share)
-print(f"half-life {flow.half_life:.2f} steps")
+print(f"半衰期 {flow.half_life:.2f} 步")
 tl.draw(trace, view="strip")
 
 # %% [markdown]
@@ -154,8 +154,8 @@ tl.draw(trace, view="strip")
 jacobians = flow.jacobians()
 bound = np.prod(jacobians.singular_values[:, 0, 0])
 product = jacobians.norms[T, 0]
-print(f"largest singular value of one step: {jacobians.singular_values[:, 0, 0].min():.3f} to 1")
-print(f"their product over {T} steps: {bound:.3f}   largest singular value of the product: {product:.1e}")
+print(f"单步的最大奇异值：{jacobians.singular_values[:, 0, 0].min():.3f} 到 1")
+print(f"{T} 步的最大奇异值之积：{bound:.3f}   乘积的最大奇异值：{product:.1e}")
 assert bound > 0.8 and product < 1e-5
 
 # %% [markdown]
@@ -165,7 +165,7 @@ assert bound > 0.8 and product < 1e-5
 slopes = 1 - out.h.numpy()[0] ** 2
 expected = np.sqrt((slopes**2).mean(axis=1))
 measured = flow.norm[:-1] / flow.norm[1:]
-print(f"factor a step: from the slopes alone {np.exp(np.log(expected).mean()):.3f}, measured {share ** (1 / T):.3f}")
+print(f"每步的系数：只凭斜率 {np.exp(np.log(expected).mean()):.3f}，实测 {share ** (1 / T):.3f}")
 
 # %% [markdown]
 # 原因清楚了：系数取决于各单元离 0 有多远。输入越强，饱和越深，梯度就丢得越快。$U$ 不减少任何东西，它保持每个范数不变；减少梯度的是 tanh。
@@ -190,7 +190,7 @@ def grown(rho, x):
 
 
 quiz.reveal(my_guess, grown(2, x)[0])
-print("  ρ     bound   measured   a step   mean slope   with half the input")
+print("  ρ      上界       实测     每步     平均斜率              输入减半")
 for rho in (0.5, 1.0, 1.5, 1.6, 1.7, 2.0, 4.0):
     (factor, slope), (other, _) = grown(rho, x), grown(rho, x / 2)
     print(f"{rho:>4}   {rho**T:>6.0e}   {factor:>8.1e}   {factor ** (1 / T):>6.3f}   {slope:>10.2f}   {other:>19.1e}")
@@ -211,7 +211,7 @@ assert grown(1.5, x)[0] < 1 < grown(1.5, x / 2)[0]
 target = np.random.default_rng(2).normal(size=(1, T, 32))
 nn.mse_loss(with_recurrent(rnn, 3 * Q)(x).h, target).backward()
 clipped = tl.clip_effect(rnn, global_clipnorm=1.0)["all"]
-print(f"norm {clipped.before:.3g} → {clipped.after:.3g}, turned by {clipped.angle:.0e} degrees")
+print(f"范数 {clipped.before:.3g} → {clipped.after:.3g}，转了 {clipped.angle:.0e} 度")
 
 # %% [markdown]
 # 长度从 {{clipped.before:.0f}} 缩到 1，方向没有转（除了舍入误差）。更新的步子受到限制，训练可以继续。裁剪能做的只有这些：一个方向如果来自爆炸的乘积，裁剪不会让它变好。而且裁剪得先有一个数可以缩短。在 float32 里，权重再大一些，步数取 300，损失仍是个普通的数，梯度却已经不是数了：
@@ -221,7 +221,7 @@ deep = with_recurrent(nn.RNN(8, 32, rng=np.random.default_rng(0)), (4 * Q).astyp
 loss = deep(np.random.default_rng(1).normal(size=(1, 300, 8)).astype(np.float32)).last.h.sum()
 with np.errstate(all="ignore"):
     loss.backward()
-print("loss", round(loss.item(), 3))
+print("损失", round(loss.item(), 3))
 try:
     optim.SGD(deep.parameters(), lr=0.1, global_clipnorm=1.0).step()
 except FloatingPointError as error:
@@ -244,7 +244,7 @@ W = rnn.cells[0][0].W_h
 trace = tl.trace(nn.mse_loss(rnn(x).h, target))
 flow = trace.flow("h")
 weight_norm = np.linalg.norm(trace.grad(W))
-print(f"|dL/dW_h| = {weight_norm:.3f}   |dL/dh_t| at t = 1, 25, 50, 75, 100:", flow.norm[[1, 25, 50, 75, 100]].round(4))
+print(f"|dL/dW_h| = {weight_norm:.3f}   t = 1、25、50、75、100 处的 |dL/dh_t|：", flow.norm[[1, 25, 50, 75, 100]].round(4))
 
 # %% [markdown]
 # 看不出消失的痕迹：权重梯度的范数大小正常，$|\partial L/\partial h_t|$ 在开头和在末尾一样大。可是每个 $h_t$ 都直接进入自己那一步的损失，而从总和里看不出各部分来自哪里。
@@ -256,10 +256,10 @@ by_lag = flow.weight_gradient(W, by="lag")
 assert np.allclose(by_lag.sum(axis=0), trace.grad(W), rtol=1e-10)
 lengths = np.linalg.norm(by_lag, axis=(1, 2))
 far = np.linalg.norm(by_lag[20:].sum(axis=0)) / weight_norm
-print(f"lags 20 and more together: {far:.1e} of the gradient's norm")
+print(f"滞后 20 步及以上合计：占梯度范数的 {far:.1e}")
 figure, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
 axes.semilogy(lengths, ".-")
-axes.set(xlabel="lag k", ylabel="norm of G_k", title=f"|dL/dW_h| = {weight_norm:.2f}, split by lag")
+axes.set(xlabel="滞后 k", ylabel="G_k 的范数", title=f"|dL/dW_h| = {weight_norm:.2f}，按滞后拆开")
 plt.show()
 
 # %% [markdown]
@@ -271,7 +271,7 @@ plt.show()
 running = np.add.accumulate(by_lag.astype(np.float32))
 changes = (running[1:] != running[:-1]).any(axis=(1, 2))
 silent = int(np.flatnonzero(changes).max()) + 2
-print(f"from lag {silent} on, not one bit of the {W.size:,} entries of dL/dW_h changes")
+print(f"从滞后 {silent} 起，dL/dW_h 的 {W.size:,} 个元素一位也不再变")
 assert silent < T - 10
 
 # %% [markdown]

@@ -15,6 +15,8 @@ from tinygrad_lstm import Tensor, concat, nn, no_grad, quiz, sigmoid, tanh, task
 from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer, survey, weigh
 from tinygrad_lstm.training import Question, switching
 
+tl.language("zh")
+
 # %% [markdown]
 # ## 一个元胞，手工设门
 #
@@ -69,7 +71,7 @@ for k, gate in ((0, "f"), (1, "i"), (3, "o")):
     stuck = {word: (*values[:k], 1, *values[k + 1 :]) for word, values in gates.items()}
     rows = remember(stuck)
     spoken = ", ".join(f"{words[t]} {rows[t][1]:+.2f}" for t in (1, 3, 8))
-    print(f"{gate} = 1 always: C at the end {rows[-1][0]:+.1f}; h at {spoken}")
+    print(f"{gate} 恒为 1：最后的 C 是 {rows[-1][0]:+.1f}；h 在 {spoken}")
 
 # %% [markdown]
 # $f$ 卡在 1，两个名字互相抵消。$i$ 卡在 1，每个词都往记忆里乱写，到 sold 处答成了 her。$o$ 卡在 1，记忆没有错，两处回答也对，但是读到 keys 时没有人问，$h$ 也在说。在网络里，$h$ 下一步要送回所有的门，所以这不是小事。
@@ -85,7 +87,7 @@ for k, gate in ((0, "f"), (1, "i"), (3, "o")):
 # %%
 kinds = {"mary": 0, "john": 1, "lost": 2, "sold": 2}
 x = np.eye(4)[[kinds.get(word, 3) for word in words]]
-#             h  she   he  verb other
+#             h 女名 男名  动词  其他
 W = {"f": [0, -12, -12, 0, 0], "i": [0, 12, 12, 0, 0], "C": [0, 3, -3, 0.7, 0.7], "o": [0, 0, 0, 12, 0]}
 b = {"f": 6.0, "i": -6.0, "C": 0.0, "o": -6.0}
 W = {gate: Tensor(np.array(w, float)[:, None], requires_grad=True) for gate, w in W.items()}
@@ -178,7 +180,7 @@ except ValueError as exc:
 
 h = np.zeros((1, 1))
 right, swapped = (sigmoid(row @ W["f"] + b["f"]).item() for row in (concat(h, x[:1]), concat(x[:1], h)))
-print(f"f at 'mary': {right:.4f} with [h ; x], {swapped:.4f} with [x ; h]")
+print(f"mary 处的 f：用 [h ; x] 是 {right:.4f}，用 [x ; h] 是 {swapped:.4f}")
 
 # %% [markdown]
 # 权重矩阵的形状是 (hidden + input, hidden)，从形状看不出哪些行属于谁。这里 $h$ 的行在前。在不同的库之间搬权重时，行的次序和门的次序都要拿已知的数核对，就像上面那句 `assert`。
@@ -235,7 +237,7 @@ my_guess = None
 # %%
 closes = question.words[int(values["f"].argmin())]
 quiz.reveal(my_guess, closes)
-print(f"unit {unit}     f     i     C̃      C")
+print(f"单元 {unit}    f     i     C̃      C")
 for word, *row in zip(question.words, *values.values()):
     print(f"{word:<8}" + "{:>6.2f}{:>6.2f}{:>7.2f}{:>7.2f}".format(*row))
 
@@ -273,7 +275,7 @@ my_guess = None
 weights = weigh(net, question)
 top = {name: question.words[int(np.abs(column).argmax())] for name, column in weights._asdict().items()}
 quiz.reveal(my_guess, next(name for name, word in top.items() if word != "john"))
-print(f"margin {margin.item():.2f}\n{'':<8}gradient  written   erased")
+print(f"margin {margin.item():.2f}\n{'':<8}     梯度     写入     抹去")
 for word, *row in zip(question.words, *weights):
     print(f"{word:<8}" + "".join(f"{value:>9.2f}" for value in row))
 assert top["written"] == top["erased"] == "john" != top["gradient"]

@@ -13,6 +13,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import detach, nn, quiz, what_if
 
+tl.language("zh")
+
 
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
@@ -90,7 +92,7 @@ by_hand = {
 quiz.reveal(my_guess, max(by_hand, key=by_hand.get))
 for path, term in by_hand.items():
     print(f"{path:<8}{term:+.6f}")
-print(f"sum     {sum(by_hand.values()):+.6f}")
+print(f"合计    {sum(by_hand.values()):+.6f}")
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -103,7 +105,7 @@ print(f"sum     {sum(by_hand.values()):+.6f}")
 total = flow.trace.grad(out.steps[0].C).item()
 ledger = {path: share.item() for path, share in flow.ledger(2).items()}
 worst = max(abs(ledger[path] - by_hand[path]) for path in by_hand)
-print(f"engine: {total:+.6f}; largest difference of a term from the hand's: {worst:.0e}")
+print(f"引擎：{total:+.6f}；各项与笔算最多相差 {worst:.0e}")
 assert worst < 1e-12 and abs(sum(by_hand.values()) - total) < 1e-12
 
 # %% [markdown]
@@ -126,7 +128,7 @@ def loss_if(push):
 
 
 pushed = (loss_if(1e-5) - loss_if(-1e-5)) / 2e-5
-print(f"{pushed:+.8f} against {total:+.8f}")
+print(f"推动 C 得 {pushed:+.8f}，引擎得 {total:+.8f}")
 assert abs(pushed - total) < 1e-8
 
 # %% [markdown]
@@ -136,7 +138,7 @@ assert abs(pushed - total) < 1e-8
 
 # %%
 loss.backward()
-print("C1.grad is", out.steps[0].C.grad)
+print("C1.grad 是", out.steps[0].C.grad)
 try:
     loss.backward()
 except RuntimeError as exc:
@@ -179,8 +181,8 @@ my_guess = None
 pure = flow.highway[1] / flow.norm[1]
 projected = flow.highway_shares(1)[-1]
 quiz.reveal(my_guess, pure)
-print(f"|dL/dC_1| = {flow.norm[1]:.3f}, by the pure highway {flow.highway[1]:.4f}")
-print(f"that is {pure:.1%} of its length; along the total {projected:.1%}")
+print(f"|dL/dC_1| = {flow.norm[1]:.3f}，纯高速通道 {flow.highway[1]:.4f}")
+print(f"长度之比 {pure:.1%}；在总和方向上占 {projected:.1%}")
 assert mean_share > 0.9 and pure < 0.1
 
 # %% [markdown]
@@ -202,7 +204,7 @@ flow.plot()
 ways = [flow.path_count(t) for t in (30, 29, 28, 27, 26, 1)]
 print(ways)
 growth = flow.path_count(1) / flow.path_count(2)
-print(f"each step multiplies them by {growth:.6f}; (5 + √21) / 2 = {(5 + sqrt(21)) / 2:.6f}")
+print(f"每一步乘以 {growth:.6f}；(5 + √21) / 2 = {(5 + sqrt(21)) / 2:.6f}")
 
 # %% [markdown]
 # 从 $h_{30}$ 回到 $C_1$ 有 {{ways[-1]:.1e}} 条路，其中纯走高速通道的恰好一条。这个倍数就是第 1 篇量到的那个，现在可以算出来了。设有 $c$ 条路到达 $C_t$，$d$ 条到达 $h_t$。看到 $h_{t-1}$ 的有 $f$、$i$、$\tilde C$，它们都在 $C_t$ 往回的路上；还有 $o$，在 $h_t$ 往回的路上。所以到达 $h_{t-1}$ 的有 $3c+d$ 条。这些路再经过 $\tanh$ 到达 $C_{t-1}$，加上高速通道来的 $c$ 条：
@@ -215,10 +217,10 @@ print(f"each step multiplies them by {growth:.6f}; (5 + √21) / 2 = {(5 + sqrt(
 
 # %%
 shares = flow.highway_shares(1)
-print("steps on the highway    share of dL/dC_1")
+print("走高速通道的步数       在 dL/dC_1 中的份额")
 for k in range(29, 17, -1):
     print(f"{k:>20}    {shares[k]:+.3f}  {'█' * round(60 * max(shares[k], 0))}")
-print(f"{'fewer':>20}    {shares[:18].sum():+.3f}")
+print(f"                更少    {shares[:18].sum():+.3f}")
 assert abs(shares.sum() - 1) < 1e-9
 most = int(shares.argmax())
 
@@ -234,7 +236,7 @@ with what_if(f=1.0, h=detach):
     ideal = deep(x)
     carousel = tl.jacobian(ideal.last.C, ideal.steps[0].C)[0, :, 0]
 exact = np.array_equal(carousel, np.eye(8))
-print("∂C_30/∂C_1 is the identity, bit by bit:", exact)
+print("∂C_30/∂C_1 逐位等于单位矩阵：", exact)
 assert exact
 
 # %% [markdown]
@@ -282,7 +284,7 @@ def off(J, k):
 errors = {30 - k: off(textbook(k), k) for k in (29, 28, 25, 20, 10)}
 quiz.reveal(my_guess, 100 * errors[10])
 for lag, error in errors.items():
-    print(f"over {lag:>2} step{'s' if lag > 1 else ' '} the textbook product is off by {error:.1%}")
+    print(f"隔 {lag:>2} 步，教科书的乘积误差为 {error:.1%}")
 assert errors[1] < 1e-12 < 0.005 < errors[2]
 
 # %% [markdown]
@@ -319,7 +321,7 @@ W_o.data = np.vstack([np.zeros((H, H)), W_o.numpy()[H:]])
 U["o"], out = np.zeros((H, H)), deep(x)
 blind_error = off(textbook(20), 20)
 out = seeing
-print(f"output gate blind for h: off by {blind_error:.0e}")
+print(f"输出门不看 h：误差 {blind_error:.0e}")
 assert blind_error < 1e-12
 
 # %% [markdown]
@@ -335,8 +337,8 @@ assert blind_error < 1e-12
 written = flow.written()
 rest = np.abs(written.sum(axis=0) + flow.carried() - out.last.C.numpy()).max()
 half = next(n for n in range(1, 31) if np.linalg.norm(written[-n:].sum(axis=0)) > 0.5 * np.linalg.norm(written.sum(axis=0)))
-print(f"30 written parts and the initial state sum to C_30 to {rest:.0e}")
-print(f"the last {half} steps alone make up half of its length")
+print(f"30 份写入的内容加上初始状态，与 C_30 相差不过 {rest:.0e}")
+print(f"单是最后 {half} 步，就占了一半的长度")
 assert rest < 1e-14
 
 # %% [markdown]

@@ -11,6 +11,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, forget_bias_for, nn, quiz, what_if
 
+tl.language("zh")
+
 
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
@@ -38,7 +40,7 @@ def flow_of(forget_bias, x=x, seed=0, **settings):
 blank = {b: flow_of(b, initializer="zeros", recurrent_initializer="zeros") for b in (0.0, 1.0, 2.0, 3.0, 5.0)}
 left = {b: float(flow.norm[0] / flow.norm[-1]) for b, flow in blank.items()}
 quiz.reveal(my_guess, left[1.0])
-print("b_f   measured    σ(b_f)^100   half-life")
+print("b_f   实测        σ(b_f)^100      半衰期")
 for b, measured in left.items():
     print(f"{b:g}     {measured:.3e}   {sigmoid(b) ** 100:.3e}   {blank[b].half_life:9.2f}")
     assert abs(measured / sigmoid(b) ** 100 - 1) < 1e-12
@@ -54,7 +56,7 @@ for b, measured in left.items():
 
 # %%
 for n in (10, 30, 100, 300, 1000):
-    print(f"{n:>5} steps: forget_bias = {forget_bias_for(n):.2f}, f = {sigmoid(forget_bias_for(n)):.4f}")
+    print(f"{n:>5} 步：forget_bias = {forget_bias_for(n):.2f}, f = {sigmoid(forget_bias_for(n)):.4f}")
 
 # %% [markdown]
 # $f$ 与 1 的差距不能超过 $0.7/n$ 左右。超过几百步，门就到了 $\sigma$ 的饱和段，几乎学不动了。
@@ -116,9 +118,9 @@ found.draw()
 # %%
 for b in (1.0, 5.0):
     found_here = flow_of(b, x[:, :60]).diagnose()
-    print(f"b_f = {b:g}: {found_here or 'nothing to say'}")
+    print(f"b_f = {b:g}：{found_here or '没有可说的'}")
 longer = flow_of(5.0).diagnose()
-print(f"b_f = 5, 100 steps: {longer}")
+print(f"b_f = 5，100 步：{longer}")
 assert not found_here and longer
 
 # %% [markdown]
@@ -131,7 +133,7 @@ assert not found_here and longer
 # %%
 note = nn.LSTM(2, 1, rng=np.random.default_rng(0)).astype(np.float64)
 cell = note.cells[0][0]
-weights = {"f": (0, 0, 0, 8.0), "i": (0, 0, 16, -8.0), "C": (0, 8, 0, 0.0), "o": (0, 0, 0, 8.0)}  # h, gender, name, bias
+weights = {"f": (0, 0, 0, 8.0), "i": (0, 0, 16, -8.0), "C": (0, 8, 0, 0.0), "o": (0, 0, 0, 8.0)}  # h，性别，名字，偏置
 for gate, (*w, b) in weights.items():
     getattr(cell, f"W_{gate}").data, getattr(cell, f"b_{gate}").data = np.array(w, float)[:, None], np.array([b])
 
@@ -145,7 +147,7 @@ def told(gender):
 she = told(1.0)
 answer_she = note(she).last.h.sum()
 trace = tl.trace(answer_she)
-print(f"answer h_10 = {answer_she.item():+.4f}")
+print(f"答案 h_10 = {answer_she.item():+.4f}")
 
 # %% [markdown]
 # **先猜。** 答案是 {{answer_she.item():.2f}}。它对第一个词的性别求梯度，隔着十步，有多大？
@@ -161,11 +163,11 @@ with what_if({"t=1/C̃": 0.0}):
     erased = answer_she.item() - note(she).last.h.item()
 change = note(told(-1.0)).last.h.item() - answer_she.item()
 elsewhere = float(trace.grad(she)[0, 1, 0])
-print(f"gradient at the gender              {gradient:.2e}   (at that of the second word {elsewhere:.2e})")
-print(f"so a change from +1 to -1 should do {-2 * gradient:+.2e}")
-print(f"it does                             {change:+.4f}")
-print(f"written at the name, times ∂h/∂C    {note_written:+.4f}")
-print(f"lost when that writing is erased    {erased:+.4f}")
+print(f"性别处的梯度                        {gradient:.2e}   （第二个词的性别处 {elsewhere:.2e}）")
+print(f"照此，从 +1 改到 -1 应当只变        {-2 * gradient:+.2e}")
+print(f"实际变了                            {change:+.4f}")
+print(f"名字处写入的内容，乘以 ∂h/∂C        {note_written:+.4f}")
+print(f"抹去这份写入，答案减少              {erased:+.4f}")
 assert abs(gradient) < 1e-5 and change < -1
 tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sold it".split())
 
@@ -188,7 +190,7 @@ tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sol
 silence = np.zeros((1, 400, 1), np.float32)
 blank32 = flow_of(1.0, silence, initializer="zeros", recurrent_initializer="zeros")
 at20 = blank32.trace.grad(blank32.state(380))[0]
-print("dL/dC, 20 steps back:", at20[:2], f" with two digits: {at20[0]:.2f}")
+print("往回 20 步的 dL/dC：", at20[:2], f" 只留两位小数：{at20[0]:.2f}")
 
 # %% [markdown]
 # **其一：打印出来是 0。** 它是 $\sigma(1)^{20}=$ {{float(at20[0]):.1e}}，没有错。
@@ -197,7 +199,7 @@ print("dL/dC, 20 steps back:", at20[:2], f" with two digits: {at20[0]:.2f}")
 
 # %%
 at250 = blank32.trace.grad(blank32.state(150))[0]
-print(f"entry {at250[0]:.1e}   np.linalg.norm {np.linalg.norm(at250):.1e}   flow.norm {blank32.norm[150]:.1e}")
+print(f"元素 {at250[0]:.1e}   np.linalg.norm {np.linalg.norm(at250):.1e}   flow.norm {blank32.norm[150]:.1e}")
 
 # %% [markdown]
 # 各元素是 {{float(at250[0]):.0e}}，可是范数要先平方，而平方小于 float32 能表示的最小的数。本库自己的范数先缩放，再平方。
@@ -210,8 +212,8 @@ def absorbed(kind, factor):
 
 
 for kind in (np.float32, np.float64):
-    after = ", ".join(f"b_f = {b:g}: {absorbed(kind, sigmoid(b))}" for b in (0.0, 1.0, 5.0))
-    print(f"{kind.__name__}: steps until it is lost, at {after}")
+    after = "，".join(f"b_f = {b:g} 时 {absorbed(kind, sigmoid(b))}" for b in (0.0, 1.0, 5.0))
+    print(f"{kind.__name__}：几步之后就加不进去，{after}")
 
 # %% [markdown]
 # $b_f=1$、float32 时，隔 {{absorbed(np.float32, sigmoid(1.0))}} 步就加不进去了：更远处传来的梯度，在这样的和里一位也留不下，虽然那里 $C$ 的梯度并不是 0。这比下溢要早得多。
@@ -221,9 +223,9 @@ for kind in (np.float32, np.float64):
 # %%
 half32 = flow_of(0.0, silence, initializer="zeros", recurrent_initializer="zeros")
 zero_at = next((400 - t for t in range(400, -1, -1) if half32.norm[t] == 0), None)
-print(f"f = 0.5:  exactly 0 from {zero_at} steps back on")
+print(f"f = 0.5： 往回 {zero_at} 步起恰好是 0")
 late, later = (float(blank32.trace.grad(blank32.state(t))[0, 0]) for t in (1, 0))
-print(f"f = σ(1): after 399 steps {late:.1e}, after 400 {later:.1e}; the truth is {sigmoid(1.0) ** 400:.1e}")
+print(f"f = σ(1)：399 步之后 {late:.1e}，400 步之后 {later:.1e}；真值是 {sigmoid(1.0) ** 400:.1e}")
 
 # %% [markdown]
 # $f=\frac12$ 时它会变成 0，但那要远远超过 20 步。$f=\sigma(1)$ 时它停在最小的正数上：这个数的 {{sigmoid(1.0):.2f}} 倍又舍入回它自己，永远如此。（如果处理器把这么小的数直接清零，它就是 0。）这最后一位是舍入，不是梯度。

@@ -28,13 +28,13 @@ plt.style.use("tinygrad_lstm.drawn")
 def relu_rnn(ρ, T=50, units=16):
     rnn = nn.RNN(1, units, activation="relu", rng=np.random.default_rng(0)).astype(np.float64)
     W = rnn.cells[0][0].W_h
-    W.data = np.concatenate([ρ * W.data[:units], W.data[units:]])   # rows of h first
+    W.data = np.concatenate([ρ * W.data[:units], W.data[units:]])   # h 的行在前
     out = rnn(np.random.default_rng(1).normal(size=(1, T, 1)))
     return W.data[:units], out.h.numpy()[0], tl.trace(out.last.h.sum()).flow("h")
 
 W, h, flow = relu_rnn(ρ=1.0)
 step = flow.jacobians().steps[9, 0]                                 # ∂h₁₀/∂h₉
-assert np.allclose(step, (h[9] > 0)[:, None] * W.T)                 # a mask, then Wᵀ
+assert np.allclose(step, (h[9] > 0)[:, None] * W.T)                 # 先是掩码，再是 Wᵀ
 
 # %% [markdown]
 # 常有人这样想：**斜率是 1，$W$ 又是正交的，梯度自然保得住**。
@@ -62,7 +62,7 @@ factor = {}
 for ρ in (0.5, 1.0, 1.2, 1.5, 2.0):
     h, flow = relu_rnn(ρ)[1:]
     factor[ρ] = flow.norm[0] / flow.norm[50]
-    print(f"ρ = {ρ}: largest h at the end {h[-1].max():8.2g}, gradient after 50 steps × {factor[ρ]:.1e}")
+    print(f"ρ = {ρ}：末端最大的 h 是 {h[-1].max():8.2g}，50 步之后梯度 × {factor[ρ]:.1e}")
 
 # %% [markdown]
 # 不是死掉，就是爆炸；而本来还能把 $h$ 限制在 (−1, 1) 之内的 tanh，现在也没有了。`ρ` 从 `1.0` 到 `1.2`，只大了五分之一，结果却变成 {{factor[1.2] / factor[1.0]:.0e}} 倍。中间某处有一个适合这段输入的值，可是网络学习的时候，没有什么能让它停在那里。
@@ -87,7 +87,7 @@ for scale in (0.9, 1.0, 1.1):
     rnn.cells[0][0].W_h.data = scale * identity
     flow = tl.trace(rnn(np.zeros((1, 100, 1)), np.ones((1, 4))).last.h.sum()).flow("h")
     edge[scale] = flow.norm[0] / flow.norm[100]
-    print(f"{scale} · I: after 100 steps × {edge[scale]:.3g}")
+    print(f"{scale} · I：100 步之后 × {edge[scale]:.3g}")
 
 # %% [markdown]
 # ## 死掉的单元
@@ -134,14 +134,14 @@ def one_unit(activation, T, **settings):
     lstm = nn.LSTM(1, 1, activation=activation, **settings).astype(np.float64)
     cell = lstm.cells[0][0]
     for W in (cell.W_f, cell.W_i, cell.W_o):
-        W.data = np.zeros((2, 1))                        # constant gates: i = o = σ(0)
-    cell.b_f.data = np.array([np.log(0.95 / 0.05)])      # σ of this is 0.95
-    cell.W_C.data = np.array([[0.4], [1.0]])             # rows: h, x
+        W.data = np.zeros((2, 1))                        # 门是常数：i = o = σ(0)
+    cell.b_f.data = np.array([np.log(0.95 / 0.05)])      # 它的 σ 是 0.95
+    cell.W_C.data = np.array([[0.4], [1.0]])             # 两行：h，x
     return lstm(np.ones((1, T, 1)))
 
 flow = tl.trace(one_unit("relu", T=101).last.C.sum()).flow("C")
 highway = flow.highway[1] / flow.highway[101]
-print(f"the highway alone: {highway:.4f}")
+print(f"单是高速通道：{highway:.4f}")
 my_guess = None
 
 # %%
@@ -173,9 +173,9 @@ tl.draw(one_unit("relu", T=3).last.C.sum(), steps=(2, 3), show="grad")
 for name, out in {
     "tanh": one_unit("tanh", T=101),
     "relu": one_unit("relu", T=101),
-    "relu, output tanh": one_unit("relu", T=101, output_activation="tanh"),
+    "relu，输出 tanh": one_unit("relu", T=101, output_activation="tanh"),
 }.items():
-    print(f"{name:18} C after 1, 10, 50, 101 steps:", *(f"{C:8.2f}" for C in out.C.numpy()[0, [0, 9, 49, 100], 0]))
+    print(f"第 1、10、50、101 步之后的 C，{name}：", *(f"{C:8.2f}" for C in out.C.numpy()[0, [0, 9, 49, 100], 0]))
 
 # %% [markdown]
 # 用 tanh 时，$C$ 不会超过 $i/(1-f) = 10$。最后一行就是药方：有界的**输出**打断了回路（$h < 1$，所以 $\tilde C \le u + x$）。这样，只要 $f < 1$，候选值用 ReLU 就没有害处：$C$ 最多是 $i(u + x)/(1-f) = 14$。
@@ -191,18 +191,18 @@ def layer(forget_bias=5.0, **settings):
     return nn.LSTM(8, 32, forget_bias=forget_bias, rng=np.random.default_rng(0), **settings)
 
 relu = layer(activation="relu")
-runs = {"tanh": layer()(x), "relu": relu(x), "relu, output tanh": layer(activation="relu", output_activation="tanh")(x)}
+runs = {"tanh": layer()(x), "relu": relu(x), "relu，输出 tanh": layer(activation="relu", output_activation="tanh")(x)}
 with what_if(h=lambda h: 0 * h):
     runs["relu, h = 0"] = relu(x)
 C = runs["relu"].C.numpy()
-assert (C >= 0).all() and np.array_equal(tl.relu(C), C)      # the output ReLU is the identity
+assert (C >= 0).all() and np.array_equal(tl.relu(C), C)      # 输出处的 ReLU 就是恒等函数
 
 # %%
 sizes = {name: np.abs(out.C.numpy()).mean(axis=(0, 2)) for name, out in runs.items()}
 figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
 for (name, size), style in zip(sizes.items(), ("-", "-", "--", ":"), strict=True):
     axis.semilogy(np.arange(1, 101), size, style, label=name)
-axis.set(xlabel="t", ylabel="mean |C|")
+axis.set(xlabel="时间步 t", ylabel="|C| 的均值")
 axis.legend()
 plt.show()
 
@@ -217,7 +217,7 @@ print(*tl.diagnose(runs["relu"].last.h.sum()), sep="\n\n")
 out = layer(forget_bias=1.0, activation="relu")(x)
 mild = np.abs(out.C.numpy()).mean(axis=(0, 2))
 mean_f = np.mean([step.f.numpy().mean() for step in out.steps])
-print(f"mean f {mean_f:.2f}; mean |C| after 10, 50, 100 steps:", *(f"{C:.3g}" for C in mild[[9, 49, 99]]))
+print(f"f 的均值 {mean_f:.2f}；第 10、50、100 步之后 |C| 的均值：", *(f"{C:.3g}" for C in mild[[9, 49, 99]]))
 assert mild[-1] > 100
 
 # %% [markdown]
@@ -283,7 +283,7 @@ quiz.reveal(my_guess, turned)
 for clip in ("clipvalue", "clipnorm", "global_clipnorm"):
     print(f"{clip}=2")
     for name, e in tl.clip_effect([("W", W), ("b", b)], **{clip: 2.0}).items():
-        print(f"    {name:3}: norm {e.before:2.0f} → {e.after:.3f}, turned by {e.angle:4.1f}°")
+        print(f"    {name:3}：范数 {e.before:2.0f} → {e.after:.3f}，转了 {e.angle:4.1f}°")
 
 # %% [markdown]
 # `clipvalue` 连 `W` 自己的方向都转了。`clipnorm` 不改变每个参数的方向，但整步的方向还是转了，因为 `W` 和 `b` 现在一样长。只有 `global_clipnorm` 保持整体的方向，这就是 Pascanu、Mikolov 和 Bengio 提出的裁剪。同时用两种，就看不出是哪一种起了作用：
@@ -389,7 +389,7 @@ for dtype in (np.float64, np.float32):
         parts = trace.flow("h").weight_gradient(rnn.cells[0][0].W_h, by="lag")
 lags = np.linalg.norm(parts, axis=(1, 2))
 rounding = np.linalg.norm(grads[np.float32] - grads[np.float64])
-print(*(f"lag {k}: {lags[k]:.1e}" for k in (0, 50, 99)), f"error of the whole in float32: {rounding:.1e}", sep=", ")
+print(*(f"滞后 {k}：{lags[k]:.1e}" for k in (0, 50, 99)), f"float32 下整个梯度的误差：{rounding:.1e}", sep="，")
 assert lags[99] < rounding
 
 # %% [markdown]

@@ -32,7 +32,7 @@ def highway(f, T=50):
     return flow.norm[0] / flow.norm[T]
 
 for f in (0.0, 0.5, 0.9, 1.0):
-    print(f"f = {f}: × {highway(f):.2g} after 50 steps")
+    print(f"f = {f}：50 步之后 × {highway(f):.2g}")
 
 # %% [markdown]
 # 那么 `f = 1.1`，“比全部还多一成”呢？
@@ -69,7 +69,7 @@ z = Tensor([-2.0, -0.3, 0.0, 0.7, 1.1, 3.0], requires_grad=True)
 for gate in (tl.sigmoid, tl.relu):
     y = gate(z)
     slope = tl.grad(y.sum(), [z])[0].numpy()
-    print(f"{gate.name:8} value", np.round(y.numpy(), 2), " slope", np.round(slope, 2))
+    print(f"{gate.name:8} 值", np.round(y.numpy(), 2), " 斜率", np.round(slope, 2))
 
 # %% [markdown]
 # 右边一端 $f > 1$：“比全部还多”。左边一端 $f = 0$，斜率也是 0，这是一个死掉的门：它抹掉 $C$，而由于
@@ -93,12 +93,12 @@ print(*(warning.message for warning in caught))
 x = np.random.default_rng(1).normal(size=(8, 100, 8))
 
 def forgets(gate, forget_bias=1.0):
-    """All values of f, (steps, batch, units), and the flow of C."""
+    """f 的所有值，(步, 批, 单元)，以及 C 的梯度流。"""
     out = make(gate, forget_bias)(x)
     return np.array([step.f.numpy() for step in out.steps]), tl.trace(out.last.C.sum()).flow("C")
 
 F, flow = forgets("relu")
-print(f"f from {F.min():.2f} to {F.max():.2f}, mean {F.mean():.2f}; exactly 0: {(F == 0).mean():.1%}, above 1: {(F > 1).mean():.1%}")
+print(f"f 从 {F.min():.2f} 到 {F.max():.2f}，均值 {F.mean():.2f}；恰好为 0 的占 {(F == 0).mean():.1%}，大于 1 的占 {(F > 1).mean():.1%}")
 
 # %% [markdown]
 # 遗忘门偏置为 1 时，ReLU 门起初平均在 1 左右，这里是 {{F.mean():.2f}}。看上去是完美的记忆。其实只要遇到一个 0，记忆就断了；所以挑一个从没遇到 0 的（行，单元）组合来看。它的均值 `lucky.mean()` 由下一格打印出来。
@@ -106,9 +106,9 @@ print(f"f from {F.min():.2f} to {F.max():.2f}, mean {F.mean():.2f}; exactly 0: {
 # **先猜。** 它的 100 个值连乘起来是多少？
 
 # %%
-alive = F[:, (F > 0).all(axis=0)]                       # (steps, pairs that never hit 0)
+alive = F[:, (F > 0).all(axis=0)]                       # (步, 从没遇到 0 的组合)
 lucky = alive[:, np.abs(alive.mean(axis=0) - 1).argmin()]
-print(f"{alive.shape[1]} of {8 * 32} pairs never hit 0; the mean of this one is {lucky.mean():.3f}")
+print(f"{8 * 32} 个组合里，从没遇到 0 的有 {alive.shape[1]} 个；选中的这个均值是 {lucky.mean():.3f}")
 my_guess = None
 
 # %%
@@ -128,7 +128,7 @@ highways = {}
 for bias in (0.0, 1.0, 2.0, 3.0):
     F, flow = forgets("relu", bias)
     highways[bias] = flow.highway[0] / flow.highway[100]
-    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, highway over 100 steps × {highways[bias]:.1e}")
+    print(f"forget_bias {bias}：恰好为 0 的占 {(F == 0).mean():6.2%}，大于 1 的占 {(F > 1).mean():6.1%}，100 步的高速通道 × {highways[bias]:.1e}")
 assert highways[0.0] < 1e-6 and highways[3.0] > 1e6
 
 # %% [markdown]
@@ -145,9 +145,9 @@ for gate in ("sigmoid", "hard_sigmoid", "relu"):
     closed = (np.array([step.f.numpy() for step in out.steps]) == 0).all(axis=(0, 1))
     trace = tl.trace(out.last.h.sum())
     db = trace.grad(lstm.cells[0][0].b_f)
-    print(f"{gate:12} always 0: {closed.sum():2} of 32 units; largest gradient at b_f {np.abs(db).max():.1e}")
+    print(f"{gate:12} 始终为 0：32 个单元中有 {closed.sum():2} 个；b_f 处最大的梯度 {np.abs(db).max():.1e}")
 assert closed.any() and not db[closed].any()
-print(*(text for text in tl.diagnose(trace) if "relu units" in text))
+print(*(text for text in tl.diagnose(trace) if "relu 单元" in text))
 
 # %% [markdown]
 # 有 {{closed.sum()}} 个 ReLU 门，无论什么损失，传来的梯度都恰好是 0；除非它们的输入变了，否则不会再打开。hard_sigmoid 也有平坦的一段，但要到 $z = -3$ 才开始，不是从 0 开始。
@@ -167,7 +167,7 @@ def old(z):
 
 for z in (-3.0, -1.0, 0.0, 1.0, 2.0, 2.5):
     new_f, old_f = (float(gate(np.float64(z))) for gate in (tl.hard_sigmoid, old))
-    print(f"z = {z:4}: {new_f:.3f} or {old_f:.3f}; over 100 steps {new_f**100:.1e} or {old_f**100:.1e}")
+    print(f"z = {z:4}：{new_f:.3f} 或 {old_f:.3f}；连乘 100 步 {new_f**100:.1e} 或 {old_f**100:.1e}")
 
 # %% [markdown]
 # 两者最多相差 $1/12$，权重从一个程序搬到另一个程序，也不会有任何报错。训练一个小 LSTM，把十个数里带标记的两个加起来：训练时用其中一种，运行时用另一种。
@@ -215,7 +215,7 @@ def twice(z):
     return 2 * tl.sigmoid(z)
 
 def zigzag(z):
-    tooth = np.floor(np.asarray(z.data) / 8 + 0.75)     # a constant: which tooth z is on
+    tooth = np.floor(np.asarray(z.data) / 8 + 0.75)     # 常数：z 落在第几个齿上
     return tl.abs(z / 4 + 0.5 - 2 * tooth)
 
 def clip01(z):

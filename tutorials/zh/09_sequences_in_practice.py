@@ -153,7 +153,7 @@ for t in range(5):
     chunk = lstm(x[:, t : t + 1], state)
     state = chunk.last
     visited.append(len(tl.trace(chunk.h.sum()).tensors))
-print("tensors in the backward of each chunk:", visited)
+print("每一块反向传播要经过的张量数：", visited)
 assert np.ptp(np.diff(visited)) == 0
 
 # %% [markdown]
@@ -195,7 +195,7 @@ target = np.tanh(np.cumsum(x_long[:, :, 0], axis=1) / 4)
 
 
 def in_chunks(layer, size):
-    """The loss, the gradient of all parameters, and ‖∂L/∂C_t‖, read in chunks of `size` steps."""
+    """按 `size` 步一块来读：损失，所有参数的梯度，以及 ‖∂L/∂C_t‖。"""
     layer.zero_grad()
     state, total, norms = None, 0.0, []
     for start in range(0, T, size):
@@ -214,7 +214,7 @@ def adder(forget_bias):
 whole_loss, whole, whole_norms = in_chunks(adder(3.0), T)
 chunk_loss, chunked, chunk_norms = in_chunks(adder(3.0), 12)
 assert abs(chunk_loss / whole_loss - 1) < 1e-12
-print(f"loss: {whole_loss:.10f} in one piece, {chunk_loss:.10f} in chunks of 12")
+print(f"损失：整段 {whole_loss:.10f}，12 步一块 {chunk_loss:.10f}")
 
 # %% [markdown]
 # 损失看不出差别，梯度看得出。
@@ -228,15 +228,15 @@ my_guess = None
 lost = np.linalg.norm(chunked - whole) / np.linalg.norm(whole)
 quiz.reveal(my_guess, lost)
 figure, (saw, trade) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-saw.semilogy(range(1, T + 1), whole_norms, label="in one piece")
-saw.semilogy(range(1, T + 1), chunk_norms, ".-", label="chunks of 12")
-saw.set(xlabel="time step t", ylabel="‖∂L/∂Cₜ‖", title="Each chunk starts with nothing from the next")
+saw.semilogy(range(1, T + 1), whole_norms, label="整段")
+saw.semilogy(range(1, T + 1), chunk_norms, ".-", label="12 步一块")
+saw.set(xlabel="时间步 t", ylabel="‖∂L/∂Cₜ‖", title="每一块都得不到后一块的梯度")
 sizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 48]
 for bias in (0.0, 1.0, 3.0):
     full = in_chunks(adder(bias), T)[1]
     errors = [np.linalg.norm(in_chunks(adder(bias), size)[1] - full) / np.linalg.norm(full) for size in sizes]
-    trade.plot(sizes, errors, "o-", markersize=3, label=f"forget bias {bias:g}")
-trade.set(xlabel="steps in a chunk", ylabel="error of the gradient", title="What truncation loses")
+    trade.plot(sizes, errors, "o-", markersize=3, label=f"遗忘门偏置 {bias:g}")
+trade.set(xlabel="每块的步数", ylabel="梯度的误差", title="截断丢掉了多少")
 saw.legend()
 trade.legend()
 plt.show()
@@ -270,7 +270,7 @@ for k, state in enumerate(alone):
     assert np.allclose(padded.last.h.numpy()[k], state.h.numpy()[0], rtol=0, atol=1e-12)
     assert np.allclose(padded.last.C.numpy()[k], state.C.numpy()[0], rtol=0, atol=1e-12)
 off = np.abs(lstm(x_rows).last.h.numpy() - padded.last.h.numpy()).max(axis=1)
-print("without lengths the last h of each row is off by", off.round(3))
+print("不给 lengths，各行最后的 h 误差为", off.round(3))
 
 # %% [markdown]
 # 损失也有它的陷阱。一种常见的写法是：填充步的损失乘以 0，再对整个数组求平均。
@@ -438,7 +438,7 @@ def run(step, p):
 
 ours = lstm(x).last.h.numpy()
 for step, p in ((torch_step, torch), (keras_step, keras), (onnx_step, onnx)):
-    print(f"{step.__name__}: off by {np.abs(run(step, p) - ours).max():.0e}")
+    print(f"{step.__name__}：相差 {np.abs(run(step, p) - ours).max():.0e}")
     assert np.allclose(run(step, p), ours, rtol=0, atol=1e-12)
 
 # %% [markdown]
@@ -451,8 +451,8 @@ for order in map("".join, permutations("ifCo")):
     wrong_by[order] = np.abs(run(torch_step, p) - ours).max()
 orders = sorted(wrong_by, key=wrong_by.get)
 best, second = orders[:2]
-print(f"{len(orders)} orders; {best}: off by {wrong_by[best]:.0e}, the next best, {second}: {wrong_by[second]:.2f}")
-print(f"the order of ONNX (iofC) read as PyTorch's: {wrong_by['iofC']:.2f}")
+print(f"{len(orders)} 种次序；{best} 相差 {wrong_by[best]:.0e}，其次是 {second}，相差 {wrong_by[second]:.2f}")
+print(f"把 ONNX 的次序（iofC）当成 PyTorch 的：相差 {wrong_by['iofC']:.2f}")
 assert best == "ifCo" and wrong_by[second] > 0.01
 
 # %% [markdown]
@@ -480,7 +480,7 @@ def gru_last(b_n, b_rn):
 right_h = gru(x).last.h.numpy()
 assert np.allclose(gru_last(g.b_n.numpy(), g.b_rn.numpy()), right_h, rtol=0, atol=1e-12)
 merged = np.abs(gru_last(g.b_n.numpy() + g.b_rn.numpy(), np.zeros(H)) - right_h).max()
-print(f"b_rn merged into b_n: off by {merged:.2f}")
+print(f"把 b_rn 并进 b_n：相差 {merged:.2f}")
 
 # %% [markdown]
 # （GRU 门的次序：PyTorch 是 `r z n`，Keras 和 ONNX 是 `z r h`；我们的 z 与它们的相同，管的是保留旧的 h。这种形式在 ONNX 里叫 `linear_before_reset`。）

@@ -25,7 +25,7 @@ text = tasks.stdlib()
 tokens, V = text.encode(text.text), len(text.vocabulary)
 cut = len(tokens) - round(len(tokens) * text.held_out)
 train, test = tokens[:cut], tokens[cut:]
-print(f"{len(train):,} characters to learn from, {len(test):,} held out, {V} different ones")
+print(f"训练 {len(train):,} 个字符，留出 {len(test):,} 个，共 {V} 种")
 print(text.text[200_000:200_300])
 
 # %% [markdown]
@@ -35,7 +35,7 @@ print(text.text[200_000:200_300])
 
 # %%
 def key(x, n):
-    """One number for the n characters before each place."""
+    """每个位置之前的 n 个字符，编成一个数。"""
     return sum((np.append(np.zeros(k, int), x[:-k]) * V ** (k - 1) for k in range(1, n + 1)), np.zeros(len(x), int))
 
 
@@ -50,7 +50,7 @@ for n in range(6):
     before, asked = key(train, n), key(test, n)
     p = (count(before * V + train, asked * V + test) + 10 * p) / (count(before, asked) + 10)
     counted.append(-np.log2(p).mean())
-    print(f"{n} characters of context: {counted[n]:.2f} bits a character")
+    print(f"上文 {n} 个字符：每字符 {counted[n]:.2f} 比特")
 stored = len(np.unique(before * V + train))
 
 # %% [markdown]
@@ -115,7 +115,7 @@ ratio = np.exp(np.mean([np.log(chance(f"    return len(self.{n}", ")") / chance(
 quiz.reveal(my_guess, ratio)
 for name in names:
     inside, outside = (chance(f"    return {call}self.{name}", ")") for call in ("len(", ""))
-    print(f"{name:6} ')' inside a bracket {inside:6.1%}, without one {outside:6.1%}")
+    print(f"{name:6} 后面是 ')'：在括号内 {inside:6.1%}，没有括号 {outside:6.1%}")
 assert ratio > 1
 
 # %% [markdown]
@@ -131,7 +131,7 @@ shown = list(line.replace(" ", "·"))
 loss = tl.nn.cross_entropy(model(text.encode(line)[None]).y[:, -1], text.encode(")"))
 flow = tl.trace(loss).flow("C")
 at = line.index("(") + 1
-print(f"‖∂L/∂C‖ after the bracket: {flow.norm[at]:.3f}, before it: {flow.norm[at - 1]:.3f}")
+print(f"‖∂L/∂C‖：括号之后 {flow.norm[at]:.3f}，括号之前 {flow.norm[at - 1]:.3f}")
 tl.draw(flow.trace, view="strip", labels=shown)
 
 # %% [markdown]
@@ -143,7 +143,7 @@ tl.draw(flow.trace, view="strip", labels=shown)
 
 # %%
 def erased(line, target):
-    """By how much the loss of `target` grows if C̃ is 0 at one character, for each character."""
+    """逐个字符：如果那里的 C̃ 是 0，`target` 的损失会增加多少。"""
     tokens, rows = text.encode(line), np.arange(len(line) + 1)[:, None]
 
     def silence(C_new):
@@ -159,7 +159,7 @@ def erased(line, target):
 without = erased(line, ")")
 figure, rows = plt.subplots(3, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
 written = -flow.weights()
-three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": written, "loss if erased": without}
+three = {"梯度 ‖∂L/∂C‖": flow.norm[1:], "写入，支持 ')'": written, "抹去后的损失": without}
 for ax, (name, values) in zip(rows, three.items(), strict=True):
     ax.bar(range(len(line)), values, color="#1f4e79")
     ax.set_ylabel(name)
@@ -191,7 +191,7 @@ quiz.reveal(my_guess, mean_f[-1])
 kept = [np.linalg.norm(flow.ledger(t)["highway"]) / flow.norm[t] for t in range(1, flow.T + 1)]
 units = [float(next(x for x in flow.named(t) if x.name == "f").numpy().mean()) for t in range(1, flow.T + 1)]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", width_ratios=[2, 3])
-left.plot(looks, mean_f, "o-", label="mean of f")
+left.plot(looks, mean_f, "o-", label="f 的均值")
 left.plot(looks, where_needed, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
 left.set(xlabel="training step", ylim=(0, 1.05))
 left.legend(loc="lower left")
@@ -202,7 +202,7 @@ right.set_ylim(0, 1.05)
 right.legend(loc="lower left")
 plt.show()
 inner = kept[at:-1]
-print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ inside the bracket: {np.mean(inner):.2f}, under the bracket itself: {kept[at - 1]:.2f}")
+print(f"‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖：括号之内 {np.mean(inner):.2f}，括号本身处 {kept[at - 1]:.2f}")
 assert mean_f[-1] < 0.85
 
 # %% [markdown]
@@ -225,10 +225,10 @@ def among_names(before, character):
 
 for opened in "([{":
     row = [f"{character} {among_names(f'    x = call{opened}', character):6.2%}" for character in ")]}"]
-    print(f"{text.text.count(opened):6,} {opened} in the text; after an open one the net expects  " + "  ".join(row))
+    print(f"文本中有 {text.text.count(opened):6,} 个 {opened}；开着一个时，网络期待  " + "  ".join(row))
 print()
 for before in ("len(self.name)", "len(int(self.name)", "len(int(abs(self.name)"):
-    print(f"return {before:24} one more ')': {chance('    return ' + before, ')'):.1%}")
+    print(f"return {before:24} 再来一个 ')'：{chance('    return ' + before, ')'):.1%}")
 
 # %%
 repeats = 8 * np.arange(26)
@@ -240,7 +240,7 @@ for call in ("len(", ""):
     after_name = len(start) + 3 + repeats
     ax.plot(9 + repeats, p[after_name, text.vocabulary.index(")")], ".-", label=f"return {call}self.name_of_name_of_…name")
 ax.axvline(text.steps, color="grey", linestyle=":")
-ax.set(xlabel="characters since the bracket, or since its place", ylabel="probability of ')'")
+ax.set(xlabel="距括号（或它本来的位置）多少个字符", ylabel="')' 的概率")
 ax.set_ylim(bottom=0)
 ax.legend()
 plt.show()
@@ -275,7 +275,7 @@ def rms(prediction):
 
 
 def linear(p):
-    """Least squares on the training years, with the last p values and a constant."""
+    """在训练的年份上作最小二乘，用前 p 年的值和一个常数。"""
     table = np.lib.stride_tricks.sliding_window_view(values, p + 1)
     inputs, goals = np.insert(table[:, :-1], 0, 1.0, axis=1), table[:, -1]
     fitted = np.linalg.lstsq(inputs[: first - p], goals[: first - p])[0]
@@ -290,19 +290,19 @@ for seed in range(5):
     net.rnn.fused = True
     fit(net, series, steps=300, seed=seed, optimizer=make_optimizer("adam", net, global_clipnorm=1.0), progress=False)
     with tl.no_grad():
-        forecasts[f"LSTM, seed {seed}"] = series.decode(net(series.encode(past.ravel()).reshape(-1, 24, 1)).y.numpy()[:, -1])
+        forecasts[f"LSTM，种子 {seed}"] = series.decode(net(series.encode(past.ravel()).reshape(-1, 24, 1)).y.numpy()[:, -1])
 errors = {name: rms(prediction) for name, prediction in forecasts.items()}
 best, *_, worst = sorted(error for name, error in errors.items() if name.startswith("LSTM"))
-quiz.reveal(my_guess, errors["LSTM, seed 0"] / errors["last year"])
-print("\n".join(f"{name:18} {error:5.1f}" for name, error in errors.items()))
+quiz.reveal(my_guess, errors["LSTM，种子 0"] / errors["去年"])
+print("\n".join(f"误差 {error:5.1f}   {name}" for name, error in errors.items()))
 figure, ax = plt.subplots(figsize=(9, 3), layout="constrained")
-ax.plot(range(1700 + first, 2009), true, "k", label="measured")
-for name in ("LSTM, seed 0", "linear, 9 years"):
+ax.plot(range(1700 + first, 2009), true, "k", label="实测")
+for name in ("LSTM，种子 0", "线性，9 年"):
     ax.plot(range(1700 + first, 2009), forecasts[name], ".--", label=name)
-ax.set_ylabel("sunspot number")
+ax.set_ylabel("太阳黑子数")
 ax.legend()
 plt.show()
-assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago"]
+assert errors["LSTM，种子 0"] < 0.8 * errors["去年"] < errors["11 年前"]
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -321,7 +321,7 @@ assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago
 
 # %%
 def scan(f, w):
-    """All C_t of C_t = f_t ∘ C_{t−1} + w_t, from C_0 = 0; and the number of rounds."""
+    """从 C_0 = 0 起，C_t = f_t ∘ C_{t−1} + w_t 的所有 C_t；以及轮数。"""
     rounds, reach = 0, 1
     while reach < len(f):
         w = np.concatenate([w[:reach], w[reach:] + f[reach:] * w[:-reach]])
@@ -350,7 +350,7 @@ quiz.reveal(my_guess, rounds)
 steps = model(text.encode(line)[None]).out.steps
 gates = [np.array([getattr(step, name).numpy()[0] for step in steps]) for name in ("f", "i", "C_new", "C")]
 again, _ = scan(gates[0], gates[1] * gates[2])
-print(f"C of our net from its gates, by doubling: off by {np.abs(again - gates[3]).max():.0e}")
+print(f"由门用翻倍法算出我们网络的 C：相差 {np.abs(again - gates[3]).max():.0e}")
 assert np.allclose(again, gates[3], atol=1e-5)
 
 # %% [markdown]

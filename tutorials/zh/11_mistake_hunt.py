@@ -81,7 +81,7 @@ def truth(x, W, b, dh):
 
 exact = truth(x, W, b, dh_end)
 flow = tl.trace(lstm(x).last.h.sum()).flow("C")
-print("dL/dC at steps 1 to 4:", [f"{np.linalg.norm(dC):.3f}" for dC, _, _ in exact[2]], "and of the layer:", flow.norm[1:].round(3))
+print("第 1 到 4 步的 dL/dC：", [f"{np.linalg.norm(dC):.3f}" for dC, _, _ in exact[2]], "该层给出：", flow.norm[1:].round(3))
 assert np.allclose([np.linalg.norm(dC) for dC, _, _ in exact[2]], flow.norm[1:])
 
 # %% [markdown]
@@ -122,7 +122,7 @@ my_guess = None
 
 # %%
 def judged(backward):
-    @op(backward.__name__, "h_T of a hand-written LSTM")
+    @op(backward.__name__, "手写 LSTM 的 h_T")
     def by_hand(W, b):
         return forward(x, W, b)[-1].h
 
@@ -152,7 +152,7 @@ def off(got, want):
 
 
 def fingerprint(backward):
-    """Rows: steps T … 1, then W and b. Columns: C, h, and f, i, C̃, o before their activation."""
+    """行：第 T … 1 步，再是 W 和 b。列：C，h，以及激活之前的 f、i、C̃、o。"""
     dW, db, trail = backward(steps, dh_end, W)
     rows = [
         [off(C, C_), off(h, h_), *map(off, np.split(z, 4, axis=1), np.split(z_, 4, axis=1))]
@@ -176,8 +176,8 @@ audit(gate_order)
 
 # %%
 got, want = gate_order(steps, dh_end, W)[2][-1][2], exact[2][-1][2]
-print("got  f, i:", got[0, : 2 * H].round(4))
-print("want f, i:", want[0, : 2 * H].round(4))
+print("得到的 f、i：", got[0, : 2 * H].round(4))
+print("应有的 f、i：", want[0, : 2 * H].round(4))
 assert np.allclose(got[0, :H], want[0, H : 2 * H])
 
 # %% [markdown]
@@ -341,7 +341,7 @@ angles = []
 for backward in suspects:
     d = direction(backward)
     angles.append(np.degrees(np.arccos(d @ g / np.linalg.norm(d) / np.linalg.norm(g))))
-    print(f"{backward.__name__}: {angles[-1]:.0f}° from the true gradient, {np.linalg.norm(d) / np.linalg.norm(g):.2f} of its length")
+    print(f"{backward.__name__}：与真正的梯度夹角 {angles[-1]:.0f}°，长度是它的 {np.linalg.norm(d) / np.linalg.norm(g):.2f} 倍")
 assert max(angles) < 90
 
 # %% [markdown]
@@ -391,11 +391,11 @@ for axis, backward in zip(axes, suspects, strict=True):
 # %%
 ledger = flow.ledger(4)
 gates = ledger["f"] + ledger["i"] + ledger["C̃"] + ledger["o"]
-print({path: f"{np.linalg.norm(share):.4f}" for path, share in ledger.items()}, f"all gates {np.linalg.norm(gates):.4f}")
+print({path: f"{np.linalg.norm(share):.4f}" for path, share in ledger.items()}, f"各门合计 {np.linalg.norm(gates):.4f}")
 for backward in suspects:
     lack = exact[2][2][0] - backward(steps, dh_end, W)[2][2][0]
     rest = [np.linalg.norm(lack - part) for part in (ledger["highway"], gates)]
-    print(f"{backward.__name__}: lacks {np.linalg.norm(lack):.4f}; without the highway's {rest[0]:.4f}, without the gates' {rest[1]:.4f} remain")
+    print(f"{backward.__name__}：少了 {np.linalg.norm(lack):.4f}；减去高速通道的，余 {rest[0]:.4f}，减去各门的，余 {rest[1]:.4f}")
 
 # %% [markdown]
 # 最后两列里出现零，就等于招供：少掉的正是账本里的一项，直到最后一位。

@@ -16,9 +16,11 @@ from tinygrad_lstm.compile.naming import Names
 from tinygrad_lstm.compile.passes import LOOP, PASSES, Values, graph_of, in_order
 from tinygrad_lstm.compile.tape import record
 
+tl.language("zh")
+
 
 class Mine(nn.Cell):
-    """A minimal gated unit (Zhou, Wu, Zhang, Zhou 2016): one gate, which forgets and writes."""
+    """最简门控单元（Zhou, Wu, Zhang, Zhou 2016）：只有一个门，既管遗忘又管写入。"""
 
     def __init__(self, input_size, hidden_size, **settings):
         super().__init__(input_size, hidden_size, **settings)
@@ -43,7 +45,7 @@ cell = Mine(3, 4, rng=0)
 step = record(cell, rows=11)
 for tensor in step.made:
     print(f"{tensor.op.name:>8}  {tensor.scope or ''}{tensor.name or ''}")
-print(f"{len(step.made)} ops")
+print(f"{len(step.made)} 个运算")
 tl.draw(step.outputs["h"].sum(), view="ops", parameters=False)
 
 # %% [markdown]
@@ -82,7 +84,7 @@ double = Mine(3, 4, rng=0).astype(float)
 leaves = [Tensor(x, requires_grad=True), Tensor(h, requires_grad=True), *double.parameters()]
 by_engine = tl.grad(double.step(leaves[0], nn.RNNState(leaves[1])).h.sum(), leaves)
 off = max(np.abs(a - b.numpy()).max() for a, b in zip(by_text, by_engine))
-print(f"largest difference from the engine: {off:.0e}")
+print(f"与引擎最大相差 {off:.0e}")
 assert off < 1e-12
 
 # %% [markdown]
@@ -97,22 +99,22 @@ my_guess = None
 
 # %%
 def in_the_loop(cell):
-    """After each pass: how many ops are left in the loop, and how many of them are products."""
+    """每遍变换之后：循环里还剩多少运算，其中多少是乘积。"""
     values, step = Values(), record(cell, rows=11)
     _, graph = graph_of(step, Names(step, set()), values)
     rows = []
     for one in (None, *PASSES):
         graph = one(values, graph) if one else graph
         ops = [node.op for node in in_order(graph) if node.stage == LOOP and node.inputs and not node.columns]
-        rows.append((one.__name__.replace("_", " ") if one else "as it is", len(ops), ops.count("matmul")))
+        rows.append((one.__name__.replace("_", " ") if one else "原样", len(ops), ops.count("matmul")))
     return rows
 
 
 lstm = in_the_loop(nn.LSTMCell(3, 4))
 quiz.reveal(my_guess, lstm[-1][2])
-print("LSTM, after the pass    ops in the loop    products")
+print("循环里的运算    其中的乘积    LSTM 经过哪一遍变换之后")
 for name, ops, products in lstm:
-    print(f"{name:<24}{ops:>15}{products:>12}")
+    print(f"{ops:>12}{products:>14}    （{name}）")
 assert lstm[-1][2] == 1
 
 # %% [markdown]
@@ -149,7 +151,7 @@ batch = np.random.default_rng(2).normal(size=(4, 100, 32)).astype(np.float32)
 found, seconds = {}, {}
 for fused in (False, True):
     net.fused = fused
-    net(batch)  # compiled at the first use
+    net(batch)  # 第一次使用时编译
     start = time.process_time()
     for _ in range(5):
         net.zero_grad()
@@ -157,7 +159,7 @@ for fused in (False, True):
     seconds[fused] = time.process_time() - start
     found[fused] = [p.grad for p in net.parameters()]
 off = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(found[True], found[False]))
-print("fused is at least twice as fast:", seconds[True] * 2 < seconds[False])
+print("融合运行至少快一倍：", seconds[True] * 2 < seconds[False])
 assert off < 1e-4 and seconds[True] < seconds[False]
 
 # %% [markdown]
