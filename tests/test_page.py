@@ -714,7 +714,7 @@ def test_paths_languages_and_themes(visit):
     shown = tab.inner_text("body")
     for word in ("遗忘门", "输入门", "候选", "元胞状态", "输出门", "隐藏状态", "梯度", "读出", "高速通道", "下一步"):
         assert word in shown
-    assert said(tab).startswith("第 2 步，共 5 步：t = 4「box」")
+    assert said(tab).startswith("第 2 步，共 5 步：t = 4“box”")
     assert "highway" not in shown
     assert visit(page(), locale="zh-CN").inner_text("h1") == "梯度显微镜"
 

@@ -1,5 +1,6 @@
 """The course: its notebooks run and say the same again, and its exercises are judged rightly."""
 
+import ast
 import importlib
 import importlib.util
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinygrad_lstm.chinese import CHINESE
 from tinygrad_lstm.course import quiz
 from tinygrad_lstm.course.solutions import Solution, solutions
 from tinygrad_lstm.spoken import speaking
@@ -67,6 +69,64 @@ def test_a_notebook_is_what_its_source_says(build, stem, language):
 @each_text
 def test_a_number_in_prose_comes_from_the_code(build, rules, stem, language):
     assert not rules.complaints(build.cells(stem, language), f"{language}/{stem}.py")
+
+
+@builder
+@each_tutorial
+def test_chinese_prose_keeps_to_its_terms_and_signs(build, rules, stem):
+    prose = [cell.text for cell in build.cells(stem, "zh") if cell.kind == "markdown"]
+    assert [line for text in prose for line in rules.awkward(text, stem)] == []
+
+
+def test_the_chinese_page_for_teachers_and_the_hints_keep_to_them(rules):
+    assert rules.awkward((COURSE / "zh" / "teachers.md").read_text("utf-8"), "teachers") == []
+    trees = [ast.parse(path.read_text("utf-8")) for path in sorted(Path(quiz.__file__).parent.glob("*.py"))]
+    texts = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = [text for text in texts if isinstance(text, str) and re.search("[\u4e00-\u9fff]", text)]
+    texts += [text for text in CHINESE.values() if not re.match(r"\w+\(.*\)$", text)]  # no repr, which is code
+    assert [line for text in texts for line in rules.awkward(text, text[:40])] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("元胞状态（cell state）在 `f(x)中`，形状为 (3,) 的数组。", 0),
+        ("细胞状态", 1),
+        ("遗忘门(forget gate)管", 2),
+        ("门 (2000) 打开", 1),
+        ("（1997; 遗忘门 2000）", 0),
+        ("LSTM (1997; 遗忘门 2000)", 1),
+        ("ReLU 接通时，像站在刀刃上", 2),
+        ("常误差传送带（CEC）", 0),
+        ("输入,输出", 1),
+    ],
+)
+def test_what_chinese_prose_may_not_hold(rules, text, broken):
+    assert len(rules.awkward(text, "zh")) == broken
+
+
+SENTENCE = re.compile(r"(?:\b[A-Za-z]{2,}[ ,;]+){3}[a-z]{2,}")
+OF_OTHERS = re.compile(
+    r"print\(.*\b(?:error|exc)\b|warning\.message|getsource|tl\.source|judged|verdict|text\.text|generate|kind\.__name__"
+)
+NO_WORDS = {"11_mistake_hunt"}  # one of its pictures has names of functions and gates alone
+
+
+@builder
+@each_tutorial
+def test_no_english_sentence_is_left_in_a_chinese_notebook(build, stem):
+    """Exceptions stay in English, as Python's own do; so do code, and texts that a net reads or writes."""
+    import nbformat
+
+    en, zh = (nbformat.read(build.notebook(stem, language), as_version=4).cells for language in ("en", "zh"))
+    for k, (one, other) in enumerate(zip(en, zh, strict=True)):
+        for mine, theirs in zip(other.get("outputs", ()), one.get("outputs", ()), strict=True):
+            data = mine.get("data", {})
+            said = mine.get("text", "") + data.get("text/plain", "")
+            assert OF_OTHERS.search(other.source) or not SENTENCE.search(said), (k + 1, said)
+            assert not said.startswith("Drawing(") or re.search("[\u4e00-\u9fff]", said), (k + 1, said)
+            same = "image/png" in data and data["image/png"] == theirs["data"]["image/png"]
+            assert not same or stem in NO_WORDS, f"cell {k + 1}: the picture is the English one"
 
 
 @builder

@@ -54,6 +54,23 @@ def _complaints(cells: Sequence[Cell], name: str) -> Iterator[str]:
             yield f"{name}, cell {k + 1}: {found[0]!r} ({found.lastgroup}) in prose must come from a placeholder"
 
 
+HAN = "[\u4e00-\u9fff]"
+CHINESE = {  # what stands in no prose in Chinese, and what to write
+    "half-width parentheses: （…）": rf"{HAN}\(|\){HAN}|\([^()\n]*{HAN}[^()\n]*\)|(?<![₀-₉])\(\d{{4}}\)",  # not (3, 4)
+    "a half-width stop or comma: ，；：": rf"{HAN}[,;:!?]\s?{HAN}",
+    "of a cell 元胞, of C 元胞状态, of a unit 单元": r"细胞|单元状态|记忆单元|cell state(?!）)",
+    "常误差传送带（CEC）": "恒定误差|误差轮盘|常误差(?!传送带)",
+    "激活 / 未激活": "接通|神经元",
+    "a word that a native would not use there": "刀刃|老实",
+}
+
+
+def awkward(text: str, name: str) -> list[str]:
+    """Where a text in Chinese breaks the rules of its terms and signs; code, formulas and references may."""
+    prose = FREE.sub(" ∙ ", re.split(r"(?m)^## 参考文献", text)[0])
+    return [f"{name}: {found[0]!r}: {rule}" for rule, sign in CHINESE.items() for found in re.finditer(sign, prose)]
+
+
 PARTS = {
     "a title": (r"\A# {n} · \S", r"\A# {n} · \S"),
     "exercises": (r"(?m)^## Exercises", r"(?m)^## 练习"),

@@ -337,7 +337,7 @@ except RuntimeError as error:
     print("本库，换了数组：", error)
 
 # %% [markdown]
-# 如果把 `optimizer.step()` 写在前向计算和 `loss.backward()` 之间，遇到的就是最后这条报错。
+# 如果把 `optimizer.step()` 写在前向计算和 `loss.backward()` 之间，碰到的就是最后这条报错。
 #
 # **历史会释放。** 在你的引擎里，损失还在，所有节点就都在；再调用一次 `backward`，全部梯度又加一遍，一声不响。库里每个张量的输入用过就忘：内存一路归还；想走第二遍就报错，除非你事先要求保留。
 #
@@ -382,7 +382,7 @@ quiz.check("2.3", softmax_share)
 #
 # ## 参考文献
 #
-# - A. Griewank, A. Walther (2008). *Evaluating Derivatives*, second edition. SIAM.
+# - A. Griewank, A. Walther (2008). *Evaluating Derivatives*, 第 2 版，SIAM.
 # - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). Automatic differentiation in machine learning: a survey. *Journal of Machine Learning Research* 18.
-# - N. Higham (2002). *Accuracy and Stability of Numerical Algorithms*, second edition. SIAM.
-# - P. Ramachandran, B. Zoph, Q. Le (2017). Searching for activation functions. arXiv:1710.05941. (The name swish.)
+# - N. Higham (2002). *Accuracy and Stability of Numerical Algorithms*, 第 2 版，SIAM.
+# - P. Ramachandran, B. Zoph, Q. Le (2017). Searching for activation functions. arXiv:1710.05941. swish 这个名字出自此文。

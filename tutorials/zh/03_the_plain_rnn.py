@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3 · 普通 RNN
 #
-# **问题。** 一个普通的循环网络读了五十个词，损失放在最后一个词上。它的梯度回到开头时还剩多少？如果几乎什么都不剩，权重的梯度为什么看起来很健康？
+# **问题。** 一个普通的循环网络读了五十个词，只在最后一个词上算损失。它的梯度回到开头时还剩多少？如果几乎什么都不剩，权重的梯度为什么看起来很健康？
 #
 # 需要的基础：第 0、1 篇，知道矩阵乘向量得到向量。大约 45 分钟。
 
@@ -263,7 +263,7 @@ axes.set(xlabel="滞后 k", ylabel="G_k 的范数", title=f"|dL/dW_h| = {weight_
 plt.show()
 
 # %% [markdown]
-# 权重在损失之前 20 步或更早所起的作用，只占梯度的 {{far:.1%}}。在这里训练权重的是短滞后；梯度的范数没有透露长滞后的任何情况。**所以，不要凭权重的梯度判断记忆。**
+# 权重在损失之前 20 步或更早所起的作用，只占梯度的 {{far:.1%}}。在这里训练权重的是短滞后；从梯度的范数里，看不出长滞后的任何情况。**所以，不要凭权重的梯度判断记忆。**
 #
 # 现在把它放大试试。无论乘什么系数，所有滞后都乘同一个数，比例不变。训练用的是 float32，情况更糟：一个和大约只有七位有效数字。
 
@@ -318,7 +318,7 @@ quiz.check("3.3", through_time)
 # ## 参考文献
 #
 # - J. Elman (1990). Finding structure in time. *Cognitive Science* 14.
-# - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen*. Diploma thesis, TU München.
+# - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen*. 慕尼黑工业大学学位论文。
 # - Y. Bengio, P. Simard, P. Frasconi (1994). Learning long-term dependencies with gradient descent is difficult. *IEEE Transactions on Neural Networks* 5.
 # - R. Pascanu, T. Mikolov, Y. Bengio (2013). On the difficulty of training recurrent neural networks. *ICML*.
 # - A. Saxe, J. McClelland, S. Ganguli (2014). Exact solutions to the nonlinear dynamics of learning in deep linear neural networks. *ICLR*.

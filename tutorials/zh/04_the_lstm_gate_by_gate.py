@@ -389,5 +389,5 @@ quiz.check("4.3", lstm_step)
 # ## 参考文献
 #
 # - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory.* Neural Computation 9(8).
-# - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM.* Neural Computation 12(10): the forget gate.
-# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017). *LSTM: A Search Space Odyssey.* IEEE Transactions on Neural Networks and Learning Systems 28(10): what each gate is worth.
+# - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM.* Neural Computation 12(10)：遗忘门。
+# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017). *LSTM: A Search Space Odyssey.* IEEE Transactions on Neural Networks and Learning Systems 28(10)：每个门值多少。

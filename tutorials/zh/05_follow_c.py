@@ -225,7 +225,7 @@ assert abs(shares.sum() - 1) < 1e-9
 most = int(shares.argmax())
 
 # %% [markdown]
-# 最大的一组在 29 步里有 {{most}} 步走高速通道，其余的走别的路。所以老实的说法是：梯度**大体上**沿着 $C$ 往回走，而**自始至终**只沿着 $C$ 走的，几乎没有多少。
+# 最大的一组在 29 步里有 {{most}} 步走高速通道，其余的走别的路。所以准确的说法是：梯度**大体上**沿着 $C$ 往回走，而**自始至终**只沿着 $C$ 走的，几乎没有多少。
 #
 # ## 高速通道就是全部的时候
 #
@@ -380,6 +380,6 @@ quiz.check("5.3", answer)
 #
 # ## 参考文献
 #
-# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory.* Neural Computation 9(8): the constant error carousel and the truncated gradient.
+# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory.* Neural Computation 9(8)：常误差传送带，以及截断的梯度。
 # - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM.* Neural Computation 12(10).
-# - A. Graves, J. Schmidhuber (2005). *Framewise phoneme classification with bidirectional LSTM and other neural network architectures.* Neural Networks 18: the full, untruncated gradient.
+# - A. Graves, J. Schmidhuber (2005). *Framewise phoneme classification with bidirectional LSTM and other neural network architectures.* Neural Networks 18：完整的、不截断的梯度。

@@ -184,7 +184,7 @@ tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sol
 #
 # ## 元胞状态的梯度过 20 步就是 0，是不是有 bug？
 #
-# 这个问题常有人问，背后可能是四种不同的情况。取 $b_f=1$ 的空白单元，float32，400 步。
+# 这个问题常有人问，背后可能是四种不同的情况。取 $b_f=1$ 的空白元胞，float32，400 步。
 
 # %%
 silence = np.zeros((1, 400, 1), np.float32)
@@ -251,7 +251,7 @@ def bias_for(steps, kept):
 quiz.check("6.2", bias_for)
 
 # %% [markdown]
-# **6.3** 一个层有两个单元。一个每步 $f=0.99$，另一个每步 $f=0.5$。在 $C_{100}$ 处，两个单元的梯度都是 1。沿纯高速通道走到 $C_0$，梯度的范数变成原来的多少倍？（$f$ 的平均值是 `0.745`。）
+# **6.3** 一个元胞有两个单元。一个每步 $f=0.99$，另一个每步 $f=0.5$。在 $C_{100}$ 处，两个单元的梯度都是 1。沿纯高速通道走到 $C_0$，梯度的范数变成原来的多少倍？（$f$ 的平均值是 `0.745`。）
 
 # %%
 answer = None
@@ -268,6 +268,6 @@ quiz.check("6.3", answer)
 #
 # ## 参考文献
 #
-# - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen.* Diploma thesis, Technische Universität München. Y. Bengio, P. Simard, P. Frasconi (1994). *Learning long-term dependencies with gradient descent is difficult.* IEEE Transactions on Neural Networks 5(2).
+# - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen.* 慕尼黑工业大学学位论文。 Y. Bengio, P. Simard, P. Frasconi (1994). *Learning long-term dependencies with gradient descent is difficult.* IEEE Transactions on Neural Networks 5(2).
 # - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM.* Neural Computation 12(10).
-# - R. Jozefowicz, W. Zaremba, I. Sutskever (2015). *An Empirical Exploration of Recurrent Network Architectures.* ICML: a forget bias of 1 as the default.
+# - R. Jozefowicz, W. Zaremba, I. Sutskever (2015). *An Empirical Exploration of Recurrent Network Architectures.* ICML：遗忘门偏置默认取 1。

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 7 · 用 ReLU 代替 tanh
 #
-# **问题。** 在深层网络里，ReLU 取代了 tanh，因为它只要接通，斜率就是 1。LSTM 可以照办吗？万一数值因此爆炸，梯度裁剪治得了吗？两个问题的答案都是“一部分”，本篇量一量是哪一部分。
+# **问题。** 在深层网络里，ReLU 取代了 tanh，因为它只要激活，斜率就是 1。LSTM 可以照办吗？万一数值因此爆炸，梯度裁剪治得了吗？两个问题的答案都是“一部分”，本篇量一量是哪一部分。
 #
 # 需要的基础：第 3 篇（普通 RNN）和第 5 篇（$\partial L/\partial C$ 的账本）。大约 50 分钟。
 
@@ -18,7 +18,7 @@ plt.style.use("tinygrad_lstm.drawn")
 # %% [markdown]
 # ## 先看普通 RNN：矩阵之间夹着掩码
 #
-# $h_t = \mathrm{relu}(h_{t-1}W + x_tW_x)$。单元接通时 ReLU 的斜率是 1，断开时是 0。所以每往回一步，梯度先乘一个由 0 和 1 组成的掩码 $D_t$，再乘 $W^\top$：
+# $h_t = \mathrm{relu}(h_{t-1}W + x_tW_x)$。单元激活时 ReLU 的斜率是 1，未激活时是 0。所以每往回一步，梯度先乘一个由 0 和 1 组成的掩码 $D_t$，再乘 $W^\top$：
 #
 # $$\frac{\partial L}{\partial h_0} = \frac{\partial L}{\partial h_T}\, D_T W^\top\, D_{T-1} W^\top \cdots D_1 W^\top .$$
 #
@@ -53,7 +53,7 @@ assert left < 1e-3
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 只剩 {{left:.1e}}。$W$ 保持范数，掩码却不保持：平均有 {{on:.0%}} 的单元接通，其余单元上的梯度，每一步都丢掉了。那么把 $W$ 加大，补回来？
+# 只剩 {{left:.1e}}。$W$ 保持范数，掩码却不保持：平均有 {{on:.0%}} 的单元激活，其余单元上的梯度，每一步都丢掉了。那么把 $W$ 加大，补回来？
 #
 # </details>
 
@@ -67,9 +67,9 @@ for ρ in (0.5, 1.0, 1.2, 1.5, 2.0):
 # %% [markdown]
 # 不是死掉，就是爆炸；而本来还能把 $h$ 限制在 (−1, 1) 之内的 tanh，现在也没有了。`ρ` 从 `1.0` 到 `1.2`，只大了五分之一，结果却变成 {{factor[1.2] / factor[1.0]:.0e}} 倍。中间某处有一个适合这段输入的值，可是网络学习的时候，没有什么能让它停在那里。
 #
-# ## 一个行得通的起点，和它的边缘
+# ## 一个行得通的起点，只是正在临界点上
 #
-# 取 $W = I$、$b = 0$，接通的单元就把自己的值原样传下去，这就是 IRNN。下面是 32 个单元，输入是同一段随机序列，走 50 步。
+# 取 $W = I$、$b = 0$，激活的单元就把自己的值原样传下去，这就是 IRNN。下面是 32 个单元，输入是同一段随机序列，走 50 步。
 
 # %%
 comparison = tl.compare("rnn,relu-rnn,irnn", steps=50)
@@ -77,7 +77,7 @@ kept = {net.name: net.rows[0].norm[0] for net in comparison.nets}
 comparison.draw()
 
 # %% [markdown]
-# IRNN 保住了梯度的 {{kept['irnn']:.0%}}，ReLU RNN 只有 {{kept['relu-rnn']:.1e}}。（IRNN 也没有全保住，因为输入可以让单元断开。）但单位矩阵就像站在刀刃上。把它改动十分之一，训练时也许几步就会这样：
+# IRNN 保住了梯度的 {{kept['irnn']:.0%}}，ReLU RNN 只有 {{kept['relu-rnn']:.1e}}。（IRNN 也没有全保住，因为输入可以让单元不激活。）但单位矩阵正好在临界点上，偏一点就守不住。把它改动十分之一（训练时也许几步就会这样）：
 
 # %%
 edge = {}
@@ -92,7 +92,7 @@ for scale in (0.9, 1.0, 1.1):
 # %% [markdown]
 # ## 死掉的单元
 #
-# 如果一个单元对**每个**输入、在**每个**时间步都断开，那么无论哪个输入、哪一步，它得到的梯度都是 0。除非别处发生变化，否则再没有什么能让它接通。梯度下降的步子太大，走两步就会这样。
+# 如果一个单元对**每个**输入、在**每个**时间步都未激活，那么无论哪个输入、哪一步，它得到的梯度都是 0。除非别处发生变化，否则再没有什么能让它重新激活。梯度下降的步子太大，走两步就会这样。
 
 # %%
 batch = tasks.Adding(length=8).batch(32, np.random.default_rng(0))
@@ -374,7 +374,7 @@ with np.errstate(all="ignore"):
         print("\n" + str(error))
 
 # %% [markdown]
-# NaN 乘以再小的数，还是 NaN：优化器拒绝更新，并告诉你接下来该问谁。`detect_anomaly` 停在第一个不是有限数的值上。它停在元胞状态（cell state）的加法处，两个加数都还是有限的：回路已经把 $C$ 推出了 float32 的范围，上限是 {{float(np.finfo(np.float32).max):.1e}}。
+# NaN 乘以再小的数，还是 NaN：优化器拒绝更新，并告诉你接下来该问谁。`detect_anomaly` 停在第一个不是有限数的值上。它停在元胞状态的加法处，两个加数都还是有限的：回路已经把 $C$ 推出了 float32 的范围，上限是 {{float(np.finfo(np.float32).max):.1e}}。
 #
 # **梯度消失。** 裁剪既然能把太长的缩短，为什么不把太短的放长？取一个 ReLU RNN，把 $\partial L/\partial W$ 按滞后（lag）拆开：每一部分来自离终点多少步的地方。
 
@@ -422,14 +422,14 @@ quiz.check("7.3", answer)
 # %% [markdown]
 # ## 小结
 #
-# ReLU RNN 反复乘以加了掩码的 $W$，不是死掉就是爆炸；从单位矩阵出发，也只是在刀刃上保持平衡。在 ReLU LSTM 里，高速通道仍是 $\prod f$，没有害处；爆炸的根源是回路 $C \to h \to \tilde C \to C$：它和高速通道合在一起，每步乘以 $f + i\,u\,o$，数值和梯度都是如此。所以 LSTM 的候选值可以用 ReLU，条件是输出有界。裁剪限制的是步子，因此能把训练从过长的梯度中救出来；前向溢出它治不了，已经消失的梯度它也治不了。以上说的都是长序列：如果只有十步，或者循环权重一直很小，两处都用 ReLU 的 LSTM 也可以训练得很好。
+# ReLU RNN 反复乘以加了掩码的 $W$，不是死掉就是爆炸；从单位矩阵出发，也只是恰好停在临界点上。在 ReLU LSTM 里，高速通道仍是 $\prod f$，没有害处；爆炸的根源是回路 $C \to h \to \tilde C \to C$：它和高速通道合在一起，每步乘以 $f + i\,u\,o$，数值和梯度都是如此。所以 LSTM 的候选值可以用 ReLU，条件是输出有界。裁剪限制的是步子，因此能把训练从过长的梯度中救出来；前向溢出它治不了，已经消失的梯度它也治不了。以上说的都是长序列：如果只有十步，或者循环权重一直很小，两处都用 ReLU 的 LSTM 也可以训练得很好。
 #
 # 门一直用的是 sigmoid。第 8 篇要问为什么，并让你换上别的试试。
 #
 # ## 参考文献
 #
-# - Q. V. Le, N. Jaitly, G. Hinton (2015), *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*: the IRNN.
-# - R. Pascanu, T. Mikolov, Y. Bengio (2013), *On the difficulty of training recurrent neural networks*, algorithm 1: clipping by the norm of the whole gradient.
-# - X. Glorot, A. Bordes, Y. Bengio (2011), *Deep Sparse Rectifier Neural Networks*: ReLU, and units that are off.
+# - Q. V. Le, N. Jaitly, G. Hinton (2015), *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*：IRNN。
+# - R. Pascanu, T. Mikolov, Y. Bengio (2013), *On the difficulty of training recurrent neural networks*，算法 1：按整个梯度的范数裁剪。
+# - X. Glorot, A. Bordes, Y. Bengio (2011), *Deep Sparse Rectifier Neural Networks*：ReLU，以及未激活的单元。
 # - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*.
-# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017), *LSTM: A Search Space Odyssey*: coupled gates.
+# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017), *LSTM: A Search Space Odyssey*：耦合的门。

@@ -101,7 +101,7 @@ F, flow = forgets("relu")
 print(f"f 从 {F.min():.2f} 到 {F.max():.2f}，均值 {F.mean():.2f}；恰好为 0 的占 {(F == 0).mean():.1%}，大于 1 的占 {(F > 1).mean():.1%}")
 
 # %% [markdown]
-# 遗忘门偏置为 1 时，ReLU 门起初平均在 1 左右，这里是 {{F.mean():.2f}}。看上去是完美的记忆。其实只要遇到一个 0，记忆就断了；所以挑一个从没遇到 0 的（行，单元）组合来看。它的均值 `lucky.mean()` 由下一格打印出来。
+# 遗忘门偏置为 1 时，ReLU 门起初平均在 1 左右，这里是 {{F.mean():.2f}}。看上去是完美的记忆。其实只要遇到一个 0，记忆就断了；所以挑一个从没遇到 0 的（行，单元）组合来看。它的均值 `lucky.mean()` 由下一格打印。
 #
 # **先猜。** 它的 100 个值连乘起来是多少？
 
@@ -324,6 +324,6 @@ quiz.check("8.3", gate)
 #
 # ## 参考文献
 #
-# - F. A. Gers, J. Schmidhuber, F. Cummins (2000), *Learning to Forget: Continual Prediction with LSTM*: the forget gate, with σ.
-# - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*: the adding problem, and gates as multipliers.
-# - M. Courbariaux, Y. Bengio, J.-P. David (2015), *BinaryConnect*: a hard sigmoid (there with the slope ½).
+# - F. A. Gers, J. Schmidhuber, F. Cummins (2000), *Learning to Forget: Continual Prediction with LSTM*：遗忘门，用 σ。
+# - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*：加法任务，以及作为乘数的门。
+# - M. Courbariaux, Y. Bengio, J.-P. David (2015), *BinaryConnect*：一种 hard sigmoid，那里的斜率是 ½。

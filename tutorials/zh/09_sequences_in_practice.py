@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 9 · 序列的实际用法
 #
-# **问题。** 单元已经懂了。单元周围还有四个问题，比单元本身更耗功夫。这个层到底返回什么？长文本分块来读，梯度在块的末尾会怎样？填充对损失做了什么？把权重搬到另一个库，为什么一个错也不报，答出来的却全是胡话？
+# **问题。** 元胞已经懂了。元胞周围还有四个问题，比元胞本身更费功夫。这个层到底返回什么？长文本分块来读，梯度在块的末尾会怎样？填充怎样影响损失？把权重搬到另一个库，为什么一个错也不报，答出来的却全是胡话？
 #
 # 需要的基础：[4 · 一个门一个门地看 LSTM](04_the_lstm_gate_by_gate.ipynb) 和 [5 · 跟着 C 走](05_follow_c.ipynb)。大约 55 分钟。
 
@@ -344,7 +344,7 @@ tl.draw(out.h[:, 1].sum(), view="cells")
 #
 # **反向那一半的最后状态在第一步。** `out.h[:, -1]` 拼在一起的是：读完了全部的正向一半，和只读了一步的反向一半。给序列分类，该用的是 `as_keras()` 或 `h_n`。
 #
-# **要预测的东西不能出现在右边。** 下面让两个网络学着预测**纯噪声**的下一个符号：四个符号，出现的机会均等。老实的网络，损失不可能低于 $\ln 4$。
+# **要预测的东西不能出现在右边。** 下面让两个网络学着预测**纯噪声**的下一个符号：四个符号，出现的机会均等。没有作弊的网络，损失不可能低于 $\ln 4$。
 
 # %%
 def train_on_noise(bidirectional, seed):
@@ -525,8 +525,8 @@ quiz.check("9.3", from_torch)
 #
 # ## 参考文献
 #
-# - R. J. Williams, J. Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent network trajectories. Truncated backpropagation.
+# - R. J. Williams, J. Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent network trajectories：截断的反向传播。
 # - M. Schuster, K. K. Paliwal (1997): Bidirectional recurrent neural networks.
-# - K. Cho et al. (2014): Learning phrase representations using RNN encoder–decoder for statistical machine translation. The GRU.
-# - C. Tallec, Y. Ollivier (2017): Unbiasing truncated backpropagation through time. What truncation does to the expected gradient.
-# - The documentation of `torch.nn.LSTM` and `torch.nn.GRU`, of `keras.layers.LSTM`, and the operators `LSTM` and `GRU` of ONNX.
+# - K. Cho et al. (2014): Learning phrase representations using RNN encoder–decoder for statistical machine translation：GRU。
+# - C. Tallec, Y. Ollivier (2017): Unbiasing truncated backpropagation through time：截断怎样影响梯度的期望。
+# - `torch.nn.LSTM`、`torch.nn.GRU` 和 `keras.layers.LSTM` 的文档，以及 ONNX 的算子 `LSTM` 和 `GRU`。

@@ -29,7 +29,7 @@ print(f"训练 {len(train):,} 个字符，留出 {len(test):,} 个，共 {V} 种
 print(text.text[200_000:200_300])
 
 # %% [markdown]
-# 先不用网络，立一个老实的基线。只统计训练部分里每 n 个字符之后出现过什么，用它来预测，留出集的一个字符要花多少比特？长的上文更准，但见到的次数少；所以每个计数都与较短的上文所说的混合，后者相当于十次观察：
+# 先不用网络，立一个过硬的基线。只统计训练部分里每 n 个字符之后出现过什么，用它来预测，留出集的一个字符要花多少比特？长的上文更准，但见到的次数少；所以每个计数都与较短的上文所说的混合，后者相当于十次观察：
 #
 # $$p_n(c) = \frac{\mathrm{count}(\mathrm{context}_n, c) + 10\, p_{n-1}(c)}{\mathrm{count}(\mathrm{context}_n) + 10}, \qquad p_{-1} = \frac1V$$
 
@@ -216,7 +216,7 @@ assert mean_f[-1] < 0.85
 #
 # ## 它没有学会什么
 #
-# 只展示成功，那是广告。下面三个小测验：
+# 只给人看成功的例子，那是广告。下面三个小测验：
 
 # %%
 def among_names(before, character):
@@ -311,7 +311,7 @@ assert errors["LSTM，种子 0"] < 0.8 * errors["去年"] < errors["11 年前"]
 #
 # </details>
 #
-# ## 更大的工具接下来会怎么做
+# ## 更大的模型后来怎么做
 #
 # LSTM 之后的各种结构，都可以读作对这一行的改动：
 #
@@ -360,15 +360,15 @@ assert np.allclose(again, gates[3], atol=1e-5)
 #
 # | 名称 | 这一行变成 | 门看什么 | 为了什么 |
 # |---|---|---|---|
-# | LSTM (1997; 遗忘门 2000) | $C_t = f_t ∘ C_{t-1} + i_t ∘ \tilde C_t$ | $h_{t-1}, x_t$ | 留住梯度 |
-# | minLSTM (2024) | $C_t = f'_t ∘ C_{t-1} + i'_t ∘ \tilde C_t$，其中 $f' = \frac{f}{f+i}$，$i' = \frac{i}{f+i}$ | $x_t$ | 可用扫描；没有 tanh |
-# | minGRU (2024) | $C_t = (1-z_t) ∘ C_{t-1} + z_t ∘ \tilde C_t$ | $x_t$ | 可用扫描，只有一个门 |
-# | xLSTM 中的 sLSTM (2024) | 同一行，$i = e^{\cdot}$，读出 $C_t / n_t$，$n_t = f_t ∘ n_{t-1} + i_t$ | $h_{t-1}, x_t$ | 改写已存的内容 |
-# | xLSTM 中的 mLSTM (2024) | $C_t = f_t C_{t-1} + i_t\, v_t k_t^⊤$，是矩阵，读出 $C_t q_t$ | $x_t$ | 记忆更大，可用扫描 |
-# | S4 (2021) | $C_t = \bar A\, C_{t-1} + \bar B\, x_t$ | （没有门） | 一次长卷积 |
-# | Mamba (2023) | $C_t = e^{Δ_t A} ∘ C_{t-1} + \bar B_t\, x_t$ | $x_t$ | 会选择的 S4 |
-# | 线性注意力 (2020) | $C_t = C_{t-1} + v_t k_t^⊤$ | （没有门） | 记忆大小固定的注意力 |
-# | 注意力 (2014, 2017) | 没有这一行：所有 $(k_s, v_s)$ 都留着 | $x_s, x_t$ | 一跳就到任何一步 |
+# | LSTM（1997；遗忘门 2000） | $C_t = f_t ∘ C_{t-1} + i_t ∘ \tilde C_t$ | $h_{t-1}, x_t$ | 留住梯度 |
+# | minLSTM（2024） | $C_t = f'_t ∘ C_{t-1} + i'_t ∘ \tilde C_t$，其中 $f' = \frac{f}{f+i}$，$i' = \frac{i}{f+i}$ | $x_t$ | 可用扫描；没有 tanh |
+# | minGRU（2024） | $C_t = (1-z_t) ∘ C_{t-1} + z_t ∘ \tilde C_t$ | $x_t$ | 可用扫描，只有一个门 |
+# | xLSTM 中的 sLSTM（2024） | 同一行，$i = e^{\cdot}$，读出 $C_t / n_t$，$n_t = f_t ∘ n_{t-1} + i_t$ | $h_{t-1}, x_t$ | 改写已存的内容 |
+# | xLSTM 中的 mLSTM（2024） | $C_t = f_t C_{t-1} + i_t\, v_t k_t^⊤$，是矩阵，读出 $C_t q_t$ | $x_t$ | 记忆更大，可用扫描 |
+# | S4（2021） | $C_t = \bar A\, C_{t-1} + \bar B\, x_t$ | （没有门） | 一次长卷积 |
+# | Mamba（2023） | $C_t = e^{Δ_t A} ∘ C_{t-1} + \bar B_t\, x_t$ | $x_t$ | 会选择的 S4 |
+# | 线性注意力（2020） | $C_t = C_{t-1} + v_t k_t^⊤$ | （没有门） | 记忆大小固定的注意力 |
+# | 注意力（2014，2017） | 没有这一行：所有 $(k_s, v_s)$ 都留着 | $x_s, x_t$ | 一跳就到任何一步 |
 #
 # 顺着第二列往下读。**指数门**（sLSTM）：$i = e^{\cdot}$，新写入的内容可以是已存内容的任意多倍重，归一化项 $n_t$ 让读出的值有界。**矩阵记忆**（mLSTM、线性注意力）：d 个数的向量变成 d × d 的矩阵，以值和键的外积写入，用查询读出，几样东西可以并排存放。**没有门**（S4）：$\bar A$ 固定，整个序列就成了一次卷积；$\bar A$ 的初值（HiPPO，2020）取得让状态能概括过去。**门只看 x**（minLSTM、mLSTM、Mamba）：可用扫描，忘不忘仍由输入决定。**注意力**什么也不折叠：每一步留下的东西都在增加，每一步的工作量也随之增加。
 #
@@ -385,7 +385,7 @@ assert np.allclose(-np.expm1(-delta), tl.sigmoid(z), rtol=0, atol=1e-12)
 # %% [markdown]
 # $e^{ΔA} = 1 - σ(z)$，$\bar B = σ(z)$：这正是 minGRU 的那一行。
 #
-# **什么时候仍然该用 LSTM。** 数据一步一步地来（传感器、麦克风），记忆大小必须固定。数据少，序列短。网络小，机器也小。还有，状态必须一步步**跟踪**的时候，例如五个杯子一连串地两两交换，要知道最后的次序。门看得到 $h_{t-1}$，就做得到；对角的或固定的线性递推（S4、Mamba），层数固定时，在复杂性理论的一个常用假设之下，已经证明不能对任意长度都做到（Merrill, Petty and Sabharwal 2024）。扫描的代价，就付在这里。
+# **什么时候仍然该用 LSTM。** 数据一步一步地来（传感器、麦克风），记忆大小必须固定。数据少，序列短。网络小，机器也小。还有，状态必须一步步**跟踪**的时候，例如五个杯子一连串地两两交换，要知道最后的次序。门看得到 $h_{t-1}$，就做得到；对角的或固定的线性递推（S4、Mamba），层数固定时，在复杂性理论的一个常用假设之下，已经证明不能对任意长度都做到（Merrill、Petty 与 Sabharwal，2024）。扫描的代价，就付在这里。
 #
 # ## 练习
 #
@@ -436,6 +436,6 @@ quiz.check("10.3", combine)
 # - A. Gu, T. Dao, S. Ermon, A. Rudra, C. Ré (2020): HiPPO. A. Gu, K. Goel, C. Ré (2021): Efficiently modeling long sequences with structured state spaces.
 # - A. Gu, T. Dao (2023): Mamba: Linear-time sequence modeling with selective state spaces.
 # - M. Beck et al. (2024): xLSTM: Extended long short-term memory.
-# - L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadeghi (2024): Were RNNs all we needed? The minLSTM and the minGRU.
+# - L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadeghi (2024): Were RNNs all we needed? minLSTM 与 minGRU。
 # - W. Merrill, J. Petty, A. Sabharwal (2024): The illusion of state in state-space models.
-# - The sunspot numbers: WDC-SILSO, Royal Observatory of Belgium, Brussels.
+# - 太阳黑子数：WDC-SILSO，比利时皇家天文台，布鲁塞尔。

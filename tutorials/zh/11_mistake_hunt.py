@@ -57,7 +57,7 @@ def forward(x, W, b):
     return steps
 
 # %% [markdown]
-# 反向传播拿到的是各步 `steps`、`dh` = $\partial L/\partial h_T$（损失只读最后的 h）和 `W`。它返回 dW、db 和一份行踪（trail）：每一步里 C、h 和 z 的梯度，从最早的一步排起。
+# 反向传播拿到的是各步 `steps`、`dh` = $\partial L/\partial h_T$（损失只读最后的 h）和 `W`。它返回 dW、db 和一份行踪记录（trail）：每一步里 C、h 和 z 的梯度，从最早的一步排起。
 #
 # 五个错都看得见的最小现场是：4 步，3 个单元，2 个输入，一个序列。权重取自本库的一个层，好在后面查它的账本。
 
@@ -459,10 +459,10 @@ quiz.check("11.5", repaired)
 #
 # 界限在哪里：中心差分看到的是你写的那个函数，所以**前向**的错，哪个 gradcheck 都查不出来。那只有靠另写一个实现，或者用答案已知的数据。
 #
-# 这是最后一篇。你自己的单元，也可以用同样的三步来审：用本库的运算写出前向，让引擎作证人。
+# 这是最后一篇。你自己的元胞，也可以用同样的三步来审：用本库的运算写出前向，让引擎作证人。
 #
 # ## 参考文献
 #
 # - P. J. Werbos, *Backpropagation through time: what it does and how to do it*, Proceedings of the IEEE 78, 1990.
-# - S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9, 1997: the truncated gradient.
+# - S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9, 1997：截断的梯度。
 # - F. A. Gers, J. Schmidhuber, F. Cummins, *Learning to forget: continual prediction with LSTM*, Neural Computation 12, 2000.

@@ -65,7 +65,7 @@ print(text)
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 四个：两个乘法的每个输入各一个，依照规则“dy · bᵀ”和“aᵀ · dy”。反向传播从上往下读。开头是 `dh`，来自之后的时间步和损失。每一行是一个张量的梯度，即使用它的各处送回来的总和，注释写着依照哪条规则。有的行不止一项：`f` 被用了三次，`h_prev` 也是三次，`x` 两次。整页的一列，就是链式法则。
+# 四个：两个乘法的每个输入各一个，依照规则“dy · bᵀ”和“aᵀ · dy”。反向传播从上往下读。开头是 `dh`，来自之后的时间步和损失。每一行是一个张量的梯度，也就是用到它的各处送回来的份额之和，注释写着依照哪条规则。有的行不止一项：`f` 被用了三次，`h_prev` 也是三次，`x` 两次。整页的一列，就是链式法则。
 #
 # </details>
 #
@@ -143,7 +143,7 @@ print(tl.source(cell, sequence=True))
 #
 # ## 给你的元胞计时
 #
-# 同一个网络，先逐步运行，再融合运行。钟表的读数因机器而异，所以这里只比大小。
+# 同一个网络，先逐步运行，再融合运行。计时结果因机器而异，所以这里只比快慢。
 
 # %%
 net = nn.Recurrent(32, 32, cell=Mine, rng=0)
@@ -226,7 +226,7 @@ quiz.check("12.3", gradient_of_W)
 #
 # ## 参考文献
 #
-# - R. E. Wengert (1964). *A simple automatic derivative evaluation program.* Communications of the ACM 7(8)：磁带。A. Griewank, A. Walther (2008). *Evaluating Derivatives*, 2nd edition, SIAM.
+# - R. E. Wengert (1964). *A simple automatic derivative evaluation program.* Communications of the ACM 7(8)：磁带。A. Griewank, A. Walther (2008). *Evaluating Derivatives*, 第 2 版，SIAM.
 # - P. J. Werbos (1990). *Backpropagation through time: what it does and how to do it.* Proceedings of the IEEE 78(10).
 # - J. Appleyard, T. Kočiský, P. Blunsom (2016). *Optimizing Performance of Recurrent Neural Networks on GPUs.* arXiv:1604.01946：为 LSTM 手工做的这些变换。
 # - G.-B. Zhou, J. Wu, C.-L. Zhang, Z.-H. Zhou (2016). *Minimal Gated Unit for Recurrent Neural Networks.* International Journal of Automation and Computing 13(3).

@@ -17,7 +17,7 @@ const WORDS = {
     theme: "深色或浅色",
     close: "关闭",
     comma: "，",
-    at: (t, w) => `t = ${t}${w ? `「${w}」` : ""}`,
+    at: (t, w) => `t = ${t}${w ? `“${w}”` : ""}`,
   },
 };
 const TERMS = {

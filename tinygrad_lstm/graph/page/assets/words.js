@@ -93,7 +93,7 @@ const words = {
     predict: "先猜",
     predictName: "先猜一猜，再看数值",
     veiled: "猜过之后才显示。",
-    asked: (a, b, word) => `往回穿过${word ? `「${word}」` : "这一步"}：与 ${b} 相比，${a} 会……`,
+    asked: (a, b, word) => `往回穿过${word ? `“${word}”` : "这一步"}：与 ${b} 相比，${a} 会……`,
     smaller: "1 · 变小",
     same: "2 · 差不多（10 % 以内）",
     larger: "3 · 变大",
