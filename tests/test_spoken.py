@@ -12,6 +12,7 @@ import pytest
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, spoken
 from tinygrad_lstm.chinese import CHINESE
+from tinygrad_lstm.graph import press
 
 HOUSE = Path(tl.__file__).parent
 TREES = {
@@ -131,6 +132,22 @@ def test_the_page_of_a_chinese_drawing_opens_in_chinese_and_holds_both(chinese):
     assert '<html lang="zh-CN"' in page and not re.search("[\u4e00-\u9fff]", data)
     tl.language("en")
     assert '<html lang="en"' in tl.draw(loss).html()
+
+
+def test_signs_among_chinese_words_are_set_by_themselves():
+    """In a font for Chinese ∂ and ‖ would be as wide as a character, so each stretch has a place and a font."""
+    text = '<text text-anchor="start" x="10.00" y="5" font-family="A" font-size="10.00">形状与 ‖∂L/∂h‖ 为 1</text>'
+    made = press._lettered(re.search("<text([^>]*)>([^<]*)</text>", text))
+    parts = re.findall(r'x="([\d.]+)".*?font-family="(\w+).*?font-size="([\d.]+)"[^>]*>(.*?)</text>', made)
+    assert [(font, size, said) for _, font, size, said in parts] == [
+        ("Helvetica", "10.00", "形状与 "), ("DejaVu", "9.00", "‖∂L/∂h‖"), ("Helvetica", "10.00", " 为 1"),
+    ]  # fmt: skip
+    places = [float(x) for x, *_ in parts]
+    assert places[0] == 10 and places[1] == pytest.approx(10 + 32.2)
+    middle = press._lettered(re.search("<text([^>]*)>([^<]*)</text>", text.replace("start", "middle")))
+    assert float(re.search(r'x="(-?[\d.]+)"', middle)[1]) < -20 and 'anchor="middle"' not in middle
+    plain = press._lettered(re.search("<text([^>]*)>([^<]*)</text>", text.replace("‖∂L/∂h‖", "loss")))
+    assert plain.count("<text") == 1 and "形状与 loss 为 1" in plain
 
 
 def test_matplotlib_writes_the_chinese_of_a_learner_where_a_font_can():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..flow.edge import Edge
 from ..flow.recurrence import place_of
-from ..spoken import said
+from ..spoken import columns, said
 from ..tensor import Tensor
 from .capture import Graph, amount
 from .dot import FONT, quoted, tooltip
@@ -240,7 +240,8 @@ def _caption(title: str, scale: Scale | None) -> str:
     """What stands below: a title and the colours with their numbers, as a table in graphviz's own HTML."""
     if scale is None:
         return quoted(title, cut=200, left=True)
-    text = escape(cleaned(title, 200))
+    room = "\u00a0" * (columns(title) - len(title))  # the engine takes a character of Chinese for a narrow one
+    text = escape(cleaned(title, 200)) + room
     cells = "".join(
         f'<TD BGCOLOR="{scale.colour(mark)}"><FONT COLOR="{"#ffffff" if scale.level(mark) > 0.6 else INK}">'
         f"{digits(float(f'{mark:.2g}'))}</FONT></TD>"
