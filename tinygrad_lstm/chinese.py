@@ -57,6 +57,12 @@ CHINESE: dict[str, str] = {
         "整个乘积的为 {whole:.3g})",
     ", half-life {life:.3g} steps": "，半衰期 {life:.3g} 步", ", its history freed": "，历史已释放",
     "Flow(of {name} in {place}, T={T}{life})": "Flow({place} 中的 {name}，T={T}{life})",
+    # the ledger as a picture
+    "on none of the ways": "不在这几条路上", "through {gate}": "经 {gate}",
+    "{name} = {value} is the sum of {n} terms": "{name} = {value}，是 {n} 项之和",
+    "‖{name}‖ = {value}: the norms of its {n} terms, and their shares along the sum":
+        "‖{name}‖ = {value}：{n} 项各自的范数，以及在总和方向上的份额",
+    "black: where several of them run together": "黑色：几条路合在一起的地方",
     # diagnose
     "{place}: {text}": "{place}：{text}",
     "{path}: {state} is not finite from t={t} on; all numbers after it mean nothing. detect_anomaly() names the op where "

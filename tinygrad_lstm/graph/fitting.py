@@ -6,8 +6,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
-from ..spoken import columns
-from .picture import WIDTH, Box, Label, Picture, Point
+from .picture import WIDTH, Box, Label, Picture, Point, letters
 
 
 class Format(NamedTuple):
@@ -94,7 +93,7 @@ def _box(box: Box, points: float) -> Box:
 
 
 def _wide(text: str, points: float) -> float:
-    return 0.56 * points * (0.2 * len(text) + 0.8 * columns(text)) + 4
+    return 0.56 * points * letters(text) + 4
 
 
 def _label(label: Label, points: float) -> Label:

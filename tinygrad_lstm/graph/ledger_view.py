@@ -10,6 +10,7 @@ import numpy as np
 from ..flow.flow import Flow
 from ..flow.plot import COLOURS
 from ..flow.trace import Trace
+from ..spoken import said
 from ..tensor import Array, Tensor
 from .capture import Graph, norm
 from .dot import dot_of
@@ -79,7 +80,7 @@ def _drawn(
         on = [name for name in terms if births & ways[name]]
         share = (norm(sum((terms[name] for name in on[1:]), terms[on[0]])) or 0.0) if on else None
         tint = Tint(scale, colours[on[0]] if len(on) == 1 else SHARED) if on else None
-        hover = f"{line.hover} · {', '.join(on) or 'on none of the ways'}"
+        hover = f"{line.hover} · {said(', ').join(map(said, on)) or said('on none of the ways')}"
         one.picture.wire(line.a, line.b, line.corners, share=share, scale=tint, faint=not on, hover=hover)
         if on == [flow.direct] or on == ["readout"]:
             straight[on[0]] = line.corners
@@ -143,9 +144,9 @@ def _near(one: Unrolled, t: int, terms: dict[str, Array], straight: dict[str, li
         elif name in straight:
             (x, y), (u, v) = straight[name][-2:]
             if name == "readout":
-                one.picture.line((u + 9, v + math.copysign(18, y - v)), f"readout {_valued(term)}", SIZE)
+                one.picture.line((u + 9, v + math.copysign(18, y - v)), f"{said('readout')} {_valued(term)}", SIZE)
             elif name == "highway":
-                one.picture.text((u - 29, v + 19), name, _valued(term), size=SIZE, colour=INK)
+                one.picture.text((u - 29, v + 19), said(name), _valued(term), size=SIZE, colour=INK)
 
 
 def _below(one: Unrolled, flow: Flow[Trace], t: int, terms: dict[str, Array], colours: dict[str, str]) -> str:
@@ -154,16 +155,18 @@ def _below(one: Unrolled, flow: Flow[Trace], t: int, terms: dict[str, Array], co
     left, low, *_ = picture.extent()
     scalar, square = total.size == 1, float((total * total).sum())
     name = f"∂L/∂{flow.name if len(flow.name) < 4 else 's'}{small(flow.recurrence.prior(t))}"
-    title = f"{name} = {_valued(total)} is the sum of {len(terms)} terms"
+    title = said("{name} = {value} is the sum of {n} terms", name=name, value=_valued(total), n=len(terms))
     if not scalar:
-        title = f"‖{name}‖ = {_valued(total)}: the norms of its {len(terms)} terms, and their shares along the sum"
+        title = "‖{name}‖ = {value}: the norms of its {n} terms, and their shares along the sum"
+        title = said(title, name=name, value=_valued(total), n=len(terms))
     y = low - 34
     picture.line((left, y), title, SIZE)
     for k, (term, values) in enumerate(terms.items()):
         x, row = left + 190 * (k % 3), y - 28 - 26 * (k // 3)
         picture.tile((x + 14, row), (28, 10), colours[term])
         share = "" if scalar or not square else f", {float((values * total).sum()) / square:.0%}"
-        shown = term if term in (flow.direct, "readout") else f"through {term}"
+        shown = said(term) if term in (flow.direct, "readout") else said("through {gate}", gate=term)
         picture.line((x + 34, row), f"{shown} {_valued(values)}{share}", SIZE)
-    picture.line((left, y - 28 - 26 * ((len(terms) + 2) // 3)), "black: where several of them run together", 11, GREY)
+    shared = said("black: where several of them run together")
+    picture.line((left, y - 28 - 26 * ((len(terms) + 2) // 3)), shared, 11, GREY)
     return title

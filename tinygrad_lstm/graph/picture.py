@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..spoken import columns
-
 Point = tuple[float, float]
 
 INK, GREY, FAINT, NUMBER = "#343a40", "#868e96", "#ced4da", "#862e2e"
@@ -37,6 +35,11 @@ def cleaned(text: str, cut: int) -> str:
     bad = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
     printable = text if text.isprintable() else "".join("�" if unicodedata.category(c) in bad else c for c in text)
     return printable if len(printable) <= cut else printable[: cut - 1] + "…"
+
+
+def letters(text: str) -> float:
+    """How many letters wide a text is: one for each sign, 1.6 for one of Chinese."""
+    return sum(1.6 if unicodedata.east_asian_width(sign) in "WF" else 1.0 for sign in text)
 
 
 def digits(value: float | None) -> str:
@@ -116,7 +119,7 @@ class Label(NamedTuple):
 
     @property
     def width(self) -> float:
-        return WIDTH * self.size * (0.2 * len(self.lines[0]) + 0.8 * columns(self.lines[0])) + 4
+        return WIDTH * self.size * letters(self.lines[0]) + 4
 
 
 class Tile(NamedTuple):

@@ -131,7 +131,8 @@ def _table(one: Unrolled, y: float) -> float:
             continue
         sizes = {min(parameter.size, 2) for parameter in used.values()}
         what = said(", of a single number ").join({2: "‖∂L/∂·‖", 1: "∂L/∂·"}[k] for k in sorted(sizes, reverse=True))
-        told = said(" and ").join([said("shape")] * one.shows("shape") + [what] * ("grad" in one.view.show))
+        graded = "grad" in one.view.show
+        told = said(" and ").join([said("shape")] * one.shows("shape") + [what] * graded)
         head = "parameters{whose}, shared by all steps: {told}" if told else "parameters{whose}, shared by all steps"
         one.picture.line((0, y + 14), said(head, whose=_whose(one, k, rail), told=told), 9, GREY)
         y -= 14

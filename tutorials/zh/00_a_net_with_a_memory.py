@@ -11,6 +11,8 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn, optim, quiz
 
+tl.language("zh")
+
 # %% [markdown]
 # ## 一步一步传下去的笔记
 #
@@ -62,9 +64,9 @@ print(faded.round(3))
 # %%
 rnn = nn.RNN(1, 1, rng=np.random.default_rng(0)).astype(np.float64)
 cell = rnn.cells[0][0]
-cell.W_h.data = np.array([[2.0], [1.0]])  # u, the row of h; then v, the row of x
+cell.W_h.data = np.array([[2.0], [1.0]])  # u 是 h 的那一行；v 是 x 的那一行
 cell.b_h.data = np.array([0.0])
-out = rnn(np.array([1.0, 0, 0, 0]).reshape(1, 4, 1))  # (batch, time, features)
+out = rnn(np.array([1.0, 0, 0, 0]).reshape(1, 4, 1))  # (批, 时间, 特征)
 assert np.allclose(out.h.numpy()[0, :, 0], read([1, 0, 0, 0], u=2.0), rtol=1e-12)
 tl.draw(out.last.h, view="rolled", backward=False, parameters=False)
 
@@ -89,7 +91,7 @@ wide = nn.RNN(3, 5, rng=np.random.default_rng(0))
 count = sum(parameter.size for parameter in wide.parameters())
 short, long = (wide(np.zeros((1, length, 3), np.float32)).h.shape for length in (4, 400))
 quiz.reveal(my_guess, count)
-print(f"the same net reads 4 steps, h of shape {short}, and 400, h of shape {long}")
+print(f"同一个网络读 4 步，h 的形状是 {short}；读 400 步，h 的形状是 {long}")
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -104,8 +106,8 @@ print(f"the same net reads 4 steps, h of shape {short}, and 400, h of shape {lon
 flow = tl.trace(out.last.h.sum()).flow("h")
 wishes = flow.weight_gradient(cell.W_h, by="step")[:, :, 0]
 for t, (for_u, for_v) in enumerate(wishes, 1):
-    print(f"step {t}: {for_u:+.4f} for u, {for_v:+.4f} for v")
-print(f"sum:    {wishes[:, 0].sum():+.4f} for u, {wishes[:, 1].sum():+.4f} for v")
+    print(f"第 {t} 步：给 u {for_u:+.4f}，给 v {for_v:+.4f}")
+print(f"合计：   给 u {wishes[:, 0].sum():+.4f}，给 v {wishes[:, 1].sum():+.4f}")
 assert np.allclose(wishes.sum(axis=0), flow.trace.grad(cell.W_h)[:, 0], rtol=1e-12)
 
 # %% [markdown]
@@ -118,8 +120,8 @@ assert np.allclose(wishes.sum(axis=0), flow.trace.grad(cell.W_h)[:, 0], rtol=1e-
 # %%
 lstm = nn.LSTM(1, 2, rng=np.random.default_rng(0)).astype(np.float64)
 seen = lstm(np.array([1.0, 0, 0, 0]).reshape(1, 4, 1))
-print("hidden state h after each step:", *seen.h.numpy()[0].round(3))
-print("cell state C after each step:  ", *seen.C.numpy()[0].round(3))
+print("每一步之后的隐藏状态 h：", *seen.h.numpy()[0].round(3))
+print("每一步之后的元胞状态 C：", *seen.C.numpy()[0].round(3))
 tl.draw(seen.last.h.sum(), view="rolled", follow="C", backward=False, parameters=False)
 
 # %% [markdown]
@@ -148,23 +150,23 @@ def batch(rng, length, rows=32):
 def trained(layer, seed, length, steps=200, show=False, **settings):
     rng = np.random.default_rng(seed)
     net = layer(1, 8, rng=rng, fused=True, **settings).astype(np.float64)
-    head = nn.Linear(8, 1, rng=rng).astype(np.float64)  # from the last h to an answer
+    head = nn.Linear(8, 1, rng=rng).astype(np.float64)  # 由最后的 h 得出回答
     adam = optim.Adam([*net.parameters(), *head.parameters()], lr=0.01, global_clipnorm=1.0)
     for step in range(steps):
         x, wanted = batch(rng, length)
-        answer = head(net(x).last.h)  # forward: through all steps of time
+        answer = head(net(x).last.h)  # 前向：走过所有时间步
         loss = nn.mse_loss(answer, wanted)
-        adam.zero_grad()  # or the gradients of the last round are added to these
-        loss.backward()  # back, through all steps of time
-        adam.step()  # each weight moves a little against its gradient
+        adam.zero_grad()  # 否则上一轮的梯度会加进来
+        loss.backward()  # 反向：再走过所有时间步
+        adam.step()  # 每个权重逆着自己的梯度走一小步
         if show and step % 40 == 0:
-            print(f"round {step:>3}: loss {loss.item():.3f}")
-    x, wanted = batch(np.random.default_rng(1000), length, rows=500)  # sequences that it has not seen
+            print(f"第 {step:>3} 轮：损失 {loss.item():.3f}")
+    x, wanted = batch(np.random.default_rng(1000), length, rows=500)  # 没有见过的序列
     return float((np.sign(head(net(x).last.h).numpy()) == wanted).mean())
 
 
 accuracy = trained(nn.RNN, seed=0, length=10, show=True)
-print(f"right on {accuracy:.0%} of 500 new sequences of 10 steps")
+print(f"500 个 10 步的新序列，答对 {accuracy:.0%}")
 assert accuracy > 0.99
 
 # %% [markdown]
@@ -185,10 +187,10 @@ found = {
 }
 success = {key: sum(accuracy >= 0.9 for accuracy in five) for key, five in found.items()}
 quiz.reveal(my_guess, success["RNN", 60])
-print("net             steps   the share of right answers, seeds 0 to 4   successful")
+print("网络            步数    答对的比例，种子 0 到 4                   成功的种子")
 for (name, length), five in found.items():
     row = "  ".join(f"{accuracy:.2f}" for accuracy in five)
-    print(f"{name:<15}{length:>6}   {row}                   {success[name, length]} of 5")
+    print(f"{name:<15}{length:>6}   {row}             5 个中 {success[name, length]} 个")
 assert success["RNN", 10] == 5 and max(success["RNN", 60], success["LSTM", 60]) < success["LSTM, b_f = 3", 60]
 
 # %% [markdown]

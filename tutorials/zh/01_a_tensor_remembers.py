@@ -236,7 +236,7 @@ for lag in (0, 1, 2, 3, 4, 19):
 
 # %%
 growth = counts[-1] / counts[-2]
-print(f"over 100 steps: {growth**100:.1e} paths")
+print(f"走 100 步：{growth**100:.1e} 条路径")
 assert np.isclose(growth, counts[-2] / counts[-3], rtol=1e-9)
 
 # %% [markdown]

@@ -198,7 +198,7 @@ task = tasks.pronouns(distance=(2, 8), **lists)
 
 def trained(seed, **settings):
     net = SequenceModel.for_task(task, cell="lstm", hidden=8, embedding=8, seed=seed, **settings).astype(np.float64)
-    net.rnn.fused = True  # the same sums, faster; to look inside, step by step again
+    net.rnn.fused = True  # 同样的计算，更快；要看里面，再改回逐步运行
     adam = make_optimizer("adam", net, 0.03, global_clipnorm=1.0)
     fit(net, task, steps=steps, seed=seed, progress=False, optimizer=adam)
     net.rnn.fused = False
@@ -304,7 +304,7 @@ name_flips = np.array([[found[start, seed].name_flips for seed in range(5)] for 
 other_flips = max(f.other_flips for f in found.values())
 written_first = [f.written_first for f in found.values()]
 quiz.reveal(my_guess, name_flips.mean())
-print("net   name hurts most   it flips   any other flips   name written most")
+print("网络    名字最要紧   抹去翻转      抹去别词翻转        名字写得最重")
 for (start, seed), f in found.items():
     print(f"{start}{seed}{f.name_first:>17.0%}{f.name_flips:>11.0%}{f.other_flips:>18.1%}{f.written_first:>20.0%}")
 assert other_flips < 0.05 and name_flips.min() < 0.2 and name_flips.max() > 0.5
@@ -333,7 +333,7 @@ turned = {
     (*key, gender, gate): flips(net, gender, **{gate: value})
     for key, net in nets.items() for gender in "mf" for gate, value in (("C̃", 0.0), ("f", 1.0))
 }
-print("       last name male        last name female\nnet    C̃ = 0     f = 1      C̃ = 0     f = 1")
+print("       末名为男              末名为女\n网络   C̃ = 0     f = 1      C̃ = 0     f = 1")
 for start, seed in nets:
     row = (turned[start, seed, gender, gate] for gender in "mf" for gate in ("C̃", "f"))
     print(f"{start}{seed}" + "{:>10.0%}{:>10.0%}{:>11.0%}{:>10.0%}".format(*row))

@@ -183,7 +183,7 @@ seeds = range(5)
 
 def trained(gate, seed, steps, fused=True):
     model = SequenceModel.for_task(task, hidden=16, recurrent_activation=gate, forget_bias=1.0, seed=seed).astype(np.float64)
-    model.rnn.fused = fused  # the same sums, faster
+    model.rnn.fused = fused  # 同样的计算，更快
     adam = optim.Adam(model.named_parameters(), lr=0.02, global_clipnorm=1.0)
     fit(model, task, steps=steps, seed=seed, optimizer=adam, progress=False)
     return model
@@ -196,7 +196,7 @@ for seed in seeds:
     model.rnn.cells[0][0].recurrent_activation = old
     ratios.append(evaluate(model, task, batches=2).loss / right)
 quiz.reveal(my_guess, np.median(ratios))
-print("times larger, seeds 0 to 4:", *(f"{ratio:.1f}" for ratio in ratios))
+print("增大到几倍，种子 0 到 4：", *(f"{ratio:.1f}" for ratio in ratios))
 assert min(ratios) > 3
 
 # %% [markdown]
@@ -262,18 +262,18 @@ def lab(name, gate, fused=True):
             try:
                 model = trained(gate, seed, steps=150, fused=fused)
             except TrainingError as error:
-                print(f"   seed {seed}: {error}")
+                print(f"   种子 {seed}：{error}")
                 return None
             errors.append([evaluate(model, tasks.Adding(length=n), batches=1).loss for n in (10, 100)])
     for column, digits in zip(np.sort(errors, axis=0).T, (".3f", ".2g")):
         low, middle, high = (format(value, digits) for value in column[[0, 2, 4]])
-        print(f"{middle:>9} ({low} to {high})".ljust(27), end="")
+        print(f"{middle:>9}（{low} 到 {high}）".ljust(27), end="")
     print()
     return np.array(errors)
 
-print("             range         flat  highway    error on 10 numbers       error on 100 numbers")
+print("             范围          平坦 高速通道   10 个数的误差                 100 个数的误差")
 results = {name: lab(name, gate, fused=gate is not zigzag) for name, gate in gates.items()}
-better = results["sigmoid"][:, 0] / results["clip01"][:, 0]  # seed by seed
+better = results["sigmoid"][:, 0] / results["clip01"][:, 0]  # 逐个种子相比
 bounded = max(results[name][:, 1].max() for name in ("sigmoid", "hard_sigmoid", "clip01", "zigzag"))
 assert better.min() > 1 and results["relu"][:, 1].max() > 5 * bounded
 
