@@ -99,6 +99,7 @@ def test_the_chinese_page_for_teachers_and_the_hints_keep_to_them(rules):
         ("ReLU 接通时，像站在刀刃上", 2),
         ("常误差传送带（CEC）", 0),
         ("输入,输出", 1),
+        ("决定*留下多少*，而 **不是** *BIT* 16", 1),
     ],
 )
 def test_what_chinese_prose_may_not_hold(rules, text, broken):

@@ -61,6 +61,7 @@ CHINESE = {  # what stands in no prose in Chinese, and what to write
     "of a cell 元胞, of C 元胞状态, of a unit 单元": r"细胞|单元状态|记忆单元|cell state(?!）)",
     "常误差传送带（CEC）": "恒定误差|误差轮盘|常误差(?!传送带)",
     "激活 / 未激活": "接通|神经元",
+    "emphasis is **…**: Chinese has no italics": rf"(?<!\*)\*(?![*\s])[^*\n]*{HAN}[^*\n]*(?<!\*)\*(?!\*)",
     "a word that a native would not use there": "刀刃|老实",
 }
 
@@ -68,6 +69,7 @@ CHINESE = {  # what stands in no prose in Chinese, and what to write
 def awkward(text: str, name: str) -> list[str]:
     """Where a text in Chinese breaks the rules of its terms and signs; code, formulas and references may."""
     prose = FREE.sub(" ∙ ", re.split(r"(?m)^## 参考文献", text)[0])
+    prose = re.sub(r"(?<!\*)\*(?![*\s])[^*\n\u4e00-\u9fff]+(?<!\*)\*(?!\*)", " ∙ ", prose)  # *her*
     return [f"{name}: {found[0]!r}: {rule}" for rule, sign in CHINESE.items() for found in re.finditer(sign, prose)]
 
 

@@ -130,25 +130,25 @@ assert (out.last.h.item(), out.last.C.item()) == by_equations
 # %% [markdown]
 # ## 五张图看一个元胞
 #
-# 再看一步，这次画成计算图：从左边和下边进来，从右边出去。每张图点亮一个门：它由什么算出，又作用在什么上。先看**遗忘门** $f$。它根据 $h_{t-1}$ 和 $x_t$ 算出一个 0 到 1 之间的数，旧的 $C$ 要乘上它：*留下多少*。
+# 再看一步，这次画成计算图：从左边和下边进来，从右边出去。每张图点亮一个门：它由什么算出，又作用在什么上。先看**遗忘门** $f$。它根据 $h_{t-1}$ 和 $x_t$ 算出一个 0 到 1 之间的数，旧的 $C$ 要乘上它：**留下多少**。
 
 # %%
 tl.draw(out.last.h.sum(), steps=(9, 9), light="f", backward=False, parameters=False)
 
 # %% [markdown]
-# **输入门** $i$ 的算法一样，只是用自己的权重。旧的 $C$ 它碰都不碰，它乘的是候选值：*写入多少*。
+# **输入门** $i$ 的算法一样，只是用自己的权重。旧的 $C$ 它碰都不碰，它乘的是候选值：**写入多少**。
 
 # %%
 tl.draw(out.last.h.sum(), steps=(9, 9), light="i", backward=False, parameters=False)
 
 # %% [markdown]
-# **候选值** $\tilde C$ 不是门。它的 $\tanh$ 从 −1 到 1，因为它管的是*写什么*，而这是有正负的。通过 $i$ 的那一部分，加到记忆上。
+# **候选值** $\tilde C$ 不是门。它的 $\tanh$ 从 −1 到 1，因为它管的是**写什么**，而这是有正负的。通过 $i$ 的那一部分，加到记忆上。
 
 # %%
 tl.draw(out.last.h.sum(), steps=(9, 9), light="C̃", backward=False, parameters=False)
 
 # %% [markdown]
-# **输出门** $o$ 最后起作用，作用在 $\tanh C_t$ 上：*露出多少*。没露出来的，仍然在里面。
+# **输出门** $o$ 最后起作用，作用在 $\tanh C_t$ 上：**露出多少**。没露出来的，仍然在里面。
 
 # %%
 tl.draw(out.last.h.sum(), steps=(9, 9), light="o", backward=False, parameters=False)
