@@ -449,13 +449,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _one(stem: str, checking: bool) -> bool:
     """Build or check one tutorial and say so; whether something was wrong."""
-    from rules import complaints, missing, time_told  # beside this file
+    from rules import awkward, complaints, missing, time_told  # beside this file
 
     if "zh" not in languages(stem):
         print(f"· {stem}: there is no zh/{stem}.py yet, English alone")
     texts = {f"{language}/{stem}.py": cells(stem, language) for language in languages(stem)}
     rules = (complaints, missing, time_told)
     prose = [line for name, own in texts.items() for rule in rules for line in rule(own, name)]
+    for k, cell in enumerate(texts.get(f"zh/{stem}.py", ())):
+        prose += awkward(cell.text, f"zh/{stem}.py, cell {k + 1}") if cell.kind == "markdown" else []
     for line in prose:
         print(f"! {line}", file=sys.stderr)
     if checking:

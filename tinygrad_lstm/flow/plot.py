@@ -42,7 +42,6 @@ def plot(history: StateHistory, highway: Highway) -> Any:
 
     figure = Plot(figsize=(9, 5.5), layout="constrained")
     with context("tinygrad_lstm.drawn"):
-        lettered()
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
         _norms_over_time(above, history, highway)
         _shares_over_time(below, history)

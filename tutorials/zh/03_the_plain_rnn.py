@@ -13,6 +13,8 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import nn, optim, quiz
 from tinygrad_lstm.nn.init import orthogonal
 
+tl.language("zh")
+
 plt.style.use("tinygrad_lstm.drawn")
 
 
@@ -63,7 +65,7 @@ circle = np.stack([np.cos(turn), np.sin(turn)])
 ellipse = M @ circle
 stretch = np.linalg.norm(ellipse, axis=0)
 singular = np.linalg.svd(M, compute_uv=False)
-print(f"stretched by {stretch.min():.3f} to {stretch.max():.3f}; singular values {singular.round(3)}")
+print(f"长度变为 {stretch.min():.3f} 到 {stretch.max():.3f} 倍；奇异值 {singular.round(3)}")
 assert np.allclose([stretch.max(), stretch.min()], singular, rtol=1e-3)
 figure, axes = plt.subplots(figsize=(4, 2.4), layout="constrained")
 axes.plot(*circle, color="#adb5bd")

@@ -70,8 +70,8 @@ rows = {}
 for b in left:
     flows = [flow_of(b, seed=seed) for seed in range(5)]
     rows[b] = np.array([(f.highway[0] / f.highway[-1], f.norm[0] / f.norm[-1], f.highway[0] / f.norm[0]) for f in flows])
-print("        left of the gradient after 100 steps, lowest and highest of five seeds")
-print("b_f     highway alone           all ways                length of the highway's part / all")
+print("        100 步之后梯度剩下多少，五个种子中的最小与最大")
+print("b_f     只走高速通道            所有的路                高速通道那部分的长度 / 总长度")
 for b, row in rows.items():
     print(f"{b:g}   " + "".join(f"{low:12.1e}{high:10.1e}  " for low, high in zip(row.min(axis=0), row.max(axis=0))))
 assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1

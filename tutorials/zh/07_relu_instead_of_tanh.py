@@ -13,6 +13,8 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, nn, optim, quiz, tasks, what_if
 from tinygrad_lstm import SequenceModel, TrainingError, fit
 
+tl.language("zh")
+
 plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
@@ -104,7 +106,7 @@ for seed in range(5):
     counts = []
     for step in range(3):
         out = rnn(batch.x)
-        off = (out.h.numpy() <= 0).all(axis=(0, 1))      # for all rows, at all steps
+        off = (out.h.numpy() <= 0).all(axis=(0, 1))      # 对所有的行，在所有的步上
         counts.append(off.sum())
         loss = nn.mse_loss(head(out.last.h), batch.target[:, -1])
         if step < 2:
@@ -112,12 +114,12 @@ for seed in range(5):
             loss.backward()
             sgd.step()
     dead.append(counts[-1])
-    print(f"seed {seed}: dead units after 0, 1 and 2 steps: {counts[0]}, {counts[1]}, {counts[2]} of 8")
+    print(f"种子 {seed}：走 0、1、2 步之后，8 个单元里死掉的有 {counts[0]}、{counts[1]}、{counts[2]} 个")
 
 # %%
 trace = tl.trace(loss)
 dW = trace.grad(rnn.cells[0][0].W_h)
-assert min(dead) >= 4 and not dW[:, off].any()            # exactly 0
+assert min(dead) >= 4 and not dW[:, off].any()            # 恰好是 0
 print(*tl.diagnose(trace), sep="\n")
 
 # %% [markdown]
@@ -339,10 +341,10 @@ def train(seed, **clip):
     try:
         history = fit(model, task, steps=100, seed=seed, optimizer=optimizer, progress=False)
     except TrainingError as error:
-        print(f"seed {seed}: {str(error).split('. First')[0]}")
+        print(f"种子 {seed}：{str(error).split('. First')[0]}")
         return None
     report = optimizer.clip_report()
-    print(f"seed {seed}: loss {history.loss[0]:.3g} → {history.recent('loss'):.2f}, {report.clipped} of 100 steps clipped")
+    print(f"种子 {seed}：损失 {history.loss[0]:.3g} → {history.recent('loss'):.2f}，100 步里裁剪了 {report.clipped} 步")
     return history.recent("loss"), report.clipped
 
 unclipped = [train(seed) for seed in range(5)]

@@ -15,6 +15,8 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, detach, nn, optim, quiz, tasks, what_if
 from tinygrad_lstm import SequenceModel, TrainingError, evaluate, fit
 
+tl.language("zh")
+
 plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
@@ -230,8 +232,8 @@ for name, gate in gates.items():
         warnings.simplefilter("ignore")
         flow = forgets(gate, forget_bias=2.0)[1]
     right.semilogy(flow.highway / flow.highway[100], label=name)
-left.set(xlabel="z", ylabel="gate", ylim=(-0.1, 2.6))
-right.set(xlabel="t", ylabel="highway from C at 100 back to t")
+left.set(xlabel="z", ylabel="门的值", ylim=(-0.1, 2.6))
+right.set(xlabel="时间步 t", ylabel="从 C₁₀₀ 回到 t 的高速通道")
 left.legend()
 plt.show()
 

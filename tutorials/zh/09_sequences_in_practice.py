@@ -15,6 +15,8 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import nn, quiz
 from tinygrad_lstm.optim import Adam
 
+tl.language("zh")
+
 plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
@@ -364,7 +366,7 @@ def train_on_noise(bidirectional, seed):
 
 
 one_way, both_ways = (np.array([train_on_noise(both, seed) for seed in range(5)]) for both in (False, True))
-print(f"ln 4 = {np.log(4):.3f}; with five seeds one way: {one_way.round(3)}, both ways: {both_ways.round(3)}")
+print(f"ln 4 = {np.log(4):.3f}；五个种子，单向：{one_way.round(3)}，双向：{both_ways.round(3)}")
 assert one_way.min() > 1.3 and both_ways.max() < 0.5
 
 # %% [markdown]

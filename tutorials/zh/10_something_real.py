@@ -13,6 +13,8 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import quiz, tasks
 from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer
 
+tl.language("zh")
+
 plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
@@ -193,9 +195,9 @@ units = [float(next(x for x in flow.named(t) if x.name == "f").numpy().mean()) f
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", width_ratios=[2, 3])
 left.plot(looks, mean_f, "o-", label="f 的均值")
 left.plot(looks, where_needed, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
-left.set(xlabel="training step", ylim=(0, 1.05))
+left.set(xlabel="训练步数", ylim=(0, 1.05))
 left.legend(loc="lower left")
-right.plot(units, "o-", label="mean of f over all units")
+right.plot(units, "o-", label="所有单元的 f 的均值")
 right.plot(kept, "s-", label="‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖")
 right.set_xticks(range(len(line)), shown)
 right.set_ylim(0, 1.05)
@@ -283,8 +285,8 @@ def linear(p):
 
 
 past = np.array([values[year - 24 : year] for year in range(first, len(values))])
-forecasts = {"last year": values[first - 1 : -1], "11 years ago": values[first - 11 : -11]}
-forecasts |= {f"linear, {p} years": linear(p) for p in (2, 9, 24)}
+forecasts = {"去年": values[first - 1 : -1], "11 年前": values[first - 11 : -11]}
+forecasts |= {f"线性，{p} 年": linear(p) for p in (2, 9, 24)}
 for seed in range(5):
     net = SequenceModel.for_task(series, hidden=16, seed=seed)
     net.rnn.fused = True
@@ -307,7 +309,7 @@ assert errors["LSTM，种子 0"] < 0.8 * errors["去年"] < errors["11 年前"]
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 网络的误差大约是“与去年一样”的 {{errors["LSTM, seed 0"] / errors["last year"]:.0%}}。（“十一年前”比“去年”还差，因为起伏没有那么规则。）如果只与天真的预测比，这算是成功。可是前九年加一个常数，一共拟合十个数，也做得到：留出的 {{len(true)}} 年上误差是 {{errors["linear, 9 years"]:.1f}}，网络的五个种子是 {{best:.1f}} 到 {{worst:.1f}}。能学的数据只有 {{first}} 个，本该料到如此。所以：种子要多取几个，每个网络旁边都要放一个线性模型。
+# 网络的误差大约是“与去年一样”的 {{errors["LSTM，种子 0"] / errors["去年"]:.0%}}。（“十一年前”比“去年”还差，因为起伏没有那么规则。）如果只与天真的预测比，这算是成功。可是前九年加一个常数，一共拟合十个数，也做得到：留出的 {{len(true)}} 年上误差是 {{errors["线性，9 年"]:.1f}}，网络的五个种子是 {{best:.1f}} 到 {{worst:.1f}}。能学的数据只有 {{first}} 个，本该料到如此。所以：种子要多取几个，每个网络旁边都要放一个线性模型。
 #
 # </details>
 #

@@ -18,6 +18,8 @@ from tinygrad_lstm import Tensor, concat, nn, optim, quiz, sigmoid, split, tanh
 from tinygrad_lstm.op import op
 from tinygrad_lstm.testing import gradcheck
 
+tl.language("zh")
+
 plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
@@ -315,9 +317,9 @@ my_guess = None
 
 # %%
 ends = np.array([[[train(suspect, length, seed) for seed in range(5)] for length in (3, 20)] for suspect in suspects])
-learned = (ends < 0.05).sum(axis=2)  # of five seeds: (suspect, length)
+learned = (ends < 0.05).sum(axis=2)  # 五个种子里学会的个数：(嫌疑人, 长度)
 quiz.reveal(my_guess, learned[:, 1].sum())
-print("loss at the end     over 3 steps, seeds 0 to 4           over 20 steps, seeds 0 to 4")
+print("最后的损失          3 步，种子 0 到 4                    20 步，种子 0 到 4")
 for suspect, rows in zip(suspects, ends, strict=True):
     print(f"{suspect.__name__:<18}" + "   ".join(" ".join(f"{loss:6.4f}" for loss in row) for row in rows))
 assert (learned[:, 0] == 5).all() and sorted(learned[:, 1])[2:] == [5, 5, 5] and learned[:, 1].min() == 0
