@@ -73,7 +73,7 @@ def test_pictures_are_chinese_to_the_last_caption(chinese):
     rng = np.random.default_rng(0)
     for layer in (nn.LSTM(3, 4, rng=rng), nn.GRU(3, 4, rng=rng), nn.RNN(3, 4, rng=rng, bidirectional=True)):
         loss = layer(rng.normal(size=(1, 3, 3)).astype(np.float32)).last.h.sum()
-        for view in ("time", "cells", "rolled", "strip"):
+        for view in ("time", "cells", "rolled", "strip", *(["ledger"] if isinstance(layer, nn.LSTM) else [])):
             drawn = tl.draw(loss, view=view)
             shown = re.sub("(?s)<title>.*?</title>", "", drawn.svg())
             words = [word for text in re.findall("<text[^>]*>([^<]*)</text>", shown) for word in english(text)]

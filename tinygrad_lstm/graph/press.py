@@ -15,10 +15,9 @@ EXTRA = 'pip install "tinygrad-lstm[pdf]"'
 PLAIN = "Helvetica, Arial, Liberation Sans"
 SIGNS = "DejaVu Sans, " + PLAIN  # has ∂, ‖, indices and combining marks, which others lack
 SIGN, WORD = re.compile("[∂‖∘σ₀-ₜ\u0300-\u036f]"), re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
-
-
 SIGN_RUN = rf"[!-~·]*(?:{SIGN.pattern}[!-~·]*)+"
-NARROW = {" ": 0.22, "∂": 0.47, "‖": 0.45, "·": 0.29, "/": 0.31, "|": 0.31} | dict.fromkeys("₀₁₂₃₄₅₆₇₈₉ₜ", 0.36)
+NARROW = {" ": 0.22, "∂": 0.47, "‖": 0.45, "·": 0.29, "/": 0.31, "|": 0.31, "\u0303": 0.0}
+NARROW |= dict.fromkeys("₀₁₂₃₄₅₆₇₈₉ₜ", 0.36)
 
 
 def has_press() -> bool:
