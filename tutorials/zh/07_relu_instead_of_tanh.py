@@ -231,7 +231,7 @@ assert mild[-1] > 100
 # | PyTorch `nn.LSTM` | tanh，固定 | tanh，固定 | σ，固定 |
 # | 本库 | `activation` | `output_activation`，不写则同 `activation` | `recurrent_activation` |
 #
-# 所以在 Keras 里写 `activation="relu"`，就接上了刚才看到的那个回路；想要“里面 ReLU，外面 tanh”，得自己写一个 cell。在 PyTorch 里，只有普通的 `nn.RNN` 可以选（`nonlinearity="relu"`）。
+# 所以在 Keras 里写 `activation="relu"`，就接上了刚才看到的那个回路；想要“里面 ReLU，外面 tanh”，得自己写一个元胞。在 PyTorch 里，只有普通的 `nn.RNN` 可以选（`nonlinearity="relu"`）。
 
 # %% [markdown]
 # <details><summary>在 Keras、PyTorch 中怎样写：换激活函数</summary>

@@ -129,7 +129,7 @@ print(output.shape, h_n.shape, c_n.shape, "| out.C:", out.C.shape, "| out.steps[
 # </details>
 
 # %% [markdown]
-# 两个库都不返回每一步的 C；想要的话，只能拿单个单元自己写循环。这里它就是 `out.C`，每一步的各个门则在 `out.steps[t]` 里。
+# 两个库都不返回每一步的 C；想要的话，只能拿单个元胞自己写循环。这里它就是 `out.C`，每一步的各个门则在 `out.steps[t]` 里。
 #
 # ## 长文本分块读
 #
