@@ -16,6 +16,8 @@ ELSEWHERE = {  # what the tests in these files need, and a browser does not have
     "test_exchange_torch": "PyTorch",
     "test_faults": "processes, signals and disks",
     "test_imports": "the sources",
+    "test_lab_deadline": "threads and processes",
+    "test_lab_page": "Chromium, driven from outside",
     "test_lab_server": "a server",
     "test_lab_site": "processes, and folders of its machine",
     "test_oracle": "PyTorch",

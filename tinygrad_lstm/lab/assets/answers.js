@@ -53,7 +53,8 @@ function stripRows(one, words, scale, state) {
   });
 }
 
-export const pathName = (name) => (["highway", "readout"].includes(name) ? say(name) : say("through", { name }));
+export const pathName = (name) =>
+  ["highway", "readout", "recurrence"].includes(name) ? say(name) : say("through", { name });
 
 function pathRow(ledger, words) {
   const cells = ledger.rows.map((shares, k) => {

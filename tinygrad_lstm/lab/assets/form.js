@@ -67,13 +67,14 @@ function taskFields(changed) {
     );
   }
   for (const [key, usual] of Object.entries(offer.settings)) {
-    const value = settings[key] ?? usual;
+    const value = settings[key] ?? usual,
+      most = offer.most[key];
     const set = (next) => changed({ ...lab.task, [key]: next });
     if (!Array.isArray(value)) {
       parts.push(
         field(
           `task.${key}`,
-          number(`task-${key}`, [1, 64, 1], value, (input) => set(input.valueAsNumber)),
+          number(`task-${key}`, [1, most, 1], value, (input) => set(input.valueAsNumber)),
           say(key),
         ),
       );
@@ -83,7 +84,7 @@ function taskFields(changed) {
       "div",
       { class: "range", role: "group", "aria-label": say(key) },
       ...value.map((one, k) => {
-        const input = number(`task-${key}-${k}`, [0, 40, 1], one, (at) =>
+        const input = number(`task-${key}-${k}`, [0, most, 1], one, (at) =>
           set(value.map((old, j) => (j === k ? at.valueAsNumber : old))),
         );
         input.setAttribute("aria-label", `${say(key)}, ${say(k ? "most" : "least")}`);

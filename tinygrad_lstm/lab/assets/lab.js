@@ -109,7 +109,8 @@ function watched(send) {
   return async (...message) => {
     const began = performance.now();
     under += 1;
-    const timer = setInterval(() => busy(Math.round((performance.now() - began) / 1000)), 1000);
+    const waits = () => !$("lab").hidden && busy(Math.round((performance.now() - began) / 1000)); // not while it loads
+    const timer = setInterval(waits, 1000);
     try {
       return await send(...message);
     } finally {

@@ -78,7 +78,7 @@ export function drawReach() {
     high = Math.max(150, (place.clientHeight || 236) - 26 * shown.length);
   const states = new Set(shown.map((name) => lab.nets[name].reach.at(-1).state));
   const parts = shown.flatMap((name, k) => {
-    const title = shown.length > 1 ? `${name.toUpperCase()} · ` : "";
+    const title = shown.length > 1 ? `${name.toUpperCase()} ` : "";
     const state = lab.nets[name].reach.at(-1).state;
     const head = k === 0 || states.size > 1 ? say("reachTitle", { state }) : "";
     return [

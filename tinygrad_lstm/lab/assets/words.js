@@ -118,6 +118,7 @@ const WORDS = {
   writtenName: ["{word}: its write weighs {n} in L", "{word}：它的写入对 L 的贡献为 {n}"],
   paths: ["came by", "来路"],
   highway: ["highway", "高速通道"],
+  recurrence: ["the recurrence", "循环"],
   readout: ["the answer", "答案"],
   through: ["through {name}", "经由 {name}"],
   words: ["Word", "词"],
