@@ -319,6 +319,14 @@ def test_a_notebook_runs_in_its_page(tab, prepared):
     drawing = "import tinygrad_lstm as tl\ntl.draw(tl.Tensor(2.0, requires_grad=True).tanh(), view='ops')"
     assert ran(2, drawing)[0] == "well"
     assert cells.nth(2).locator(".output iframe").count() == 1, "the page of the drawing, as in a notebook"
+    inside = page.frame_locator(".cell .output iframe.microscope")
+    inside.get_by_role("button", name=re.compile("Next step|下一步")).first.click(timeout=20_000)
+    table = "'<p>' + '<br>'.join('abcdefghij')"
+    table = f"class Table:\n    def _repr_html_(self):\n        return {table}\nTable()"
+    assert ran(2, table)[0] == "well"
+    shown = page.locator(".cell .output iframe.shown[style*=height]")
+    assert shown.evaluate("frame => frame.offsetHeight") > 150, "as tall as its ten lines"
+    assert shown.get_attribute("sandbox") == "allow-same-origin", "HTML of a cell runs no script"
     assert ran(3, "import matplotlib.pyplot as plt\nplt.plot([1, 2]);")[0] == "well"
     assert cells.nth(3).locator(".output img").evaluate("image => image.naturalWidth") > 300
     assert ran(4, "from tinygrad_lstm import quiz\nquiz.reveal(None, 3)")[1].count("\n") == 0, (

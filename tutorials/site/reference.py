@@ -31,7 +31,14 @@ ROOMS = (
     "testing",
     "course",
 )
-HOME = {"tensor": "core", "scope": "core", "op": "core", "engine": "core", "ops": "functions"}  # of the top's own files
+HOME = {
+    "tensor": "core",
+    "scope": "core",
+    "op": "core",
+    "engine": "core",
+    "ops": "functions",
+    "sweeps": "training",
+}  # of the top's own files
 RETURNED = {"flow": ("flow.flow.Flow",), "training": ("training.record.Record",)}  # what promised functions give back
 TEXT = MarkdownIt("commonmark").enable("table")
 ITEM = re.compile(r"(?m)^ {4}(?P<name>\S.*?): (?P<text>.*(?:\n {8,}.*)*)")
@@ -77,7 +84,10 @@ def _entries(names: dict[str, Any]) -> list[Entry]:
 
 def _home(place: str) -> str:
     top = place.partition(".")[0]
-    return HOME.get(top, top)
+    home = HOME.get(top, top)
+    if home not in ROOMS:
+        raise ValueError(f"reference: names of tl come from {top!r}, which has no page: enter it in ROOMS or HOME")
+    return home
 
 
 def _own(module: ModuleType) -> list[str]:

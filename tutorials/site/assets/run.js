@@ -130,18 +130,25 @@ class Runner {
       image.alt = this.words.output;
       return image;
     }
-    if (kind === "html") {
-      const frame = document.createElement("iframe");
-      frame.sandbox = "allow-scripts";
-      frame.className = "microscope";
-      frame.title = this.words.output;
-      frame.srcdoc = text;
-      return frame;
-    }
+    if (kind === "html") return this.framed(text);
     const lines = document.createElement("pre");
     lines.className = kind;
     lines.textContent = text;
     return lines;
+  }
+  // A page of the package runs its script and reaches nothing; any other HTML is shown as tall as it is, without one.
+  framed(text) {
+    const frame = document.createElement("iframe");
+    frame.title = this.words.output;
+    const page = new DOMParser().parseFromString(text, "text/html").querySelector("iframe[srcdoc]");
+    frame.className = page ? "microscope" : "shown";
+    frame.sandbox = page ? "allow-scripts" : "allow-same-origin";
+    frame.srcdoc = page ? page.getAttribute("srcdoc") : text;
+    if (!page)
+      frame.addEventListener("load", () => {
+        frame.style.height = `${frame.contentDocument.documentElement.scrollHeight}px`;
+      });
+    return frame;
   }
 }
 
