@@ -292,3 +292,25 @@ def test_command(tmp_path, monkeypatch, capsys):
         assert message in err and err.count("\n") == 1
     assert main(["compare", "--out", "no/x.svg"]) == 1 and "there is no such folder" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.svg", "y.gv"]
+
+
+# — seeds ————————————————————————————————————————————————————————————————————————————————————————————————
+
+
+def test_over_seeds_is_each_seed_alone(tmp_path, capsys):
+    pytest.importorskip("joblib", reason='sweeps need joblib: pip install ".[sweep]"')
+    nets = {"rnn": {"cell": "rnn"}, "lstm": {"cell": "lstm", "forget_bias": 3.0}}
+    found = compare(nets, hidden=6, steps=20, seeds=3)
+    assert len(found.seeds) == 6 and found.seeds.varied == ["net"]
+    for trial in found.seeds.rows:
+        row = compare(nets, hidden=6, steps=20, seed=trial.seed)[trial.settings["net"]].rows[-1]
+        assert trial.result["left"] == row.norm[0] / row.norm[-1] and trial.result["half-life"] == row.half_life
+        assert ("highway" in trial.result) == (row.state == "C")
+    assert "Over the seeds, mean [least, greatest]" in repr(found) and compare("rnn", steps=3).spread() == ""
+    assert ">left: each seed, and the mean<" in found.seeds.draw().svg()
+    trained = compare("rnn,gru", hidden=3, batch=2, task=tasks.adding(length=4), train=1, seeds=2, workers=2)
+    alone = compare("rnn,gru", hidden=3, batch=2, task=tasks.adding(length=4), train=1, seed=1)["gru"].rows[0]
+    assert trained.seeds.where(net="gru").rows[1].result["left"] == alone.norm[0] / alone.norm[-1]
+    words = ["compare", "--nets", "rnn", "--steps", "5", "--seeds", "2", "--out", str(tmp_path / "x.gv")]
+    assert main(words) == 0
+    assert "Over the seeds" in capsys.readouterr().out

@@ -70,9 +70,10 @@ def perform(job: Job) -> list[Trial] | OtherVersions:
     here = versions_here()
     if any(job.versions[name] != version for name, version in here.items()):
         return OtherVersions(platform.node(), here)
-    start, results, error = time.perf_counter(), None, None
+    results, error, start = None, None, time.perf_counter()
     try:
         with threadpool_limits(1):
+            start = time.perf_counter()  # how long the run takes, whatever surrounds it
             if job.at_once:
                 results = _results(job.run(seeds=job.seeds, **job.settings), job)
             else:

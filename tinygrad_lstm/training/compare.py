@@ -12,6 +12,8 @@ from ..flow.trace import Trace, trace
 from ..numerics import norm
 from ..optim import CLIPS, SGD
 from ..spoken import said
+from ..sweeps.outcomes import Sweep
+from ..sweeps.sweep import sweep
 from ..tasks.base import Task
 from ..tensor import Array
 from .comparison import Comparison
@@ -35,6 +37,8 @@ def compare(
     task: Task | None = None,
     train: int = 0,
     progress: bool | str = False,
+    seeds: int | Iterable[int] | None = None,
+    workers: int | None = None,
 ) -> Comparison:
     """Give several nets the same input, and measure how ∂L/∂h_t and ∂L/∂C_t shrink or grow on the way back.
 
@@ -52,13 +56,14 @@ def compare(
         task: measure on its examples (cut to the shortest one) and not on random input.
         train: training steps of each net on the task (Adam) before it is measured.
         progress: of the training, as in `fit`.
+        seeds: measure all nets with these, too (5 stands for 0 … 4), by `tl.sweep`, and see how far they lie apart:
+            `.seeds` is that sweep. Needs the extra `sweep`.
+        workers: how many nets are trained at a time for these; all cores by default.
 
     Raises ValueError for an unknown net or bad settings. An overflow is a finding, and no error.
     """
     named = _settings(NETS if nets is None else nets)
-    for name, value, least in (("hidden", hidden, 1), ("batch", batch, 1), ("steps", steps, 1), ("train", train, 0)):
-        if value is not None and value < least:
-            raise ValueError(f"compare: {name} must be at least {least}, not {value}.")
+    _at_least(hidden=(hidden, 1), batch=(batch, 1), steps=(steps, 1), train=(train, 0))
     rng = np.random.default_rng([seed, 3])
     x = _input(task, batch, steps, train, rng)
     weights = rng.normal(size=(batch, hidden))
@@ -68,11 +73,40 @@ def compare(
         model, clip = _model(name, task, {"hidden": hidden, "seed": seed, **settings}, hidden)
         note = _trained(name, model, task, train, seed, clip, progress) if task is not None and train else ""
         measured.append(_measured(name, model.eval().astype(np.float64), x, weights, clip, note))
+    shape = {"steps": steps, "hidden": hidden, "batch": batch}
+    spread = None if seeds is None else _over_seeds(named, task, train, seeds, workers, bool(progress), shape)
+    return Comparison(measured, _about(named, hidden, train, seed, x.shape[1], task), spread)
+
+
+def _at_least(**bounds: tuple[int | None, int]) -> None:
+    for name, (value, least) in bounds.items():
+        if value is not None and value < least:
+            raise ValueError(f"compare: {name} must be at least {least}, not {value}.")
+
+
+def _about(named: Mapping[str, Any], hidden: int, train: int, seed: int, T: int, task: Task | None) -> str:
     read = "random input, {T} steps" if task is None else "examples of {task!r}, {T} steps"
-    source = said(read, T=x.shape[1], task=task and task.name)
+    source = said(read, T=T, task=task and task.name)
     when = said("after {n} training steps", n=train) if train else said("untrained")
     about = "{n} nets of {hidden} units, {when}, seed {seed}, on the same {source}"
-    return Comparison(measured, said(about, n=len(named), hidden=hidden, when=when, seed=seed, source=source))
+    return said(about, n=len(named), hidden=hidden, when=when, seed=seed, source=source)
+
+
+def _over_seeds(
+    named: dict[str, dict[str, Any]], task: Task | None, train: int, seeds: int | Iterable[int], workers: int | None,
+    progress: bool, shape: dict[str, Any],
+) -> Sweep:  # fmt: skip
+    """For each net and seed, of the state with the memory: what is left at the start of the gradient at the end."""
+
+    def run(seed: int, net: str) -> dict[str, float]:
+        row = compare({net: named[net]}, task=task, train=train, seed=seed, **shape)[net].rows[-1]
+        found = {"left": float(row.norm[0] / row.norm[-1]), "half-life": row.half_life, "highway": row.highway}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
+
+    backend = "loky" if train else "sequential"  # a measurement is over before a process has started
+    return sweep(
+        run, {"net": list(named)}, seeds=seeds, name="compare", backend=backend, workers=workers, progress=progress
+    )
 
 
 def _input(task: Task | None, batch: int, steps: int | None, train: int, rng: np.random.Generator) -> Array:

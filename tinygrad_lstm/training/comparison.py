@@ -12,16 +12,21 @@ import numpy as np
 from ..graph.picture import digits
 from ..graph.render import Drawing
 from ..spoken import columns, ranged, said
+from ..sweeps.outcomes import Sweep
 from .rows import LARGEST, Net, Row, lasting, life, number
 from .strips import comparison_drawing
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What `compare` measured: `nets`, and how (`about`). Print it; `.draw()` is the picture."""
+    """What `compare` measured: `nets`, and how (`about`). Print it; `.draw()` is the picture.
+
+    `seeds` is the sweep over other draws of the weights, where one was asked for.
+    """
 
     nets: list[Net]
     about: str = field(default="")
+    seeds: Sweep | None = None
 
     @property
     def rows(self) -> list[Row]:
@@ -67,7 +72,15 @@ class Comparison:
         return comparison_drawing(self.nets, self.about)
 
     def __repr__(self) -> str:
-        return f"{self.about}\n\n{self.table()}\n\n" + "\n".join(f"- {note}" for note in self.notes())
+        spread = f"{self.spread()}\n\n" if self.seeds else ""
+        return f"{self.about}\n\n{self.table()}\n\n{spread}" + "\n".join(f"- {note}" for note in self.notes())
+
+    def spread(self) -> str:
+        """The table of the seeds, with what it says; "" where none were asked for."""
+        if self.seeds is None:
+            return ""
+        told = "Over the seeds, mean [least, greatest]; left: of the gradient at the end, at the start of the sequence."
+        return f"{said(told)}\n\n{self.seeds.table()}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {**self.draw()._repr_mimebundle_(), "text/plain": repr(self)}
