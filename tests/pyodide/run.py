@@ -10,6 +10,7 @@ from tinygrad_lstm.graph import use_renderer
 TESTS = Path("/repository/tests")
 ELSEWHERE = {  # what the tests in these files need, and a browser does not have
     "test_cli": "the command line",
+    "test_clusters": "processes",
     "test_editors": "editors",
     "test_exchange_keras": "Keras",
     "test_exchange_onnx": "ONNX",
@@ -22,7 +23,9 @@ ELSEWHERE = {  # what the tests in these files need, and a browser does not have
     "test_lab_site": "processes, and folders of its machine",
     "test_oracle": "PyTorch",
     "test_page": "Chromium, driven from outside",
+    "test_plans": "the command line",
     "test_readme": "the sources",
+    "test_sweep": "processes",
     "test_tutorials": "Jupyter",
 }
 SINGLE = {  # the same for single tests
