@@ -75,18 +75,21 @@ def compare(
         measured.append(_measured(name, model.eval().astype(np.float64), x, weights, clip, note))
     shape = {"steps": steps, "hidden": hidden, "batch": batch}
     spread = None if seeds is None else _over_seeds(named, task, train, seeds, workers, bool(progress), shape)
-    read = "random input, {T} steps" if task is None else "examples of {task!r}, {T} steps"
-    source = said(read, T=x.shape[1], task=task and task.name)
-    when = said("after {n} training steps", n=train) if train else said("untrained")
-    about = "{n} nets of {hidden} units, {when}, seed {seed}, on the same {source}"
-    told = said(about, n=len(named), hidden=hidden, when=when, seed=seed, source=source)
-    return Comparison(measured, told, spread)
+    return Comparison(measured, _about(named, hidden, train, seed, x.shape[1], task), spread)
 
 
 def _at_least(**bounds: tuple[int | None, int]) -> None:
     for name, (value, least) in bounds.items():
         if value is not None and value < least:
             raise ValueError(f"compare: {name} must be at least {least}, not {value}.")
+
+
+def _about(named: Mapping[str, Any], hidden: int, train: int, seed: int, T: int, task: Task | None) -> str:
+    read = "random input, {T} steps" if task is None else "examples of {task!r}, {T} steps"
+    source = said(read, T=T, task=task and task.name)
+    when = said("after {n} training steps", n=train) if train else said("untrained")
+    about = "{n} nets of {hidden} units, {when}, seed {seed}, on the same {source}"
+    return said(about, n=len(named), hidden=hidden, when=when, seed=seed, source=source)
 
 
 def _over_seeds(

@@ -79,8 +79,8 @@ class Comparison:
         """The table of the seeds, with what it says; "" where none were asked for."""
         if self.seeds is None:
             return ""
-        said = "Over the seeds, mean [least, greatest]; left: of the gradient at the end, at the start of the sequence."
-        return f"{said}\n\n{self.seeds.table()}"
+        told = "Over the seeds, mean [least, greatest]; left: of the gradient at the end, at the start of the sequence."
+        return f"{said(told)}\n\n{self.seeds.table()}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {**self.draw()._repr_mimebundle_(), "text/plain": repr(self)}
