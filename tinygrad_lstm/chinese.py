@@ -202,6 +202,8 @@ CHINESE: dict[str, str] = {
     "{net}: in training its clip made other steps, so weights and gradient are others now.":
         "{net}：训练时裁剪改变了更新，所以现在的权重和梯度都不同。",
     "random input, {T} steps": "随机输入，{T} 步", "examples of {task!r}, {T} steps": "{task!r} 的样本，{T} 步",
+    "solved, with its 95 % interval": "成功率及其 95 % 区间", "{value}: each seed, and the mean": "{value}：每个种子，以及平均值",
+    " · the first {k} of {n} settings": " · {n} 种设置中的前 {k} 种", " · logarithmic scale": " · 对数刻度",
     "Over the seeds, mean [least, greatest]; left: of the gradient at the end, at the start of the sequence.":
         "各个种子的平均值 [最小, 最大]；left：末尾的梯度在序列开头还剩多少。",
     "after {n} training steps": "训练 {n} 步之后", "untrained": "未训练",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..graph.dot import dot_of
 from ..graph.picture import GREY, INK, Picture, digits
 from ..graph.render import Drawing
+from ..spoken import said
 
 HIGH, RATE, SPREAD = 24.0, 200.0, 380.0  # from line to line; width of the two columns
 MOST = 60  # lines
@@ -75,12 +76,14 @@ def seeds_drawing(lines: list[Dots], value: str, about: str) -> Drawing:
     ruler = Ruler.of([v for line in shown for _, v in line.values], left)
     bottom = -HIGH * (len(shown) - 0.5)
     if rated:
-        _axis(picture, [(RATE * k / 4, f"{25 * k} %") for k in range(5)], bottom, "solved, with its 95 % interval")
-    _axis(picture, [(ruler.x(v), digits(v)) for v in ruler.marks()], bottom, f"{value}: each seed, and the mean")
+        marks = [(RATE * k / 4, f"{25 * k} %") for k in range(5)]
+        _axis(picture, marks, bottom, said("solved, with its 95 % interval"))
+    title = said("{value}: each seed, and the mean", value=value)
+    _axis(picture, [(ruler.x(v), digits(v)) for v in ruler.marks()], bottom, title)
     for k, line in enumerate(shown):
         _line(picture, ruler, line, -HIGH * k, -margin)
-    cut = f" · the first {MOST} of {len(lines)} settings" if len(lines) > MOST else ""
-    logarithmic = " · logarithmic scale" if ruler.log else ""
+    cut = said(" · the first {k} of {n} settings", k=MOST, n=len(lines)) if len(lines) > MOST else ""
+    logarithmic = said(" · logarithmic scale") if ruler.log else ""
     picture.line((-margin, bottom - 40), about + cut + logarithmic, 9, GREY)
     return Drawing(dot_of(picture), "neato", f"{len(lines)} settings, and their seeds")
 
