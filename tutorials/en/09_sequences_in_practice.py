@@ -259,7 +259,7 @@ plt.show()
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# On the left the blue line is what each C should hear from all that comes after it. The orange saw falls at the end of
+# On the left the blue line is what each C should hear from all that comes after it. The red saw falls at the end of
 # every chunk to what a single step's loss says. With chunks of 12 the gradient is {{lost:.0%}} off.
 #
 # On the right stands the trade: **the better a net keeps, the more a chunk border cuts off.** At forget bias 0 half of
