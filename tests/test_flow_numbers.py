@@ -469,11 +469,11 @@ def test_the_repr_of_jacobians_says_what_they_are_of():
         np.linalg.norm(np.linalg.multi_dot([*jacobians.steps[::-1, 1]]), 2),
     )
     assert repr(jacobians) == (
-        f"StepJacobians(of C, h: {T} steps, {BATCH} rows, {2 * HIDDEN} units; largest singular value "
+        f"StepJacobians(of C, h: {T} steps, rows: {BATCH}, {2 * HIDDEN} units; largest singular value "
         f"{top.min():.3g} to {top.max():.3g}, of the whole product {max(whole):.3g})"
     )
     one = tl.trace((module(x[:1]).h * readout[:1]).sum()).flow("C").jacobians()
-    assert f"of C: {T} steps, 1 row, {HIDDEN} units" in repr(one)
+    assert f"of C: {T} steps, rows: 1, {HIDDEN} units" in repr(one)
 
 
 def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch):

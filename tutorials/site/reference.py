@@ -37,6 +37,7 @@ HOME = {
     "op": "core",
     "engine": "core",
     "ops": "functions",
+    "spoken": "graph",
     "sweeps": "training",
 }  # of the top's own files
 RETURNED = {"flow": ("flow.flow.Flow",), "training": ("training.record.Record",)}  # what promised functions give back
