@@ -205,7 +205,7 @@ CHINESE: dict[str, str] = {
     "solved, with its 95 % interval": "成功率及其 95 % 区间", "{value}: each seed, and the mean": "{value}：每个种子，以及平均值",
     " · the first {k} of {n} settings": " · {n} 种设置中的前 {k} 种", " · logarithmic scale": " · 对数刻度",
     "Over the seeds, mean [least, greatest]; left: of the gradient at the end, at the start of the sequence.":
-        "各个种子的平均值 [最小, 最大]；left：末尾的梯度在序列开头还剩多少。",
+        "各个种子的平均值 [最小，最大]；left：末尾的梯度在序列开头还剩多少。",
     "after {n} training steps": "训练 {n} 步之后", "untrained": "未训练",
     "{n} nets of {hidden} units, {when}, seed {seed}, on the same {source}":
         "{n} 个网络，各 {hidden} 个单元，{when}，种子 {seed}，输入相同：{source}",

@@ -17,6 +17,8 @@ ELSEWHERE = {  # what the tests in these files need, and a browser does not have
     "test_exchange_torch": "PyTorch",
     "test_faults": "processes, signals and disks",
     "test_imports": "the sources",
+    "test_oracle_boxes": "the sources of the course, and other frameworks",
+    "test_teach": "the sources of the course, processes and the command line",
     "test_lab_deadline": "threads and processes",
     "test_lab_page": "Chromium, driven from outside",
     "test_lab_server": "a server",

@@ -16,7 +16,7 @@ from .row import Claim, Language, Published, Told
 BARS = "▁▂▃▄▅▆▇█"
 HEAD = Told(
     "net|published|ours: mean [least, greatest]|solved|seeds|minutes|in words",
-    "网络|论文|我们：平均 [最小, 最大]|解决|种子|分钟|结论",
+    "网络|论文|我们：平均 [最小，最大]|解决|种子|分钟|结论",
 )
 LABELS = Told("number|what differs|learning curves", "数值|不同之处|学习曲线")
 MISSING = Told("Not run, or not to its end, at this size: {}.", "此规模尚未运行或未完成：{}。")
