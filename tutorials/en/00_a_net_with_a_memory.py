@@ -268,6 +268,6 @@ quiz.check("0.3", states)
 #
 # ## References
 #
-# - J. Elman (1990). Finding structure in time. *Cognitive Science* 14: the plain recurrent net.
-# - P. Werbos (1990). Backpropagation through time: what it does and how to do it. *Proceedings of the IEEE* 78.
-# - S. Hochreiter, J. Schmidhuber (1997). Long short-term memory. *Neural Computation* 9: hidden state and cell state.
+# - J. Elman (1990). *Finding structure in time.* Cognitive Science 14: the plain recurrent net.
+# - P. Werbos (1990). *Backpropagation through time: what it does and how to do it.* Proceedings of the IEEE 78.
+# - S. Hochreiter, J. Schmidhuber (1997). *Long short-term memory.* Neural Computation 9: hidden state and cell state.

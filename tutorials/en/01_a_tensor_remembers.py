@@ -366,8 +366,8 @@ quiz.check("1.3", count_paths)
 #
 # ## References
 #
-# - S. Linnainmaa (1976). Taylor expansion of the accumulated rounding error. *BIT* 16.
-# - D. Rumelhart, G. Hinton, R. Williams (1986). Learning representations by back-propagating errors. *Nature* 323.
+# - S. Linnainmaa (1976). *Taylor expansion of the accumulated rounding error.* BIT 16.
+# - D. Rumelhart, G. Hinton, R. Williams (1986). *Learning representations by back-propagating errors.* Nature 323.
 # - A. Griewank, A. Walther (2008). *Evaluating Derivatives*, second edition. SIAM.
-# - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). Automatic differentiation in machine learning: a survey.
-#   *Journal of Machine Learning Research* 18.
+# - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). *Automatic differentiation in machine learning: a survey.*
+#   Journal of Machine Learning Research 18.

@@ -421,7 +421,7 @@ quiz.check("2.3", softmax_share)
 # ## References
 #
 # - A. Griewank, A. Walther (2008). *Evaluating Derivatives*, second edition. SIAM.
-# - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). Automatic differentiation in machine learning: a survey.
-#   *Journal of Machine Learning Research* 18.
+# - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). *Automatic differentiation in machine learning: a survey.*
+#   Journal of Machine Learning Research 18.
 # - N. Higham (2002). *Accuracy and Stability of Numerical Algorithms*, second edition. SIAM.
-# - P. Ramachandran, B. Zoph, Q. Le (2017). Searching for activation functions. arXiv:1710.05941. (The name swish.)
+# - P. Ramachandran, B. Zoph, Q. Le (2017). *Searching for activation functions.* arXiv:1710.05941. (The name swish.)

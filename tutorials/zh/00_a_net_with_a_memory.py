@@ -238,6 +238,6 @@ quiz.check("0.3", states)
 #
 # ## 参考文献
 #
-# - J. Elman (1990). Finding structure in time. *Cognitive Science* 14：普通循环网络。
-# - P. Werbos (1990). Backpropagation through time: what it does and how to do it. *Proceedings of the IEEE* 78.
-# - S. Hochreiter, J. Schmidhuber (1997). Long short-term memory. *Neural Computation* 9：隐藏状态与元胞状态。
+# - J. Elman (1990). *Finding structure in time.* Cognitive Science 14：普通循环网络。
+# - P. Werbos (1990). *Backpropagation through time: what it does and how to do it.* Proceedings of the IEEE 78.
+# - S. Hochreiter, J. Schmidhuber (1997). *Long short-term memory.* Neural Computation 9：隐藏状态与元胞状态。

@@ -383,6 +383,6 @@ quiz.check("2.3", softmax_share)
 # ## 参考文献
 #
 # - A. Griewank, A. Walther (2008). *Evaluating Derivatives*, 第 2 版，SIAM.
-# - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). Automatic differentiation in machine learning: a survey. *Journal of Machine Learning Research* 18.
+# - A. Baydin, B. Pearlmutter, A. Radul, J. Siskind (2018). *Automatic differentiation in machine learning: a survey.* Journal of Machine Learning Research 18.
 # - N. Higham (2002). *Accuracy and Stability of Numerical Algorithms*, 第 2 版，SIAM.
-# - P. Ramachandran, B. Zoph, Q. Le (2017). Searching for activation functions. arXiv:1710.05941. swish 这个名字出自此文。
+# - P. Ramachandran, B. Zoph, Q. Le (2017). *Searching for activation functions.* arXiv:1710.05941. swish 这个名字出自此文。

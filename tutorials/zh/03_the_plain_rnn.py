@@ -319,9 +319,9 @@ quiz.check("3.3", through_time)
 #
 # ## 参考文献
 #
-# - J. Elman (1990). Finding structure in time. *Cognitive Science* 14.
+# - J. Elman (1990). *Finding structure in time.* Cognitive Science 14.
 # - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen*. 慕尼黑工业大学学位论文。
-# - Y. Bengio, P. Simard, P. Frasconi (1994). Learning long-term dependencies with gradient descent is difficult. *IEEE Transactions on Neural Networks* 5.
-# - R. Pascanu, T. Mikolov, Y. Bengio (2013). On the difficulty of training recurrent neural networks. *ICML*.
-# - A. Saxe, J. McClelland, S. Ganguli (2014). Exact solutions to the nonlinear dynamics of learning in deep linear neural networks. *ICLR*.
-# - Q. Le, N. Jaitly, G. Hinton (2015). A simple way to initialize recurrent networks of rectified linear units. arXiv:1504.00941.
+# - Y. Bengio, P. Simard, P. Frasconi (1994). *Learning long-term dependencies with gradient descent is difficult.* IEEE Transactions on Neural Networks 5.
+# - R. Pascanu, T. Mikolov, Y. Bengio (2013). *On the difficulty of training recurrent neural networks.* ICML.
+# - A. Saxe, J. McClelland, S. Ganguli (2014). *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks.* ICLR.
+# - Q. Le, N. Jaitly, G. Hinton (2015). *A simple way to initialize recurrent networks of rectified linear units.* arXiv:1504.00941.

@@ -430,8 +430,8 @@ quiz.check("7.3", answer)
 #
 # ## 参考文献
 #
-# - Q. V. Le, N. Jaitly, G. Hinton (2015), *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*：IRNN。
-# - R. Pascanu, T. Mikolov, Y. Bengio (2013), *On the difficulty of training recurrent neural networks*，算法 1：按整个梯度的范数裁剪。
-# - X. Glorot, A. Bordes, Y. Bengio (2011), *Deep Sparse Rectifier Neural Networks*：ReLU，以及未激活的单元。
-# - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*.
-# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017), *LSTM: A Search Space Odyssey*：耦合的门。
+# - Q. V. Le, N. Jaitly, G. Hinton (2015). *A Simple Way to Initialize Recurrent Networks of Rectified Linear Units*：IRNN。
+# - R. Pascanu, T. Mikolov, Y. Bengio (2013). *On the difficulty of training recurrent neural networks*，算法 1：按整个梯度的范数裁剪。
+# - X. Glorot, A. Bordes, Y. Bengio (2011). *Deep Sparse Rectifier Neural Networks*：ReLU，以及未激活的单元。
+# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory.*
+# - K. Greff, R. K. Srivastava, J. Koutník, B. R. Steunebrink, J. Schmidhuber (2017). *LSTM: A Search Space Odyssey*：耦合的门。

@@ -326,6 +326,6 @@ quiz.check("8.3", gate)
 #
 # ## 参考文献
 #
-# - F. A. Gers, J. Schmidhuber, F. Cummins (2000), *Learning to Forget: Continual Prediction with LSTM*：遗忘门，用 σ。
-# - S. Hochreiter, J. Schmidhuber (1997), *Long Short-Term Memory*：加法任务，以及作为乘数的门。
-# - M. Courbariaux, Y. Bengio, J.-P. David (2015), *BinaryConnect*：一种 hard sigmoid，那里的斜率是 ½。
+# - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM*：遗忘门，用 σ。
+# - S. Hochreiter, J. Schmidhuber (1997). *Long Short-Term Memory*：加法任务，以及作为乘数的门。
+# - M. Courbariaux, Y. Bengio, J.-P. David (2015). *BinaryConnect*：一种 hard sigmoid，那里的斜率是 ½。

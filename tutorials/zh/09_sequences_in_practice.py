@@ -527,8 +527,8 @@ quiz.check("9.3", from_torch)
 #
 # ## 参考文献
 #
-# - R. J. Williams, J. Peng (1990): An efficient gradient-based algorithm for on-line training of recurrent network trajectories：截断的反向传播。
-# - M. Schuster, K. K. Paliwal (1997): Bidirectional recurrent neural networks.
-# - K. Cho et al. (2014): Learning phrase representations using RNN encoder–decoder for statistical machine translation：GRU。
-# - C. Tallec, Y. Ollivier (2017): Unbiasing truncated backpropagation through time：截断怎样影响梯度的期望。
+# - R. J. Williams, J. Peng (1990). *An efficient gradient-based algorithm for on-line training of recurrent network trajectories*：截断的反向传播。
+# - M. Schuster, K. K. Paliwal (1997). *Bidirectional recurrent neural networks.*
+# - K. Cho et al. (2014). *Learning phrase representations using RNN encoder–decoder for statistical machine translation*：GRU。
+# - C. Tallec, Y. Ollivier (2017). *Unbiasing truncated backpropagation through time*：截断怎样影响梯度的期望。
 # - `torch.nn.LSTM`、`torch.nn.GRU` 和 `keras.layers.LSTM` 的文档，以及 ONNX 的算子 `LSTM` 和 `GRU`。

@@ -429,15 +429,15 @@ quiz.check("10.3", combine)
 #
 # ## 参考文献
 #
-# - G. U. Yule (1927): On a method of investigating periodicities in disturbed series, with special reference to Wolfer's sunspot numbers.
-# - C. E. Shannon (1951): Prediction and entropy of printed English.
-# - S. Hochreiter, J. Schmidhuber (1997): Long short-term memory. F. A. Gers, J. Schmidhuber, F. Cummins (2000): Learning to forget.
-# - D. Bahdanau, K. Cho, Y. Bengio (2014): Neural machine translation by jointly learning to align and translate. A. Vaswani et al. (2017): Attention is all you need.
-# - G. E. Blelloch (1990): Prefix sums and their applications.
-# - A. Katharopoulos, A. Vyas, N. Pappas, F. Fleuret (2020): Transformers are RNNs.
-# - A. Gu, T. Dao, S. Ermon, A. Rudra, C. Ré (2020): HiPPO. A. Gu, K. Goel, C. Ré (2021): Efficiently modeling long sequences with structured state spaces.
-# - A. Gu, T. Dao (2023): Mamba: Linear-time sequence modeling with selective state spaces.
-# - M. Beck et al. (2024): xLSTM: Extended long short-term memory.
-# - L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadeghi (2024): Were RNNs all we needed? minLSTM 与 minGRU。
-# - W. Merrill, J. Petty, A. Sabharwal (2024): The illusion of state in state-space models.
+# - G. U. Yule (1927). *On a method of investigating periodicities in disturbed series, with special reference to Wolfer's sunspot numbers.*
+# - C. E. Shannon (1951). *Prediction and entropy of printed English.*
+# - S. Hochreiter, J. Schmidhuber (1997). *Long short-term memory.* F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to forget.*
+# - D. Bahdanau, K. Cho, Y. Bengio (2014). *Neural machine translation by jointly learning to align and translate.* A. Vaswani et al. (2017). *Attention is all you need.*
+# - G. E. Blelloch (1990). *Prefix sums and their applications.*
+# - A. Katharopoulos, A. Vyas, N. Pappas, F. Fleuret (2020). *Transformers are RNNs.*
+# - A. Gu, T. Dao, S. Ermon, A. Rudra, C. Ré (2020). *HiPPO.* A. Gu, K. Goel, C. Ré (2021). *Efficiently modeling long sequences with structured state spaces.*
+# - A. Gu, T. Dao (2023). *Mamba: Linear-time sequence modeling with selective state spaces.*
+# - M. Beck et al. (2024). *xLSTM: Extended long short-term memory.*
+# - L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadeghi (2024). *Were RNNs all we needed?* minLSTM 与 minGRU。
+# - W. Merrill, J. Petty, A. Sabharwal (2024). *The illusion of state in state-space models.*
 # - 太阳黑子数：WDC-SILSO，比利时皇家天文台，布鲁塞尔。

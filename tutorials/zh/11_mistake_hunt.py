@@ -465,6 +465,6 @@ quiz.check("11.5", repaired)
 #
 # ## 参考文献
 #
-# - P. J. Werbos, *Backpropagation through time: what it does and how to do it*, Proceedings of the IEEE 78, 1990.
-# - S. Hochreiter, J. Schmidhuber, *Long short-term memory*, Neural Computation 9, 1997：截断的梯度。
-# - F. A. Gers, J. Schmidhuber, F. Cummins, *Learning to forget: continual prediction with LSTM*, Neural Computation 12, 2000.
+# - P. J. Werbos (1990). *Backpropagation through time: what it does and how to do it.* Proceedings of the IEEE 78.
+# - S. Hochreiter, J. Schmidhuber (1997). *Long short-term memory.* Neural Computation 9：截断的梯度。
+# - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to forget: continual prediction with LSTM.* Neural Computation 12.
