@@ -141,3 +141,16 @@ ROWS: dict[str, list[Row]] = {
 
 SAMPLES = [(registry[name], row) for name, rows in ROWS.items() for row in rows]
 LABELS = [f"{name}-{k}" for name, rows in ROWS.items() for k in range(len(rows))]
+
+# A cell of one's own, as it is typed into the lab: Zhou, Wu, Zhang, Zhou 2016.
+OWN_CLASS = """class Minimal(nn.Cell):
+    def __init__(self, input_size, hidden_size, **settings):
+        super().__init__(input_size, hidden_size, **settings)
+        self.W_f, self.b_f = self.weight("W_f"), self.bias("b_f", 1.0)
+        self.W_n, self.b_n = self.weight("W_n"), self.bias("b_n")
+    def step(self, x, state):
+        h = state.h
+        f = sigmoid(concat(h, x) @ self.W_f + self.b_f).named("f")
+        n = tanh(concat(f * h, x) @ self.W_n + self.b_n).named("n")
+        return nn.Step(f=f, n=n, h=((1 - f) * h + f * n).named("h"))
+"""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import OWN_CLASS
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import nn
@@ -291,17 +292,6 @@ CODE = """def step(self, x, state):
     C = (f * C + i * C_new).named("C")
     o = sigmoid(hx @ self.W_o + self.b_o).named("o")
     return Step(f=f, i=i, C_new=C_new, C=C, o=o, h=(o * tanh(C)).named("h"))
-"""
-OWN_CLASS = """class Minimal(nn.Cell):
-    def __init__(self, input_size, hidden_size, **settings):
-        super().__init__(input_size, hidden_size, **settings)
-        self.W_f, self.b_f = self.weight("W_f"), self.bias("b_f", 1.0)
-        self.W_n, self.b_n = self.weight("W_n"), self.bias("b_n")
-    def step(self, x, state):
-        h = state.h
-        f = sigmoid(concat(h, x) @ self.W_f + self.b_f).named("f")
-        n = tanh(concat(f * h, x) @ self.W_n + self.b_n).named("n")
-        return nn.Step(f=f, n=n, h=((1 - f) * h + f * n).named("h"))
 """
 
 

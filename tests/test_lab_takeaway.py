@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from samples import OWN_CLASS
 
 from tinygrad_lstm.lab import Session
 
@@ -30,17 +31,6 @@ def step(self, x, state):
 def candidate(self, hx):
     return tanh(hx @ self.W_C + self.b_C)
 '''
-OWN_CLASS = """class Minimal(nn.Cell):
-    def __init__(self, input_size, hidden_size, **settings):
-        super().__init__(input_size, hidden_size, **settings)
-        self.W_f, self.b_f = self.weight("W_f"), self.bias("b_f", 1.0)
-        self.W_n, self.b_n = self.weight("W_n"), self.bias("b_n")
-    def step(self, x, state):
-        h = state.h
-        f = sigmoid(concat(h, x) @ self.W_f + self.b_f).named("f")
-        n = tanh(concat(f * h, x) @ self.W_n + self.b_n).named("n")
-        return nn.Step(f=f, n=n, h=((1 - f) * h + f * n).named("h"))
-"""
 LOOKS = CODE.replace("    o = ", "    assert C.numpy().size\n    o = ")  # so that it cannot run as one op
 HOSTILE = 'mary lost "her" keys\'\'\'. \\N{BULLET} {x} </script> john lost his keys.\npaul """ sold\n'
 
