@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..spoken import checked, current
+from ..spoken import Language, checked, current
 from .blas import one_thread
-from .lines import Source, source_of
 from .program import Program, program_of, sequence_of
 from .symbols import CannotCompile
-from .tape import for_any_rows, record
-from .wording import Language
+from .tape import Source, for_any_rows, record, source_of
 from .write import Writer
 
 __all__ = ["CannotCompile", "Language", "Program", "Source", "one_thread", "program_of", "source", "source_of"]

@@ -1,4 +1,4 @@
-"""What each op of a step computes and what its rules send back, as formulas: the table of ops, run on symbols."""
+"""What each op computes and what its rules send back, as formulas: the table of ops, run on symbols."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..numerics import is_basic
-from ..op import Op, Piece
-from ..tensor import Shape, Tensor
-from .symbols import CannotCompile, Expr, Symbol, written
-from .tape import Recorded
+from ..op import Piece, registry
+from ..tensor import Shape
+from .symbols import CannotCompile, Expr, Symbol, call, written
+from .values import NUMBER, ONCE, STOP, Node, origin
 
 
 class Share(NamedTuple):
-    """What one op sends to one of its inputs: the formula, the rule's own, its scope, and the index of a part."""
+    """What one op sends to one of its inputs: to which, the formula, the rule's own, its scope, the index of a part."""
 
+    to: Node
     expr: Expr
     rule: str
     scope: str
@@ -23,65 +24,63 @@ class Share(NamedTuple):
     is_basic: bool = True
 
 
-def op_of(tensor: Tensor) -> Op:
-    """What made a tensor of the step."""
-    assert tensor.op is not None
-    return tensor.op
+def symbol(node: Node, rows: int, kind: str = "", whole: bool = False) -> Any:
+    """A value as a symbol (`kind` "d": its gradient), `whole` for all steps at once; or the number that it is."""
+    node = origin(node)
+    if node.op == NUMBER:
+        return node.example
+    array = np.ones_like(node.example) if kind else node.example
+    if whole and node.stage != ONCE:
+        array = np.broadcast_to(array, (2, *array.shape))
+    return Symbol(array, Expr(leaf=(kind, node)), rows)
 
 
-def value_of(step: Recorded, tensor: Tensor) -> Any:
-    """A tensor's values as a symbol, or as the number that it is."""
-    tensor = step.twins.get(tensor.birth, tensor)
-    if tensor.op is None and not tensor.ndim and all(tensor is not x for x in step.inputs.values()):
-        return tensor.numpy()
-    return Symbol(tensor.numpy(), Expr(leaf=("", tensor.birth)), step.rows)
-
-
-def computed(step: Recorded, tensor: Tensor) -> Expr:
-    """The formula that makes a tensor: NumPy's where it is a single operation, otherwise a call of the op's name."""
-    op, inputs = op_of(tensor), [value_of(step, x) for x in tensor.inputs]
-    settings = tensor.settings or {}
+def computed(node: Node, rows: int, whole: bool = False, as_call: bool = True) -> Expr:
+    """The formula that makes a value: NumPy's where it is a single operation, otherwise a call of the op's name."""
+    inputs = [symbol(x, rows, "", whole) for x in node.inputs]
     try:
-        traced = op.forward(*inputs, **settings)
-    except (CannotCompile, TypeError, ValueError, AttributeError):  # it does more than NumPy's functions: see below
+        traced = registry[node.op].forward(*inputs, **node.settings)
+    except (CannotCompile, TypeError, ValueError, AttributeError):  # it does more than NumPy's functions
         traced = None
-    if isinstance(traced, Symbol) and traced.expr.is_simple:
+    if isinstance(traced, Symbol) and node.op != "sigmoid" and (traced.expr.is_simple or not as_call):
         return traced.expr
-    gaps = ", ".join(["{}"] * len(inputs) + [f"{name}={{}}" for name in settings])
-    parts = tuple(written(part, step.rows) for part in (*inputs, *settings.values()))
-    return Expr(f"{op.name}({gaps})", parts, needs=(0,) * len(parts))
+    return call(node.op, inputs, node.settings, rows)
 
 
-def shares(step: Recorded, tensor: Tensor) -> list[tuple[Tensor, Share]]:
-    """What a tensor's gradient sends to each input that needs one. Raises CannotCompile where a rule is no formula."""
-    op, settings = op_of(tensor), tensor.settings or {}
-    dy = Symbol(np.ones(tensor.shape, tensor.dtype), Expr(leaf=("d", tensor.birth)), step.rows)
-    given = [dy, value_of(step, tensor), *(value_of(step, x) for x in tensor.inputs)]
-    sent = []
+def helpers_of(formulas: dict[Node, Expr]) -> list[str]:
+    """The ops that are called by name."""
+    return list(dict.fromkeys(node.op for node, expr in formulas.items() if expr.template.startswith(f"{node.op}(")))
+
+
+def shares(node: Node, rows: int, whole: bool = False) -> list[tuple[int, Share]]:
+    """What a value sends to each input that wants a gradient. Raises CannotCompile where a rule is no formula."""
+    op, sent = registry[node.op], []
+    given = [symbol(node, rows, "d", whole), symbol(node, rows, "", whole)]
+    given += [symbol(x, rows, "", whole) for x in node.inputs]
     try:
-        joint: Any = op.joint_rule and op.joint_rule(*given, **settings)
-        for k, x in enumerate(tensor.inputs):
-            rule = op.rules[k] if not joint else None
-            if x.requires_grad and (joint or rule):
-                share = rule(*given, **settings) if rule else joint[k]
-                sent.append((x, _share(share, x.shape, op.formula(k), tensor.scope, step.rows)))
+        joint: Any = op.joint_rule and op.joint_rule(*given, **node.settings)
+        for k, x in enumerate(node.inputs):
+            rule = None if joint else op.rules[k]
+            if x.op in (NUMBER, STOP) or not (joint or rule) or (node.op == "chosen" and k):
+                continue
+            share = rule(*given, **node.settings) if rule else joint[k]
+            expr, at, basic = None, None, True
+            if isinstance(share, Piece):
+                expr, at, basic = share.values.expr, _index(share.index, rows), is_basic(share.index)
+            else:
+                expr = _fitted(share, (2, *x.shape) if whole and x.stage != ONCE else x.shape).expr
+            sent.append((k, Share(x, expr, op.formula(k), node.scope, at, basic)))
     except (CannotCompile, TypeError, AttributeError) as exc:
         raise CannotCompile(f"source: the rule of {op.name} cannot be written as a formula: {exc}.") from None
     return sent
 
 
-def _share(share: Any, shape: Shape, rule: str, scope: str, rows: int) -> Share:
-    if isinstance(share, Piece):
-        return Share(share.values.expr, rule, scope, index_of(share.index, rows), is_basic(share.index))
-    return Share(fitted(share, shape).expr, rule, scope)
-
-
-def index_of(index: Any, rows: int) -> Expr:
+def _index(index: Any, rows: int) -> Expr:
     inside = [written(part, rows) for part in (index if isinstance(index, tuple) else (index,))]
-    return Expr(", ".join(["{}"] * len(inside)), tuple(inside), 0, (0,) * len(inside))
+    return Expr(", ".join(["{}"] * len(inside)), tuple(inside), 0)
 
 
-def fitted(share: Symbol, shape: Shape) -> Symbol:
+def _fitted(share: Symbol, shape: Shape) -> Symbol:
     """Undo broadcasting, as `op.sum_to` does, written as short as it may be."""
     new = share.ndim - len(shape)
     if new:

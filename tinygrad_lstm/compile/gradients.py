@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
+import re
+from collections import Counter, defaultdict
 
-import numpy as np
-
-from ..op import Piece, registry
-from .compose import Handing
-from .derive import fitted, index_of
-from .named_graph import RESERVED, NamedGraph
+from ..op import registry
+from ..spoken import Language
+from .derive import Share, computed, shares
 from .naming import Names
-from .passes import (
+from .passes import PASSES, own_states
+from .reuse import in_place
+from .symbols import ATOM, CannotCompile, Expr, written
+from .tape import Recorded
+from .values import (
     AHEAD,
     LOOP,
     NUMBER,
     ONCE,
     PARAMETER,
-    PASSES,
     POINTWISE,
-    STOP,
     Node,
     Values,
     base_of,
     graph_of,
     in_order,
-    own_states,
+    origin,
     users_of,
 )
-from .reuse import in_place
-from .symbols import CannotCompile, Expr, Symbol, written
-from .tape import Recorded
-from .wording import Language
+
+# Names that the texts have of their own, those for numba among them.
+RESERVED = {
+    "forward", "backward", "T", "xs", "dt", "over", "states", "np", "kept", "gone", "past", "size", "steps", "end",
+    "empty", "like", "is_over", "rows", "dtype", "r", "k", "t", "matrix_product", "packed", "squash",
+    *(f"{stem}_{k}" for stem in ("size", "number", "past", "factor", "by", "scale", "shift") for k in range(100)),
+}  # fmt: skip
 
 
-class Gradients(NamedGraph):
+class Gradients:
     """The graph of a step after all passes, names for its values, and the shares of its gradients as formulas.
 
     Attributes:
         nodes: all values, each after its inputs; `outs` are the states after the step.
-        sent: what arrives at each value of the loop: a formula, the rule, and of which columns or where.
+        sent: what arrives at each value of the loop, or at some columns of it.
         later: of what is made before the loop, the users in it whose shares are summed over all steps at once.
         kept, stored: values, and gradients, of the loop of which all steps are needed.
         aliases: values whose gradient is another's.
@@ -49,110 +51,202 @@ class Gradients(NamedGraph):
 
     def __init__(self, step: Recorded, lang: Language = "en") -> None:
         self.step, self.lang, self.values = step, lang, Values()
-        names = Names(step, RESERVED)
-        self.leaves, self.outs = graph_of(step, names, self.values)
+        self.leaves, outs = graph_of(step, self.values)
+        for node, name in Names(RESERVED).of_step(self.values.made, self.leaves, outs).items():
+            node.name = name
         for one in PASSES:
-            self.outs = one(self.values, self.outs)
-        self.outs = own_states(self.values, self.leaves, self.outs)
-        self.nodes, self.users = in_order(self.outs), users_of(self.outs)
-        self.fields = list(self.outs)
-        self.helpers: set[str] = set()
-        self._name_all()
+            outs = one(self.values, outs)
+        self.outs = own_states(self.values, self.leaves, outs)
+        self.nodes, self.fields = in_order(self.outs), list(self.outs)
+        self.users = users_of(self.nodes)
+        own = (name for field in self.fields for name in (f"d{field}", f"{field}s"))
+        self._names = Names({*RESERVED, *registry, *own})
+        self.names = self._names.chosen
+        for node in [*self.leaves.values(), *self.nodes]:
+            self.name(node)
         self.parameters = [self.names[leaf] for leaf in self.leaves.values() if leaf.op == PARAMETER]
-        self.stored: dict[Node, None] = {}  # and gradients in the loop of which what comes after it needs all steps
-        self.aliases: dict[Node, Node] = {}  # values whose gradient is another's
-        self.lives: dict[Node, Node] = {}  # values that are put where an input was
-        self.sent: dict[Node, list[tuple[Expr, str, Any]]] = defaultdict(list)  # shares inside of the loop
-        self.later: dict[Node, list[tuple[Node, int]]] = defaultdict(list)  # and those that are made after it
+        self.sent: dict[Node, list[Share]] = defaultdict(list)
+        self.later: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
+        self.aliases: dict[Node, Node] = {}
         self._differentiate()
+        self._hand_on()
+        self._place()
+
+    def name(self, node: Node) -> None:
+        """Give a value a name, its own if it has one and that is free."""
+        if node not in self.names and (node.made or not node.inputs) and node.op != NUMBER:
+            name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
+            name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
+            self._names.choose(node, name, self.field_of(node))
 
     # — derivation ————————————————————————————————————————————————————————————————————————————————————————————
 
-    def symbol(self, node: Node, kind: str = "", whole: bool = False) -> Any:
-        if node.op == NUMBER:
-            return node.example
-        array = np.ones_like(node.example) if kind else node.example
-        if whole and node.stage != ONCE:
-            array = np.broadcast_to(array, (2, *array.shape))
-        return Symbol(array, Expr(leaf=(kind, node)), self.step.rows)
-
     def computed(self, node: Node, whole: bool = False, as_call: bool = True) -> Expr:
-        """The formula that makes a value: NumPy's where it is a single operation, otherwise a call of the op's name."""
-        op, inputs = registry[node.op], [self.symbol(x, "", whole) for x in node.inputs]
-        try:
-            traced = op.forward(*inputs, **node.settings)
-        except (CannotCompile, TypeError, ValueError, AttributeError):
-            traced = None
-        if isinstance(traced, Symbol) and node.op != "sigmoid" and (traced.expr.is_simple or not as_call):
-            return traced.expr
-        self.helpers.add(op.name)
-        gaps = ", ".join(["{}"] * len(inputs) + [f"{name}={{}}" for name in node.settings])
-        parts = tuple(written(part, self.step.rows) for part in (*inputs, *node.settings.values()))
-        return Expr(f"{op.name}({gaps})", parts, needs=(0,) * len(parts))
+        return computed(node, self.step.rows, whole, as_call)
 
-    def shares(self, node: Node, whole: bool = False) -> list[tuple[int, Any, str]]:
-        """What a value sends to each input that wants a gradient, on symbols."""
-        op = registry[node.op]
-        given = [self.symbol(node, "d", whole), self.symbol(node, "", whole)]
-        given += [self.symbol(x, "", whole) for x in node.inputs]
-        joint: Any = op.joint_rule and op.joint_rule(*given, **node.settings)
-        found = []
-        for k, x in enumerate(node.inputs):
-            rule = None if joint else op.rules[k]
-            if x.op not in (NUMBER, STOP) and (joint or rule) and (node.op != "chosen" or k == 0):
-                found.append((k, joint[k] if joint else rule(*given, **node.settings), op.formula(k)))  # type: ignore[misc]
-        return found
+    def shares(self, node: Node, whole: bool = False) -> list[tuple[int, Share]]:
+        return shares(node, self.step.rows, whole)
 
     def _differentiate(self) -> None:
         """From the newest value of the loop to the oldest: what it sends to others in the loop, and what waits."""
-        for out in self.outs.values():
-            self.sent[out] = []
+        self.sent.update((out, []) for out in self.outs.values())
         for node in reversed(self.nodes):
-            if node.stage != LOOP or not node.inputs or node not in self.sent or node.op == STOP:
+            if node.stage != LOOP or not node.made or node.columns or node not in self.sent:
                 continue
-            if node.columns:
-                self.sent[node.inputs[0]].append((Expr(leaf=("d", node)), "", node.columns))
-                continue
-            for k, share, rule in self.shares(node):
-                x = node.inputs[k]
-                if x.stage == LOOP:
-                    if isinstance(share, Piece):
-                        at = index_of(share.index, self.step.rows)
-                        self.sent[x].append((share.values.expr, rule, at))
-                    else:
-                        self.sent[x].append((fitted(share, x.shape).expr, rule, None))
+            for k, share in self.shares(node):
+                if share.to.stage == LOOP:
+                    self.sent[base_of(share.to)].append(share)
                 elif node.op == "matmul" or node.op in POINTWISE:
-                    self.later[x].append((node, k))
+                    self.later[share.to].append((node, k))
                 else:
                     raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
-        Handing(self).compose()
-        for node, terms in self.sent.items():  # the newest first, so that chains are followed to their beginning
-            if len(terms) != 1 or node.columns or any(node is out for out in self.outs.values()):
-                continue
-            expr, _, at = terms[0]
-            if at is None and expr.leaf and expr.leaf[1].shape == node.shape:  # a sum passes on what it gets
-                self.aliases[node] = self.aliases.get(expr.leaf[1], expr.leaf[1])
+
+    def _hand_on(self) -> None:
+        """What only hands a gradient on, times what depends on none, gets no array: ∂a = ∂h · (o · φ′(a))."""
+        uses = Counter(node for sent in self.sent.values() for s in sent for kind, node in s.expr.leaves() if kind)
+        waiting = {node for users in self.later.values() for node, _ in users}
+        for node in reversed(self.nodes):
+            for share in list(self.sent.get(node, ())):
+                source, factors = scaled(share.expr)
+                alone = source and uses[source] == 1 and source not in waiting and not self.field_of(source)
+                handed = source and alone and factors and share.at is None and source in self.sent
+                if source and handed and (new := self._by_way_of(source, share, factors)):
+                    self.sent[node] = [one for one in self.sent[node] if one is not share] + new
+                    del self.sent[source]
+
+    def _by_way_of(self, source: Node, share: Share, factors: list[Expr]) -> list[Share]:
+        """What arrives at a value that hands it on by factors, sent on to where that sends it."""
+        new, parts = [], []
+        for first in self.sent[source]:
+            own, more = scaled(first.expr)
+            columns = first.to.columns if first.to is not source else None
+            cut = [part for factor in factors if (part := self._cut(factor, source, columns))]
+            if own is None or len(cut) < len(factors) or first.at is not None:
+                return []
+            parts.append(columns or (0, source.shape[-1]))
+            to = self.values.cut(share.to, *parts[-1], scope=first.to.scope)
+            new.append(Share(to, product([Expr(leaf=("d", own)), *more, *cut]), f"{first.rule}\n{share.rule}", ""))
+        if not tile(parts, source.shape[-1]):
+            return []
+        for one in new:
+            self.name(one.to)
+        return new
+
+    def _cut(self, factor: Expr, source: Node, columns: tuple[int, int] | None) -> Expr | None:
+        """A factor for some columns alone; None where that cannot be said."""
+        if not columns:
+            return factor
+        if factor.leaf:
+            kind, node = factor.leaf
+            if node.op == NUMBER or not node.example.ndim or node.shape[-1] == 1:
+                return factor
+            whole = node.shape[-1] == source.shape[-1]
+            return Expr(leaf=(kind, self.values.cut(node, *columns))) if whole else None
+        parts = tuple(self._cut(inner, source, columns) for inner in factor.parts)
+        return None if None in parts else factor._replace(parts=parts)
+
+    def _place(self) -> None:
+        """Which gradients are others', and of which values and gradients all steps are kept."""
+        for node, sent in self.sent.items():  # the newest first, so that chains are followed to their beginning
+            leaf = sent[0].expr.leaf if len(sent) == 1 and sent[0].at is None and sent[0].to is node else None
+            if leaf and leaf[1].shape == node.shape and not self.field_of(node):  # a sum passes on what it gets
+                self.aliases[node] = self.aliases.get(leaf[1], leaf[1])
         waiting = {node for users in self.later.values() for node, _ in users}
         self.stored = dict.fromkeys(base_of(self.aliases.get(node, node)) for node in self.nodes if node in waiting)
-        read = {base_of(node): None for node in self._read()}
-        loop = [node for node in read if node.stage == LOOP and node.inputs]
-        self.kept = {node: None for node in loop if all(node is not out for out in self.outs.values())}
+        read = dict.fromkeys(map(base_of, self._read()))
+        self.kept = {n: None for n in read if n.stage == LOOP and n.inputs and not self.field_of(n)}
         self.lives = in_place(self, set(read))
 
     def _read(self) -> list[Node]:
         """The values that the way back reads."""
-        exprs = [expr for terms in self.sent.values() for expr, _, _ in terms]
-        wanted = [leaf[1] for expr in exprs for leaf in expr.leaves() if not leaf[0]]
-        for waiting in self.later.values():
-            for node, k in waiting:
-                if node.op == "matmul":
-                    wanted.append(node.inputs[1 - k])
-                else:
-                    share = next(share for j, share, _ in self.shares(node) if j == k)
-                    wanted += [leaf[1] for leaf in share.expr.leaves() if not leaf[0]]
+        terms = [share for sent in self.sent.values() for share in sent]
+        for node, k in (use for users in self.later.values() for use in users):
+            if node.op != "matmul":
+                terms += [share for j, share in self.shares(node) if j == k]
         for node in self.nodes:
-            if node.stage == AHEAD and node.inputs and node.op != STOP and not node.columns:
-                for _, share, _ in self.shares(node, whole=True):
-                    expr = (share.values if isinstance(share, Piece) else share).expr
-                    wanted += [leaf[1] for leaf in expr.leaves() if not leaf[0]]
-        return wanted
+            if node.stage == AHEAD and node.made and not node.columns:
+                terms += [share for _, share in self.shares(node, whole=True)]
+        read = [node for share in terms for kind, node in share.expr.leaves() if not kind]
+        products = (use for users in self.later.values() for use in users if use[0].op == "matmul")
+        return read + [origin(node.inputs[1 - k]) for node, k in products]
+
+    # — text outside of the loop ——————————————————————————————————————————————————————————————————————————————
+
+    def field_of(self, node: Node) -> str:
+        """The state that a value is after the step; "" where it is none."""
+        return next((field for field, out in self.outs.items() if out is node), "")
+
+    def resident(self, node: Node) -> Node:
+        """What is put where a value was; the value itself where nothing is."""
+        after = next((new for new, old in self.lives.items() if old is node), None)
+        return self.resident(after) if after else node
+
+    def whole(self, node: Node) -> str:
+        """What stands for a value, for all steps at once."""
+        node = origin(node)
+        if node.op == NUMBER:
+            return written(node.example, 0).template
+        name, field = self.names[node], self.field_of(node)
+        if node.stage == ONCE:
+            return name
+        if node in self.lives and node not in self.kept:
+            return self.whole(self.lives[node])
+        if node.columns:
+            return some(self.whole(node.inputs[0]), *node.columns)
+        if node.op == "state" or field:
+            return f"{field}s[1:]" if field else f"{name.removesuffix('_prev')}s[:-1]"
+        return "xs" if node.op == "x" else name if node.stage == AHEAD else f"{name}_all"
+
+    def gradient(self, node: Node) -> str:
+        """What stands for the gradient of a value."""
+        node = self.aliases.get(node, node)
+        if node.columns and node.stage == LOOP:
+            return some(self.gradient(node.inputs[0]), *node.columns)
+        return f"d{self.names[node]}" + ("_all" if node.stage == LOOP else "")
+
+    def text(self, expr: Expr) -> str:
+        """A formula."""
+        return expr.text(lambda leaf: (self.gradient(leaf[1]) if leaf[0] else self.whole(leaf[1]), ATOM))[0]
+
+    def shape(self, node: Node, rows: str) -> str:
+        """The shape of a value at one step, as text."""
+        if not node.example.ndim or node.shape[0] != self.step.rows:
+            raise CannotCompile(f"fused: {node.name or node.op} has shape {node.shape}, without the rows of the batch.")
+        return ", ".join([rows, *map(str, node.shape[1:])]) + "," * (node.example.ndim == 1)
+
+
+def some(whole: str, start: int, stop: int) -> str:
+    """Some columns, as text; of some columns some."""
+    if inside := re.fullmatch(r"(.*)\[\.\.\., (\d+):\d+\]", whole):
+        whole, start, stop = inside[1], start + int(inside[2]), stop + int(inside[2])
+    return f"{whole}[..., {start}:{stop}]"
+
+
+def tile(cuts: list[tuple[int, int]], width: int) -> bool:
+    """Whether some columns make up the whole, none of them twice."""
+    ends = [0, *(stop for _, stop in sorted(cuts))]
+    return [start for start, _ in sorted(cuts)] == ends[:-1] and ends[-1] == width
+
+
+def scaled(expr: Expr) -> tuple[Node | None, list[Expr]]:
+    """Of a formula dy · a · b whose dy is a gradient and the rest is not: whose it is, and the rest; else None."""
+    parts = factors_of(expr)
+    moving = [part for part in parts if any(kind for kind, _ in part.leaves())]
+    if len(moving) != 1 or not moving[0].leaf:
+        return None, []
+    return moving[0].leaf[1], [part for part in parts if part is not moving[0]]
+
+
+def factors_of(expr: Expr) -> list[Expr]:
+    """The factors of a product, −1 among them where it is negative."""
+    if expr.template == "{} * {}":
+        return [factor for part in expr.parts for factor in factors_of(part)]
+    return [*factors_of(expr.parts[0]), Expr("-1", binds=8)] if expr.template == "-{}" else [expr]
+
+
+def product(factors: list[Expr]) -> Expr:
+    """dy · (a · b): the first times all others, which are one factor."""
+    first, *rest = factors
+    while len(rest) > 1:
+        rest = [Expr("{} * {}", (rest[0], rest[1]), 7, (7, 8)), *rest[2:]]
+    return Expr("{} * {}", (first, rest[0]), 7, (7, 8)) if rest else first

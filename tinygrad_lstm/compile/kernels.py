@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .gradients import Gradients
-from .passes import AHEAD, ONCE, STOP, Node, base_of
 from .steps import Assignment, backward_steps, forward_steps
 from .symbols import CannotCompile, Expr
+from .values import AHEAD, ONCE, STOP, Node, base_of
 
 SCALAR = {"tanh", "exp", "log", "sqrt", "abs", "sin", "cos", "maximum", "minimum", "logaddexp", "sigmoid"}
 TRUTH = {">", "<", ">=", "<=", "==", "!=", "&", "|"}

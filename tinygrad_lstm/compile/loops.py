@@ -1,34 +1,125 @@
-"""Lines that both ways have: the head of a loop through arrays of all steps, and a result put into an array."""
+"""The lines of a loop through the steps, for NumPy: either way they are made of the same few kinds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from textwrap import fill
+from typing import Any
 
-from .symbols import OPERATORS, Expr
-from .write import WIDTH, listed
+from .gradients import Gradients, product, scaled, some
+from .steps import Assignment
+from .symbols import ATOM, OPERATORS, Expr
+from .values import AHEAD, LOOP, NUMBER, ONCE, STATES, Node, X, base_of, origin
+from .wording import INDENT, WIDTH, Line, listed, wrapped
 
-INTO = {sign: f"np.{name}" for name, (sign, _) in OPERATORS.items()}
-
-
-def loop(through: dict[str, str], over: str, after: str, indent: str) -> list[str]:
-    """`for gone, f, … in zip(over, f_all, …, strict=True):`, in brackets where it is long."""
-    arrays = [f"{array}{after}" for array in [over, *through.values()]]
-    line = f"{indent}for {', '.join(['gone', *through])} in zip({', '.join(arrays)}, strict=True):"
-    if len(line) <= WIDTH:
-        return [line]
-    names = listed("for ", ["gone", *through], " in zip(", indent)
-    kept = ", ".join(array.replace(" ", "\0") for array in [*arrays, "strict=True"])  # no line ends within one of them
-    inner = fill(kept, WIDTH, initial_indent=f"{indent}        ", subsequent_indent=f"{indent}        ")
-    return [names, inner.replace("\0", " "), f"{indent}):"]
+INTO = {sign: f"np.{name}" for name, (sign, _) in OPERATORS.items() if sign not in ("&", "|")}
 
 
-def into(target: str, expr: Expr, text: Callable[[Expr], str]) -> str:
-    """The line that computes a formula into an array that is there, if it can without another one on the way."""
-    sign = expr.template[3:-3] if re.fullmatch(r"\{\} \S+ \{\}", expr.template) else ""
-    if sign in INTO and sign not in ("&", "|"):
-        return f"{INTO[sign]}({', '.join(map(text, expr.parts))}, out={target})"
-    if re.fullmatch(r"(sigmoid|np\.(tanh|exp|maximum|minimum|abs|sqrt|logaddexp))\(.*\)", expr.template):
-        return f"{text(expr)[:-1]}, out={target})"
-    return f"{target}[...] = {text(expr)}"
+class Loop:
+    """The lines of one way, and what they need around them.
+
+    Attributes:
+        through: what the loop goes through: names of one step, and the arrays of all.
+        before: lines that make arrays which each step writes anew, and views of them.
+        factors: what depends on no gradient, by its text: made for a block of steps, so that it is in the cache.
+    """
+
+    def __init__(self, graph: Gradients, rows: str) -> None:
+        self.graph, self.rows = graph, rows
+        self.through: dict[str, str] = {}
+        self.before: dict[str, None] = {}
+        self.factors: dict[str, str] = {}
+
+    def head(self, arrays: dict[str, str], indent: str) -> list[str]:
+        """`for gone, f, … in zip(over, f_all, …, strict=True):`, in brackets where it is long."""
+        names, parts = listed("for ", arrays, " in zip(", indent), [*arrays.values(), "strict=True"]
+        line = f"{names}{', '.join(parts)}):"
+        return [line] if len(line) <= WIDTH else [names, wrapped(parts, indent + 2 * INDENT), f"{indent}):"]
+
+    def place(self, kind: str, node: Node) -> str:
+        """What stands for a value, or (`kind` "d") for its gradient, at one step; notes where that comes from."""
+        graph = self.graph
+        node = graph.aliases.get(node, node) if kind else graph.resident(origin(node))
+        if node.stage == ONCE:
+            return graph.whole(node)
+        base, name = base_of(node), kind + graph.names[node] + "_t" * (node.stage == AHEAD and node.op != X)
+        if kind and (field := graph.field_of(base)):
+            return f"d{field}" if node is base else some(f"d{field}", *node.columns or ())
+        if kind and base.op == STATES:
+            return name
+        if base in graph.stored if kind else not self.is_buffer(base):
+            self.through[name] = graph.gradient(node) if kind else graph.whole(node)
+        elif node is base:
+            self.before[f"{name} = np.empty(({graph.shape(node, self.rows)}), dt)"] = None
+        else:
+            self.before[f"{name} = {some(self.place(kind, base), *node.columns or ())}"] = None
+        return name
+
+    def is_buffer(self, node: Node) -> bool:
+        """Whether a value of the loop is needed at its own step alone, so that one array does for all."""
+        graph = self.graph
+        elsewhere = node in graph.kept or node in graph.lives or graph.field_of(node)
+        return node.stage == LOOP and node.made and not elsewhere
+
+    def line(self, step: Assignment) -> Line:
+        """What puts a formula into an array, or adds it."""
+        graph, node, kind = self.graph, step.node, step.kind
+        if kind == "stored":
+            target = f"stored_{graph.field_of(node)}"
+            self.through[target] = f"d{graph.names[node]}_all"
+        else:
+            target = f"d{graph.names[node]}" if kind == "before" else self.place(kind, node)
+        if step.expr is None:
+            return f"{target}[...] = 0", ""
+        expr = self._factored(_sorted(step.expr)) if kind else step.expr
+        if step.at is None:
+            return self._put(target, expr, node, step.added), step.comment
+        index, text = self._text(step.at), self._text(expr)
+        if step.is_basic:
+            return f"{target}[{index}] += {text}", step.comment
+        return f"np.add.at({target}, np.s_[{index}], {text})", step.comment
+
+    def _text(self, expr: Expr) -> str:
+        return expr.text(lambda leaf: (leaf[1] if leaf[0] == "by" else self.place(*leaf), ATOM))[0]
+
+    def _factored(self, expr: Expr) -> Expr:
+        """A formula with names in the place of what in it depends on no gradient."""
+        leaves = expr.leaves()
+        if not expr.parts or any(kind for kind, _ in leaves) or all(node.stage == ONCE for _, node in leaves):
+            return expr._replace(parts=tuple(map(self._factored, expr.parts)))
+        text = expr.text(self._of_block)[0]
+        name = self.factors.setdefault(text, f"factor_{len(self.factors) + 1}")
+        self.through[name.replace("factor", "by")] = name
+        return Expr(leaf=("by", name.replace("factor", "by")))
+
+    def _of_block(self, leaf: Any) -> tuple[str, int]:
+        whole = self.graph.whole(leaf[1])
+        return (whole if leaf[1].stage == ONCE or leaf[1].op == NUMBER else f"{whole}[steps]"), ATOM
+
+    def _put(self, target: str, expr: Expr, node: Node, added: bool) -> str:
+        """A formula put into an array or added to it, by way of no new array where that can be."""
+        if expr.template == "{} @ {}" and expr.parts[1].template == "{}.T" and expr.parts[1].parts[0].leaf:
+            W = self.graph.whole(expr.parts[1].parts[0].leaf[1])
+            self.before[f"{W}_T = np.ascontiguousarray({W}.T)"] = None
+            expr = expr._replace(parts=(expr.parts[0], Expr(f"{W}_T")))
+        if not added:
+            return self._into(target, expr)
+        if expr.leaf:
+            return f"{target} += {self._text(expr)}"
+        more = "_".join(["more", *map(str, node.shape[1:])])
+        self.before[f"{more} = np.empty(({self.graph.shape(node, self.rows)}), dt)"] = None
+        return f"{self._into(more, expr)}; {target} += {more}"
+
+    def _into(self, target: str, expr: Expr) -> str:
+        """The line that computes a formula into an array that is there, if it can without another one on the way."""
+        sign = expr.template[3:-3] if re.fullmatch(r"\{\} \S+ \{\}", expr.template) else ""
+        if sign in INTO:
+            return f"{INTO[sign]}({', '.join(map(self._text, expr.parts))}, out={target})"
+        if re.fullmatch(r"(sigmoid|np\.(tanh|exp|maximum|minimum|abs|sqrt|logaddexp))\(.*\)", expr.template):
+            return f"{self._text(expr)[:-1]}, out={target})"
+        return f"{target}[...] = {self._text(expr)}"
+
+
+def _sorted(expr: Expr) -> Expr:
+    """A product with the gradient first and all else together behind it, as one factor: dy · (a · b)."""
+    source, factors = scaled(expr)
+    return expr if source is None or len(factors) < 2 else product([Expr(leaf=("d", source)), *factors])

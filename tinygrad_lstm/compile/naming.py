@@ -1,80 +1,56 @@
-"""A name for every tensor of a step: the cell's own, or one that says how it was made."""
+"""A name for every value of a graph: the cell's own, or one that says how it was made."""
 
 from __future__ import annotations
 
-import builtins
-from collections import defaultdict
-from keyword import iskeyword
-from unicodedata import normalize
-
-from ..tensor import Tensor
-from .tape import Recorded
+from .values import NUMBER, Graph, Node, origin, users_of
 
 LONGEST = 20  # of a name that is put together
 
 
 class Names:
-    """Names by birth, each given once; `d` before it is its gradient's.
+    """Names, each given once; `d` before it is its gradient's, `_all` behind it that of all steps."""
 
-    `users` are the tensors made from each, by birth.
-    """
+    def __init__(self, reserved: set[str]) -> None:
+        self.chosen: dict[Node, str] = {}
+        self._taken = {"np", "kept", "len", "float", *reserved}
 
-    def __init__(self, step: Recorded, reserved: set[str]) -> None:
-        self.step, self.users = step, defaultdict[int, list[Tensor]](list)
-        for tensor in step.made:
-            for x in tensor.inputs:
-                self.users[step.twins.get(x.birth, x).birth].append(tensor)
-        self._taken = {"np", "kept", "len", "float", *reserved, *(f"d{field}" for field in step.outputs)}
-        self._chosen: dict[int, str] = {}
-        for name, tensor in step.inputs.items():
-            self._choose(tensor, name)
-        for field, tensor in step.outputs.items():
-            if tensor.birth not in self._chosen and tensor.op is not None:
-                self._taken.discard(f"d{field}")  # its own: what arrives there from outside is added to
-                self._choose(tensor, field)
-        for tensor in step.made:
-            if self.is_own(tensor) and tensor.birth not in self._chosen:
-                self._choose(tensor, self._own(tensor))
-        for tensor in step.made:
-            if tensor.birth not in self._chosen:
-                self._choose(tensor, self._put_together(tensor))
-
-    def __getitem__(self, birth: int) -> str:
-        return self._chosen[birth]
-
-    def of(self, tensor: Tensor) -> str:
-        """The name of a tensor, or of that whose values it has."""
-        return self[self.step.twins.get(tensor.birth, tensor).birth]
-
-    def is_own(self, tensor: Tensor) -> bool:
-        """Whether the cell itself has given it a name."""
-        return bool(self._own(tensor))
-
-    def _own(self, tensor: Tensor) -> str:
-        name = normalize("NFKC", self.step.names.get(tensor.birth, tensor.name) or "")
-        return name if name.isidentifier() and not iskeyword(name) and not hasattr(builtins, name) else ""
-
-    def _choose(self, tensor: Tensor, name: str) -> None:
+    def choose(self, node: Node, name: str, field: str = "") -> None:
+        """The name, or the next that is free; a state's gradient, which comes from outside, has its name already."""
+        self._taken.discard(f"d{field}")
         new, k = name, 1
         while {new, f"d{new}"} & self._taken:
             k += 1
             new = f"{name}_{k}"
-        self._taken |= {new, f"d{new}"}
-        self._chosen[tensor.birth] = new
+        self._taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all", *([f"d{field}"] if field else [])}
+        self.chosen[node] = new
 
-    def _put_together(self, tensor: Tensor) -> str:
+    def of_step(self, nodes: list[Node], leaves: Graph, outs: Graph) -> dict[Node, str]:
+        """Of all values of a recorded step."""
+        self._taken |= {f"d{field}" for field in outs}
+        users = users_of(nodes)
+        for name, leaf in leaves.items():
+            self.choose(leaf, name)
+        for field, out in outs.items():
+            if out.made and out not in self.chosen:
+                self.choose(out, field, field)
+        for own in (True, False):
+            for node in nodes:
+                if node.made and bool(node.name) == own and node not in self.chosen:
+                    self.choose(node, node.name or self._put_together(node, users))
+        return self.chosen
+
+    def _put_together(self, node: Node, users: dict[Node, list[Node]]) -> str:
         """`a_f` before the activation that makes f, `tanh_C`, `one_minus_z`; otherwise a part of what it leads to."""
-        assert tensor.op is not None
-        users = self.users[tensor.birth]
-        if len(users) == 1 and len(users[0].inputs) == 1 and self.is_own(users[0]):
-            return f"a_{self[users[0].birth]}"
-        inputs = [self.step.twins.get(x.birth, x) for x in tensor.inputs]
-        names = [self._chosen.get(x.birth, "" if x.ndim or x.requires_grad else f"{x.item():g}") for x in inputs]
-        if tensor.op.name == "sub" and names[0] == "1" and names[1]:
+        after = users[node]
+        if len(after) == 1 and len(after[0].inputs) == 1 and after[0].name:
+            return f"a_{self.chosen[after[0]]}"
+        inputs = [origin(x) for x in node.inputs]
+        names = [f"{x.example:g}" if x.op == NUMBER else self.chosen.get(x, "") for x in inputs]
+        if node.op == "sub" and names[0] == "1" and names[1]:
             return f"one_minus_{names[1]}"
-        name = "_".join([tensor.op.name] * (len(names) == 1) + names)
+        name = "_".join([node.op] * (len(names) == 1) + names)
         if all(names) and name.isidentifier() and len(name) <= LONGEST:
             return name
-        while users and not self.is_own(users[0]):
-            users = self.users[users[0].birth]
-        return f"part_of_{self[users[0].birth]}" if users else tensor.op.name
+        while after and not after[0].name:
+            after = users[after[0]]
+        return f"part_of_{self.chosen[after[0]]}" if after else node.op

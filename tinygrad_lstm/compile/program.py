@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from ..op import Op
+from ..spoken import Language
 from ..tensor import Array, Shape, Tensor
 from .blas import one_thread
 from .kernels import Kernel
 from .sequence import Sequence
 from .symbols import CannotCompile
 from .tape import for_any_rows, record
-from .wording import Language
 
 IGNORED = {"_rng", "_initializers", "_bias", "training"}  # of a cell: what no step depends on
 

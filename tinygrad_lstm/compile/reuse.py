@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Protocol
 
-from .passes import AHEAD, LOOP, POINTWISE, Node, base_of
+from .values import AHEAD, LOOP, POINTWISE, Node, base_of
 
 
 class Reusing(Protocol):

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from typing import Any
 
-from ..op import registry
-from .compose import tile
-from .gradients import Gradients
-from .loops import into, loop
-from .passes import AHEAD, LOOP, ONCE, PASSES, STOP, Node
-from .steps import forward_steps
+from ..spoken import Language
+from .derive import Share, helpers_of
+from .gradients import Gradients, tile
+from .loops import Loop
+from .passes import PASSES
+from .steps import backward_steps, forward_steps
 from .symbols import ATOM, Expr
 from .tape import Recorded
-from .way_back import WayBack
-from .wording import OVER, PLACE, SEQUENCE, Language, located, said
-from .write import commented, documented, helper, listed
+from .values import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
+from .wording import (
+    BEFORE,
+    BLOCK,
+    GONE,
+    INDENT,
+    OVER,
+    PLACE,
+    SEQUENCE,
+    SEQUENCE_BACK,
+    Line,
+    commented,
+    documented,
+    helper,
+    listed,
+    located,
+    said,
+)
+from .write import Arrivals
 
 SIGMOID = '''def sigmoid(x, out=None):
     """σ(x) = ½ + ½ tanh(x/2)."""
@@ -32,7 +49,6 @@ SQUASH = '''def squash(z, scale, shift):
     z *= scale
     z += shift
 '''
-Line = tuple[str, str]
 
 
 class Sequence:
@@ -45,59 +61,68 @@ class Sequence:
 
     def __init__(self, step: Recorded, lang: Language = "en") -> None:
         self.graph, self.lang = Gradients(step, lang), lang
-        self.back = WayBack(self.graph)
-        self.through: dict[str, str] = {}  # what the loop goes through: names of one step, and the arrays of all
-        self.scales: dict[Node, int] = {}  # numbers of the arrays for `squash`, by what becomes σ and tanh of itself
-        self.before: list[Line] = []  # arrays that each step writes anew, and views of them
+        self.comma = "," * (len(self.graph.fields) == 1)
+        self.starts = [f"{field}_0" for field in self.graph.fields]
+        self.ds = [f"d{field}" for field in self.graph.fields]
 
-    def text(self, calls: tuple[str, str] | None = None) -> str:
+    def text(self, calls: tuple[str, str] = ("", "")) -> str:
         """The program; with a call of something else, forward and backward, in the place of each loop."""
-        forth, back = calls or ("", "")
-        body = self.back.body(back)
-        read = set(re.findall(r"\w+", body))
-        names = self.graph.names
-        early = [names[node] for node in self.graph.nodes if node.stage != LOOP and node.inputs and node in names]
-        kept = ["states", *(f"{names[node]}_all" for node in self.graph.kept), *(n for n in early if n in read)]
-        forward, backward = self._forward(kept, forth), self.back.text(kept, body)
-        helpers = [SIGMOID if name == "sigmoid" else helper(registry[name]) for name in sorted(self.graph.helpers)]
-        helpers += [SQUASH] * bool(self.scales)
-        return "\n\n".join(["import numpy as np\n", *helpers, forward + "\n", backward + "\n"])
-
-    def _local(self, node: Node) -> str:
-        """What stands for a value at one step; notes how it is come by."""
         graph = self.graph
-        if node.op == STOP:
-            return self._local(node.inputs[0])
-        if node.stage == ONCE:
-            return graph.whole(node)
-        node = graph.resident(node)
-        name = graph.names[node]
-        if node.columns:
-            parent = node.inputs[0]
-            if self._is_buffer(parent):
-                start, stop = node.columns
-                self._note(f"{name} = {graph.names[parent]}[..., {start}:{stop}]")
-            else:
-                self.through[name] = graph.whole(node)
-            return name
-        if node.stage == AHEAD:
-            name = "x" if node.op == "x" else f"{name}_t"
-        if not self._is_buffer(node):
-            self.through[name] = graph.whole(node)
-        return name
+        made = {node: graph.computed(node) for node in graph.nodes if node.made}
+        names = sorted(helpers_of(made))
+        body = self._backward(calls[1])
+        read = set(re.findall(r"\w+", body))
+        early = [graph.names[node] for node in made if node.stage != LOOP]
+        kept = ["states", *(f"{graph.names[node]}_all" for node in graph.kept), *(n for n in early if n in read)]
+        passes = ", ".join(one.__name__.replace("_", " ") for one in PASSES)
+        forward = [
+            listed("def forward(", ["xs", "over", *self.starts, *graph.parameters, "empty=np.empty"], "):"),
+            documented(said(SEQUENCE, self.lang).format(graph.step.cell, passes)),
+            self._forward(made, calls[0]), listed("kept = [", kept, "]", INDENT), "    return states, kept\n",
+        ]  # fmt: skip
+        backward = [
+            listed("def backward(", ["dstates", "kept", "xs", "over", *graph.parameters, "empty=np.empty"], "):"),
+            documented(said(SEQUENCE_BACK, self.lang)), listed("[", kept, "] = kept", INDENT), body,
+            listed("return ", ["dxs", *self.ds, *(f"d{name}" for name in graph.parameters)], "\n", INDENT),
+        ]  # fmt: skip
+        helpers = [SIGMOID if name == "sigmoid" else helper(name) for name in names]
+        helpers += [SQUASH] * bool(self._squashed())
+        return "\n\n".join(["import numpy as np\n", *helpers, "\n".join(forward), "\n".join(backward)])
 
-    def _is_buffer(self, node: Node) -> bool:
-        """Whether a value of the loop is needed at its own step alone, so that one array does for all."""
-        loop = node.stage == LOOP and node.inputs and node.op != STOP
-        elsewhere = node in self.graph.kept or node in self.graph.lives or self.graph.field_of(node)
-        return bool(loop and not elsewhere)
+    # — forward ———————————————————————————————————————————————————————————————————————————————————————————————
 
-    def _note(self, line: str) -> None:
-        if (line, "") not in self.before:
-            self.before.append((line, ""))
-
-    def _local_text(self, expr: Expr) -> str:
-        return expr.text(lambda leaf: (self._local(leaf[1]), ATOM))[0]
+    def _forward(self, made: dict[Node, Expr], call: str) -> str:
+        graph, rows = self.graph, f"len({self.starts[0]})"
+        first: list[Line] = [
+            (f"T, dt = len(xs), np.result_type({', '.join(['xs', *self.starts, *graph.parameters])})", ""),
+            (f"states = np.empty(({len(self.starts)}, T + 1, *{self.starts[0]}.shape), dt)", ""),
+            (f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states", ""),
+            *((f"{field}s[0] = {field}_0", "") for field in graph.fields),
+        ]
+        shared = {node: None for node in graph.kept if node in graph.lives}
+        alone = (node for node in graph.kept if node not in shared)
+        first += [(f"{graph.names[node]}_all = empty((T, {graph.shape(node, rows)}), dt)", "") for node in alone]
+        for node in made:
+            if node.stage == ONCE or (node.stage == AHEAD and not node.columns):
+                first.append((f"{graph.names[node]} = {self._early(node)}", located(node.scope, self.lang)))
+        first += [(f"{graph.names[n]}_all = {graph.whole(graph.lives[n])}", said(PLACE, self.lang)) for n in shared]
+        if call:
+            return "\n".join([*_laid(first, rows), INDENT + call])
+        loop, body = Loop(graph, rows), list[Line]()
+        squashed = self._squashed()
+        together = {part for parts in squashed.values() for part in parts}
+        for step in forward_steps(graph):
+            if step.node not in together:
+                body.append(loop.line(step))
+            if step.node in squashed:
+                body.append(self._squash(loop, step.node, squashed))
+        body.append(("if gone is not None:", said(OVER, self.lang)))
+        for field, out in graph.outs.items():
+            new, old = loop.place("", out), loop.place("", graph.leaves[f"{field}_prev"])
+            body.append((f"    {new}[gone] = {old}[gone]", ""))
+        first += [(line, "") for line in loop.before]
+        head = loop.head({"gone": "over"} | loop.through, INDENT)
+        return "\n".join([*_laid(first, rows), *head, *_laid(body, rows, 2 * INDENT)])
 
     def _early(self, node: Node) -> str:
         """What makes a value before the loop; where the loop will put others in its place, in their dtype."""
@@ -108,7 +133,7 @@ class Sequence:
         left = node.inputs[0]
         if node.op == "matmul":  # one product for all steps and rows
             width, wide, right = left.shape[-1], node.shape[-1], graph.whole(node.inputs[1])
-            out = f"empty((T * len({graph.fields[0]}_0), {wide}), dt)"
+            out = f"empty((T * len({self.starts[0]}), {wide}), dt)"
             return f"np.matmul({graph.whole(left)}.reshape(-1, {width}), {right}, out={out}).reshape(T, -1, {wide})"
         if node.op == "add" and left.op == "matmul" and left.stage == AHEAD and graph.users[left] == [node]:
             return f"np.add({', '.join(map(graph.whole, node.inputs))}, out={graph.whole(left)})"
@@ -116,66 +141,104 @@ class Sequence:
 
     def _squashed(self) -> dict[Node, list[Node]]:
         """Values whose columns become σ of themselves, or tanh, in their place: by one tanh of all, which is faster."""
-        found = defaultdict(list)
-        for node, place in self.graph.lives.items():
-            if node.op in ("sigmoid", "tanh") and place.columns and place.inputs[0] in self.graph.lives:
+        lives, found = self.graph.lives, defaultdict(list)
+        for node, place in sorted(lives.items(), key=lambda pair: pair[1].columns or (0, 0)):
+            if node.op in ("sigmoid", "tanh") and place.columns and place.inputs[0] in lives:
                 found[place.inputs[0]].append(node)
-        return {base: parts for base, parts in found.items() if self._tiled(parts, base)}
+        return {
+            base: parts for base, parts in found.items()
+            if tile([lives[node].columns or (0, 0) for node in parts], base.shape[-1])
+        }  # fmt: skip
 
-    def _tiled(self, parts: list[Node], base: Node) -> bool:
-        return tile([self.graph.lives[node].columns or (0, 0) for node in parts], base.shape[-1])
-
-    def _squash(self, base: Node, parts: list[Node], rows: str) -> list[Line]:
-        """The lines for σ(z) = ½ + ½ tanh(z/2) of some columns and tanh(z) of the others."""
-        parts = sorted(parts, key=lambda node: self.graph.lives[node].columns or (0, 0))
+    def _squash(self, loop: Loop, base: Node, squashed: dict[Node, list[Node]]) -> Line:
+        """The line for σ(z) = ½ + ½ tanh(z/2) of some columns and tanh(z) of the others."""
+        parts, k = squashed[base], list(squashed).index(base) + 1
         scales = ", ".join("0.5" if node.op == "sigmoid" else "1" for node in parts)
         widths = ", ".join(str(node.shape[-1]) for node in parts)
-        name, k = self.graph.names[self.graph.resident(base)], self.scales.setdefault(base, len(self.scales) + 1)
-        self._note(f"scale_{k} = np.repeat(np.array([[{scales}]], dt), [{widths}], axis=1).repeat({rows}, axis=0)")
-        self._note(f"shift_{k} = 1 - scale_{k}")
-        return [(f"squash({name}, scale_{k}, shift_{k})", located(parts[0].scope, self.lang))]
+        scale = f"scale_{k} = np.repeat(np.array([[{scales}]], dt), [{widths}], axis=1).repeat({loop.rows}, axis=0)"
+        loop.before |= {scale: None, f"shift_{k} = 1 - scale_{k}": None}
+        return f"squash({loop.place('', base)}, scale_{k}, shift_{k})", located(parts[0].scope, self.lang)
 
-    def _forward(self, kept: list[str], call: str) -> str:
-        graph, fields = self.graph, self.graph.fields
-        early, body = list[Line](), list[Line]()
-        rows = f"len({fields[0]}_0)"
-        shared = [node for node in graph.kept if node in graph.lives]
-        alone = [node for node in graph.kept if node not in graph.lives]
-        for node in graph.nodes:
-            if node.inputs and node.op != STOP and node.stage != LOOP and (node.stage == ONCE or not node.columns):
-                early.append((f"{graph.names[node]} = {self._early(node)}", located(node.scope, self.lang)))
-        squashed = self._squashed()
-        together = {part for parts in squashed.values() for part in parts}
-        for step in forward_steps(graph):
-            if step.node in together:
-                continue
-            if self._is_buffer(step.node):
-                self._note(f"{graph.names[step.node]} = np.empty(({graph.shape(step.node, rows)}), dt)")
-            assert step.expr is not None
-            body.append((into(self._local(step.node), step.expr, self._local_text), step.comment))
-            if step.node in squashed:
-                body += self._squash(step.node, squashed[step.node], rows)
-        news = [self._local(out) for out in graph.outs.values()]
-        olds = [self._local(graph.leaves[f"{field}_prev"]) for field in fields]
-        body.append(("if gone is not None:", said(OVER, self.lang)))
-        body += [(f"    {new}[gone] = {old}[gone]", "") for new, old in zip(news, olds, strict=True)]
-        starts = [f"{field}_0" for field in fields]
-        some = ", ".join(["xs", *starts, *graph.parameters])
+    # — the way back ——————————————————————————————————————————————————————————————————————————————————————————
+
+    def _backward(self, call: str) -> str:
+        """The loop back through the steps, block by block, and after it what is done for all at once."""
+        graph, ds, rows = self.graph, self.ds, f"len({self.ds[0]})"
+        olds = [f"d{graph.names[graph.leaves[f'{field}_prev']]}" for field in graph.fields]
+        loop, given = Loop(graph, rows), {f"given_{field}": f"dstates[{k}]" for k, field in enumerate(graph.fields)}
+        lines: list[Line] = [(f"{d} += given_{d[1:]}", "") for d in ds]
+        lines += [
+            ("if gone is not None:", said(GONE, self.lang)),
+            (f"    past = [{', '.join(f'{d}[gone]' for d in ds)}]", ""),
+            (f"    {' = '.join(f'{d}[gone]' for d in ds)} = 0", ""),
+            *map(loop.line, backward_steps(graph)), ("if gone is not None:", ""),
+            (f"    {', '.join(f'{old}[gone]' for old in olds)}{self.comma} = past", ""),
+            (f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}", said(BEFORE, self.lang)),
+        ]  # fmt: skip
         first: list[Line] = [
-            (f"T, dt = len(xs), np.result_type({some})", ""),
-            (f"states = np.empty(({len(starts)}, T + 1, *{starts[0]}.shape), dt)", ""),
-            (f"{', '.join(f'{field}s' for field in fields)}{',' * (len(starts) == 1)} = states", ""),
-            *((f"{field}s[0] = {field}_0", "") for field in fields),
-            *((f"{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)", "") for n in alone),
+            (f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states", ""),
+            ("T, dt = len(xs), states.dtype", ""),
+            *((f"{d} = np.zeros_like({d[1:]}s[0])", "") for d in ds),
+            *((f"{old} = np.empty_like({d})", "") for d, old in zip(ds, olds, strict=True)),
+            *((f"d{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)", "") for n in graph.stored),
         ]
-        early += [(f"{graph.names[n]}_all = {graph.whole(graph.lives[n])}", said(PLACE, self.lang)) for n in shared]
-        doc = said(SEQUENCE, self.lang).format(
-            graph.step.cell, ", ".join(one.__name__.replace("_", " ") for one in PASSES)
-        )
-        steps = [*loop(self.through, "over", "", "    "), *("    " + line for line in commented(body))]
-        text = "\n".join([
-            listed("def forward(", ["xs", "over", *starts, *graph.parameters, "empty=np.empty"], "):"), documented(doc),
-            *commented([*first, *early, *(self.before if not call else [])]), *([f"    {call}"] if call else steps),
-            listed("kept = [", kept, "]", "    "), "    return states, kept",
+        after = _laid(self._after(), rows)
+        if call:
+            return "\n".join([*_laid(first, rows), INDENT + call, *after])
+        first += [*((line, "") for line in loop.before)]
+        first += [("size = max(1, 2**15 // states[0, 0].size)", said(BLOCK, self.lang))]
+        block: list[Line] = [("steps = slice(max(0, end - size), end)", "")]
+        block += [(f"{name} = {text}", "") for text, name in loop.factors.items()]
+        made = set(loop.factors.values())
+        arrays = {"gone": "over"} | given | loop.through
+        arrays = {name: f"{array}{'' if array in made else '[steps]'}[::-1]" for name, array in arrays.items()}
+        return "\n".join([
+            *_laid(first, rows), "    for end in range(T, 0, -size):", *_laid(block, rows, 2 * INDENT),
+            *loop.head(arrays, 2 * INDENT), *_laid(lines, rows, 3 * INDENT), *after,
         ])  # fmt: skip
-        return text.replace("len(x)", rows)
+
+    def _after(self) -> list[Line]:
+        """What is done for all steps at once when the loop is over: gradients of what was made before it."""
+        graph, late, lines = self.graph, defaultdict[Node, list[Share]](list), list[Line]()
+
+        def send(share: Share) -> None:
+            to = base_of(share.to)
+            at = None if to is share.to else Expr("..., {}:{}".format(*share.to.columns or ()))
+            late[to].append(share._replace(at=at) if at else share)
+
+        def text_of(leaf: Any) -> tuple[str, int]:
+            kind, node = leaf
+            return arrivals.aliases.get(node, (graph.gradient(node), ATOM)) if kind else (graph.whole(node), ATOM)
+
+        short = {node for node in graph.nodes if node.stage == ONCE and node.op == "take"}
+        arrivals = Arrivals(self.lang, text_of, short)
+        for users in graph.later.values():
+            for node, k in users:
+                send(next(share for j, share in self._shares(node, True) if j == k))
+        for node in [*(leaf for leaf in graph.leaves.values() if leaf not in graph.nodes), *reversed(graph.nodes)]:
+            if node.stage == LOOP or node.op in (STOP, NUMBER) or base_of(node) is not node:
+                continue
+            name = "dxs" if node.op == "x" else f"d{graph.names[node]}"
+            lines += arrivals.lines(node, name, graph.whole(node), late[node])
+            for _, share in self._shares(node, node.stage == AHEAD) if node.made and late[node] else ():
+                send(share)
+        return lines
+
+    def _shares(self, node: Node, whole: bool) -> list[tuple[int, Share]]:
+        """What a value sends, summed over what its input does not have; of all steps and rows it is one product."""
+        sent = self.graph.shares(node, whole)
+        if node.op != "matmul" or not whole:
+            return sent
+        dy, (left, right) = Expr(leaf=("d", node)), node.inputs
+        to_left = f"({{}}.reshape(-1, {node.shape[-1]}) @ {{}}.T).reshape(T, -1, {left.shape[-1]})"
+        to_right = f"{{}}.reshape(-1, {right.shape[0]}).T @ {{}}.reshape(-1, {right.shape[-1]})"
+        exprs = (
+            Expr(to_left, (dy, Expr(leaf=("", right))), needs=(ATOM, ATOM)),
+            Expr(to_right, (Expr(leaf=("", left)), dy), 7, (ATOM, ATOM)),
+        )
+        return [(k, share._replace(expr=exprs[k])) for k, share in sent]
+
+
+def _laid(lines: list[Line], rows: str, indent: str = INDENT) -> list[str]:
+    """Lines as text; what is recorded as the rows of x are those of a state."""
+    return commented([(code.replace("len(x)", rows), comment) for code, comment in lines], indent)

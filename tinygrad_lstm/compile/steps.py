@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .compose import tile
-from .gradients import Gradients
-from .passes import LOOP, STOP, Node, base_of
+from .gradients import Gradients, tile
 from .symbols import Expr
+from .values import LOOP, Node
 from .wording import located, placed
 
 
@@ -27,19 +26,20 @@ class Assignment(NamedTuple):
     comment: str = ""
     added: bool = False
     at: Expr | None = None
+    is_basic: bool = True
 
 
 def forward_steps(graph: Gradients, as_call: bool = True) -> Iterator[Assignment]:
     """What makes each value of the loop that is no part of another, as a call of its op or as a formula."""
     for node in graph.nodes:
-        if node.stage == LOOP and node.inputs and node.op != STOP and not node.columns:
+        if node.stage == LOOP and node.made and not node.columns:
             yield Assignment(node, "", graph.computed(node, as_call=as_call), located(node.scope, graph.lang))
 
 
 def backward_steps(graph: Gradients) -> Iterator[Assignment]:
     """What makes the gradients of the loop's values, from the newest to the oldest, and those of the states before."""
     for node in reversed(graph.nodes):
-        if node.stage == LOOP and node in graph.sent and node.op != STOP and not node.columns:
+        if node in graph.sent and node not in graph.aliases:
             yield from _arriving(graph, node)
     for field in graph.fields:
         leaf = graph.leaves[f"{field}_prev"]
@@ -50,28 +50,21 @@ def backward_steps(graph: Gradients) -> Iterator[Assignment]:
 
 
 def _arriving(graph: Gradients, node: Node) -> Iterator[Assignment]:
-    """A value's gradient, and first those of some of its columns."""
-    if node in graph.aliases:
-        return
-    cuts = [cut for cut in graph.sent if cut.columns and base_of(cut) is node and cut.stage == LOOP]
+    """All that arrives at a value, first at some columns of it, put there or added to what is there."""
+    sent = graph.sent[node]
+    cuts = list(dict.fromkeys(share.to for share in sent if share.to is not node))
     carried = bool(graph.field_of(node))
     tiled = tile([cut.columns for cut in cuts if cut.columns], node.shape[-1])
     if cuts and not tiled and not carried:
         yield Assignment(node, "d", None)
-    for cut in cuts:
-        yield from _filled(graph, cut, carried or not tiled)
-    yield from _filled(graph, node, carried or bool(cuts))
+    filled = {node} if carried or cuts else set[Node]()
+    filled.update(cuts if carried or not tiled else ())
+    for to in [*cuts, node]:
+        for share in (one for one in sent if one.to is to):
+            if share.at is not None and to not in filled:
+                yield Assignment(to, "d", None)
+            comment = placed(to.scope, share.rule.split("\n") if share.rule else [], graph.lang)
+            yield Assignment(to, "d", share.expr, comment, to in filled, share.at, share.is_basic)
+            filled.add(to)
     if carried and node in graph.stored:
         yield Assignment(node, "stored", Expr(leaf=("d", node)))
-
-
-def _filled(graph: Gradients, node: Node, filled: bool) -> Iterator[Assignment]:
-    """All shares, put into the gradient of a value or of some columns, or added to what is there."""
-    for expr, rule, at in graph.sent[node]:
-        if type(at) is tuple:
-            continue
-        if at is not None and not filled:
-            yield Assignment(node, "d", None)
-        comment = placed(node.scope, rule.split("\n") if rule else [], graph.lang)
-        yield Assignment(node, "d", expr, comment, filled, at)
-        filled = True

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partialmethod
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..numerics import unpacked
-from ..tensor import Array, Shape
+from ..tensor import Array
 
 ATOM = 10
 OPERATORS = {  # by the name of NumPy's function: the sign, and how strongly it binds
-    "add": ("+", 6), "subtract": ("-", 6), "multiply": ("*", 7), "divide": ("/", 7), "matmul": ("@", 7),
-    "power": ("**", 9), "bitwise_and": ("&", 4), "bitwise_or": ("|", 2), "equal": ("==", 1), "not_equal": ("!=", 1),
-    "less": ("<", 1), "less_equal": ("<=", 1), "greater": (">", 1), "greater_equal": (">=", 1),
+    "negative": ("-", 8), "add": ("+", 6), "subtract": ("-", 6), "multiply": ("*", 7), "divide": ("/", 7),
+    "matmul": ("@", 7), "power": ("**", 9), "bitwise_and": ("&", 4), "bitwise_or": ("|", 2), "equal": ("==", 1),
+    "not_equal": ("!=", 1), "less": ("<", 1), "less_equal": ("<=", 1), "greater": (">", 1), "greater_equal": (">=", 1),
 }  # fmt: skip
 
 
@@ -32,7 +34,7 @@ class Expr(NamedTuple):
     template: str = ""
     parts: tuple[Any, ...] = ()
     binds: int = ATOM
-    needs: tuple[int, ...] = ()
+    needs: tuple[int, ...] = ()  # by gap, 0 for those that are not given
     leaf: Any = None
 
     def leaves(self) -> list[Any]:
@@ -43,7 +45,8 @@ class Expr(NamedTuple):
         """The formula as text, and how strongly that binds; `name` gives the same of each leaf."""
         if self.leaf:
             return name(self.leaf)
-        gaps = [(*part.text(name), need) for part, need in zip(self.parts, self.needs, strict=True)]
+        needs = self.needs + (0,) * len(self.parts)
+        gaps = [(*part.text(name), need) for part, need in zip(self.parts, needs, strict=False)]
         return self.template.format(*(f"({text})" if binds < need else text for text, binds, need in gaps)), self.binds
 
     @property
@@ -69,25 +72,9 @@ class Symbol(NDArrayOperatorsMixin):
     def __init__(self, array: Array, expr: Expr, rows: int) -> None:
         self.array, self.expr, self.rows = np.asarray(array), expr, rows
 
-    @property
-    def shape(self) -> Shape:
-        return self.array.shape
-
-    @property
-    def ndim(self) -> int:
-        return self.array.ndim
-
-    @property
-    def size(self) -> int:
-        return self.array.size
-
-    @property
-    def dtype(self) -> Any:
-        return DtypeOf(self.expr)
-
-    @property
-    def T(self) -> Symbol:
-        return Symbol(self.array.T, Expr("{}.T", (self.expr,), ATOM, (ATOM,)), self.rows)
+    shape, ndim, size = (property(attrgetter(f"array.{name}")) for name in ("shape", "ndim", "size"))
+    dtype = property(lambda self: DtypeOf(self.expr))
+    T = property(lambda self: Symbol(self.array.T, Expr("{}.T", (self.expr,), needs=(ATOM,)), self.rows))
 
     def __len__(self) -> int:
         return len(self.array)
@@ -99,28 +86,31 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> Symbol:
         inside = index if isinstance(index, tuple) and index else (index,)
-        parts = tuple(self._written(k) for k in inside)
-        template = "{}[" + ", ".join(["{}"] * len(parts)) + "]"
-        return Symbol(
-            self.array[index], Expr(template, (self.expr, *parts), ATOM, (ATOM,) + (0,) * len(parts)), self.rows
-        )
+        parts = (self.expr, *(written(k, self.rows) for k in inside))
+        template = "{}[" + ", ".join(["{}"] * len(inside)) + "]"
+        return Symbol(self.array[index], Expr(template, parts, needs=(ATOM,)), self.rows)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Symbol:
         if method != "__call__" or "out" in settings:
             raise CannotCompile(f"np.{ufunc.__name__} writes into an array")
-        array = ufunc(*map(_arrays, inputs), **settings)
-        parts = tuple(self._written(x) for x in inputs)
-        if ufunc.__name__ == "negative":
-            return Symbol(array, Expr("-{}", parts, 8, (8,)), self.rows)
-        if ufunc.__name__ not in OPERATORS:
-            return Symbol(array, self._call(f"np.{ufunc.__name__}", inputs, settings), self.rows)
-        sign, binds = OPERATORS[ufunc.__name__]
+        sign, binds = OPERATORS.get(ufunc.__name__, ("", 0))
+        if not sign:
+            return self.__array_function__(ufunc, (), inputs, settings)
+        template = f"{{}} {sign} {{}}" if len(inputs) == 2 else f"{sign}{{}}"
         needs = (ATOM, 8) if sign == "**" else (binds + (binds == 1), binds + 1)
-        return Symbol(array, Expr(f"{{}} {sign} {{}}", parts, binds, needs), self.rows)
+        parts = tuple(written(x, self.rows) for x in inputs)
+        return Symbol(ufunc(*map(_arrays, inputs), **settings), Expr(template, parts, binds, needs), self.rows)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, settings: dict[str, Any]) -> Symbol:
-        array = function(*map(_arrays, inputs), **settings)
-        return Symbol(array, self._call(f"np.{function.__name__}", inputs, settings), self.rows)
+        expr = call(f"np.{function.__name__}", inputs, _told(settings), self.rows)
+        return Symbol(function(*map(_arrays, inputs), **settings), expr, self.rows)
+
+    def _method(self, name: str, *inputs: Any, **settings: Any) -> Symbol:
+        expr = call("{}." + name, inputs, _told(settings), self.rows, self.expr)
+        return Symbol(getattr(self.array, name)(*inputs, **settings), expr, self.rows)
+
+    sum, max = partialmethod(_method, "sum"), partialmethod(_method, "max")
+    squeeze = partialmethod(_method, "squeeze")
 
     def reshape(self, *shape: Any) -> Symbol:
         return self._method("reshape", *unpacked(shape))
@@ -131,32 +121,21 @@ class Symbol(NDArrayOperatorsMixin):
     def transpose(self, axes: Any = None) -> Symbol:
         return self.T if axes is None else self._method("transpose", axes)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Symbol:
-        return self._method("sum", axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Symbol:
-        return self._method("max", axis=axis, keepdims=keepdims)
-
-    def squeeze(self, axis: Any = None) -> Symbol:
-        return self._method("squeeze", axis=axis)
-
     def astype(self, dtype: Any) -> Symbol:
         array = self.array.astype(np.float64 if isinstance(dtype, DtypeOf) else dtype)
-        return Symbol(array, Expr("{}.astype({})", (self.expr, self._written(dtype)), ATOM, (ATOM, 0)), self.rows)
+        return Symbol(array, call("{}.astype", (dtype,), {}, self.rows, self.expr), self.rows)
 
-    def _method(self, name: str, *inputs: Any, **settings: Any) -> Symbol:
-        call = self._call("{}." + name, inputs, settings)
-        expr = Expr(call.template, (self.expr, *call.parts), ATOM, (ATOM, *call.needs))
-        return Symbol(getattr(self.array, name)(*inputs, **settings), expr, self.rows)
 
-    def _call(self, function: str, inputs: Any, settings: dict[str, Any]) -> Expr:
-        given = {key: value for key, value in settings.items() if value is not None and value is not False}
-        parts = tuple(self._written(x) for x in (*inputs, *given.values()))
-        gaps = ", ".join(["{}"] * len(inputs) + [f"{key}={{}}" for key in given])
-        return Expr(f"{function}({gaps})", parts, ATOM, (0,) * len(parts))
+def _told(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of NumPy's but those that have no effect."""
+    return {key: value for key, value in settings.items() if value is not None and value is not False}
 
-    def _written(self, x: Any) -> Expr:
-        return written(x, self.rows)
+
+def call(function: str, inputs: Any, settings: dict[str, Any], rows: int, *of: Expr) -> Expr:
+    """`f(x, axis=1)`; `{}.f` is a method of a formula."""
+    gaps = ", ".join(["{}"] * len(inputs) + [f"{key}={{}}" for key in settings])
+    parts = tuple(written(x, rows) for x in (*inputs, *settings.values()))
+    return Expr(f"{function}({gaps})", (*of, *parts), needs=(ATOM,) * len(of))
 
 
 def written(x: Any, rows: int) -> Expr:
@@ -164,11 +143,11 @@ def written(x: Any, rows: int) -> Expr:
     if isinstance(x, Symbol):
         return x.expr
     if isinstance(x, DtypeOf):
-        return Expr("{}.dtype", (x.expr,), ATOM, (ATOM,))
+        return Expr("{}.dtype", (x.expr,), needs=(ATOM,))
     if isinstance(x, list | tuple):
         parts = tuple(written(part, rows) for part in x)
         inside = ", ".join(["{}"] * len(parts)) + "," * (isinstance(x, tuple) and len(parts) == 1)
-        return Expr(f"[{inside}]" if isinstance(x, list) else f"({inside})", parts, ATOM, (0,) * len(parts))
+        return Expr(f"[{inside}]" if isinstance(x, list) else f"({inside})", parts)
     if isinstance(x, slice):
         from_first = x.start == 0 and x.step is None
         ends = [None if from_first else x.start, x.stop] + [x.step] * (x.step is not None)

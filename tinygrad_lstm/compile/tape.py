@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from cProfile import Profile
 from keyword import iskeyword
-from types import FrameType
+from pathlib import PurePath
+from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,7 +18,6 @@ import numpy as np
 from ..op import NUMPY, OURS, of_numpy, registry
 from ..scope import anomaly, hooks, recording, scope_path, setting
 from ..tensor import Tensor
-from .lines import Source, line_outside, source_of
 from .symbols import CannotCompile
 
 VALUES = ("numpy", "item", "__array__", "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
@@ -27,6 +28,14 @@ SHAPES = {"shape", "ndim", "size"}
 
 ROWS = (11, 13), (29, 31), (101, 103)  # a text is right if it is the same for two batches; none may be another size
 T = TypeVar("T")
+
+
+class Source(NamedTuple):
+    """A line of a program: the file's name without its folder (or "notebook"), the line's number, and its text."""
+
+    file: str
+    line: int
+    text: str
 
 
 class Recorded(NamedTuple):
@@ -158,3 +167,25 @@ def _refusal(what: str, source: Source | None) -> CannotCompile:
     return CannotCompile(
         f"source: the step {what}{place}. Only what is the same at every step, for any values, can be written as code."
     )
+
+
+def source_of(tensor: Tensor) -> Source | None:
+    """The line that called the op which made a tensor; None for a leaf. Its text is "" where the file is gone."""
+    if tensor.made_at is None:
+        return None
+    code, instruction = tensor.made_at
+    line = next((n for start, end, n in code.co_lines() if start <= instruction < end and n), code.co_firstlineno)
+    return _source(code, line)
+
+
+def line_outside(frame: FrameType) -> Source:
+    """The line that a frame, or who called it, is at; the first that is none of the core's."""
+    while frame.f_back and frame.f_code.co_filename in OURS:
+        frame = frame.f_back
+    return _source(frame.f_code, frame.f_lineno)
+
+
+def _source(code: CodeType, line: int) -> Source:
+    path = PurePath(code.co_filename)
+    file = "notebook" if "ipykernel" in code.co_filename else path.name
+    return Source(file, line, linecache.getline(code.co_filename, line).strip())

@@ -1,10 +1,16 @@
-"""The comments in two languages: scopes of the library's cells, rules, and what stands around them."""
+"""How a text is worded, in two languages, and laid out: comments, lists of names, the functions that it needs."""
 
 from __future__ import annotations
 
-from ..spoken import LANGUAGES, Language
+import ast
+import builtins
+import inspect
+from textwrap import dedent, fill
+from typing import Any
 
-__all__ = ["LANGUAGES", "Language", "located", "placed", "said"]
+from ..op import registry
+from ..spoken import Language
+from .symbols import CannotCompile
 
 FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
 SEQUENCE = "{} over a whole sequence: states after each step, and in `kept` what the way back needs. Passes: {}."
@@ -43,11 +49,76 @@ def said(english: str, lang: Language) -> str:
 
 
 def located(scope: str, lang: Language) -> str:
-    """A scope path, on one line."""
-    return "/".join(said(" ".join(part.split()), lang) for part in scope.split("/"))
+    """A scope path, or several with commas between them, on one line."""
+    paths = ([said(" ".join(part.split()), lang) for part in path.split("/")] for path in scope.split(", "))
+    return (", " if lang == "en" else "、").join(map("/".join, paths))
 
 
 def placed(scope: str, rules: list[str], lang: Language) -> str:
     """A comment: where in the cell, and the rules, the last at the end."""
     where, how = located(scope, lang), " → ".join(said(rule, lang) for rule in rules)
     return f"{where}: {how}" if where else how
+
+
+# — how it is laid out ——————————————————————————————————————————————————————————————————————————————————————————
+WIDTH, INDENT = 120, "    "
+Line = tuple[str, str]  # code and comment
+
+
+def helper(name: str) -> str:
+    """An op's own forward function as text. Raises CannotCompile where that needs more than NumPy."""
+    try:
+        function = ast.parse(dedent(inspect.getsource(registry[name].forward))).body[0]
+        if not isinstance(function, ast.FunctionDef):
+            raise TypeError("it is no def")
+    except (OSError, TypeError, SyntaxError) as exc:
+        raise CannotCompile(f"source: the text of the op {name} is not at hand ({exc}).") from None
+    function.decorator_list = [d for d in function.decorator_list if not is_entry(d)]
+    function.returns = None
+    known = {"np", *dir(builtins)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+            known.add(node.arg)
+    used = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    known |= {node.id for node in used if isinstance(node.ctx, ast.Store)}
+    if foreign := [node.id for node in used if node.id not in known]:
+        raise CannotCompile(f"source: the op {name} uses {foreign[0]}, so it cannot be written with NumPy alone.")
+    return ast.unparse(function) + "\n"
+
+
+def is_entry(decorator: ast.expr) -> bool:
+    """Whether it is the `@op(…)` that entered a function in the table."""
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "op"
+
+
+def documented(text: str) -> str:
+    return fill(f'"""{text}"""', WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+
+
+def listed(before: str, parts: Any, after: str, indent: str = "") -> str:
+    """Names with commas between them, in brackets on lines of their own where one line is too short."""
+    parts = list(parts)
+    line = indent + before + ", ".join(parts) + after
+    if len(line) <= WIDTH:
+        return line
+    opening, closing = ("", after) if before.endswith(("(", "[")) else ("(", f"){after}")
+    return f"{indent}{before}{opening}\n{wrapped(parts, indent + INDENT)}\n{indent}{closing or ')'}"
+
+
+def wrapped(parts: list[str], indent: str) -> str:
+    """Lines of what stands between commas; none ends within a part."""
+    line = ", ".join(part.replace(" ", "\0") for part in parts)
+    return fill(line, WIDTH, initial_indent=indent, subsequent_indent=indent).replace("\0", " ")
+
+
+def commented(lines: list[Line], indent: str = INDENT) -> list[str]:
+    """Indented lines, with the comments of all in one column; that of a long line stands above it."""
+    column = max((len(code) for code, comment in lines if comment and len(code) < 70), default=0)
+    written = []
+    for code, comment in lines:
+        line = f"{code:{column}}  # {comment}" if comment else code
+        inner = indent + " " * (len(code) - len(code.lstrip()))
+        is_long = comment and len(line) + 2 * len(INDENT) > WIDTH
+        written += [f"{inner}# {comment}", indent + code] if is_long else [indent + line]
+    return written

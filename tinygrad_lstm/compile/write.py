@@ -1,217 +1,163 @@
-"""The text: the helper functions, the step forward, and its way back, line by line with the rule that gives each."""
+"""The text of one step: forward, and its way back, line by line with the rule that gives each."""
 
 from __future__ import annotations
 
-import ast
-import builtins
-import inspect
-from collections import defaultdict
-from textwrap import dedent, fill
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
-from ..op import Op
-from ..tensor import Tensor
-from .derive import Share, computed, shares
+from ..spoken import Language
+from .derive import Share, computed, helpers_of, shares
 from .naming import Names
-from .symbols import ATOM, CannotCompile, Expr
+from .symbols import ATOM, Expr
 from .tape import Recorded
-from .wording import BACKWARD, FORWARD, Language, located, placed, said
+from .values import NUMBER, Node, Values, graph_of, origin
+from .wording import BACKWARD, FORWARD, INDENT, Line, commented, documented, helper, listed, located, placed, said
 
-WIDTH, INDENT = 120, "    "
 SHORT = {"add", "sub", "mul", "div", "neg", "take"}
-Line = tuple[str, str]  # code and comment
+
+
+class Arrivals:
+    """Gradients as lines: each is the sum of its shares. One that is only handed on needs no line, nor a name.
+
+    `text_of` gives the text of a leaf; `short` are values whose gradient may stand, as a formula, where it is needed.
+    """
+
+    def __init__(self, lang: Language, text_of: Callable[[Any], tuple[str, int]], short: set[Node]) -> None:
+        self.lang, self.text_of, self.short = lang, text_of, short
+        self.aliases: dict[Node, tuple[str, int]] = {}  # what stands for gradients that have no line
+        self._passed: dict[Node, list[str]] = {}  # and the rules in it
+
+    def lines(self, node: Node, name: str, value: str, sent: list[Share]) -> list[Line]:
+        """The lines that give a gradient its name, if it needs one."""
+        if not sent:
+            return [] if node.made else [(f"{name} = np.zeros_like({value})", said("no gradient returns", self.lang))]
+        terms = [(*s.expr.text(self.text_of), placed(s.scope, self._rules(s), self.lang)) for s in sent]
+        if any(share.at for share in sent):
+            given = [comment for text, _, comment in terms if text == name]  # what the function was given
+            first = (f"{name} = np.array({name})", given[0]) if given else (f"{name} = np.zeros_like({value})", "")
+            parts = zip(sent, terms, strict=True)
+            return [first, *((self._added(name, s, text), comment) for s, (text, _, comment) in parts if text != name)]
+        (text, binds, comment), expr = terms[0], sent[0].expr
+        if len(terms) == 1:
+            if text == name:
+                return []
+            if node.made and (expr.leaf or not expr.parts or node in self.short):
+                self.aliases[node] = text, binds
+                self._passed[node] = [] if expr.leaf else self._rules(sent[0])
+                return []
+            return [(f"{name} = {text}", comment)]
+        signed = [f"- {text[1:]}" if text[0] == "-" else f"+ {text}" for text, _, _ in terms[1:]]
+        summed = [(INDENT + text, term[2]) for text, term in zip([text, *signed], terms, strict=True)]
+        return [(f"{name} = (", ""), *summed, (")", "")]
+
+    def _rules(self, share: Share) -> list[str]:
+        """The rules in a share: its own, after those of gradients that stand in it without a line."""
+        inside = [rule for kind, node in share.expr.leaves() if kind for rule in self._passed.get(node, [])]
+        return [*inside, share.rule]
+
+    def _added(self, name: str, share: Share, text: str) -> str:
+        """A share added in place, to all of a gradient or to a part of it."""
+        if share.at is None:
+            return f"{name} += {text}"
+        index = share.at.text(self.text_of)[0]
+        return f"{name}[{index}] += {text}" if share.is_basic else f"np.add.at({name}, np.s_[{index}], {text})"
 
 
 class Writer:
     """One recorded step as the text of two functions, `forward` and `backward`, after those that they call."""
 
     def __init__(self, step: Recorded, lang: Language) -> None:
-        self.step, self.lang = step, lang
-        self.formulas = {tensor.birth: computed(step, tensor) for tensor in step.made}
-        called = [(t.op, self.formulas[t.birth].template) for t in step.made if t.op is not None]
-        self.helpers = {op.name: op for op, template in called if template.startswith(f"{op.name}(")}
-        self.arrived: dict[int, list[Share]] = defaultdict(list)
-        self.aliases: dict[int, tuple[str, int]] = {}  # what stands for gradients that have no line
-        self.passed: dict[int, list[str]] = {}  # and the rules in it
-        for field, tensor in step.outputs.items():
-            self.arrived[tensor.birth].append(Share(Expr(f"d{field}"), "from later steps and the loss", ""))
-        for tensor in reversed(step.made):
-            for x, share in shares(step, tensor) if self.arrived[tensor.birth] else []:
-                self.arrived[x.birth].append(share)
-        self.names = Names(step, {*self.helpers, "forward", "backward"})
-        self.inputs = [self.names[tensor.birth] for tensor in step.inputs.values()]
-        found = {leaf for sent in self.arrived.values() for share in sent for leaf in share.expr.leaves()}
-        kept = {birth for kind, birth in found if not kind}
-        kept |= {birth for birth, sent in self.arrived.items() if any(share.at for share in sent)}
-        self.short = {t.birth for t in step.made if self._is_short(t)}
-        for tensor in reversed(step.made):  # what is short is not kept, but what it is made from
-            if tensor.birth in kept & self.short:
-                kept.remove(tensor.birth)
-                kept |= {birth for _, birth in self.formulas[tensor.birth].leaves()}
-        self.kept = [self.names[t.birth] for t in step.made if t.birth in kept]
-        outputs = {step.twins.get(t.birth, t).birth for t in step.outputs.values()}
+        self.step, self.lang, values = step, lang, Values()
+        self.leaves, self.outs = graph_of(step, values, as_written=True)
+        self.nodes = values.made
+        self.formulas = {node: computed(node, step.rows) for node in self.nodes}
+        self.helpers = helpers_of(self.formulas)
+        self.names = Names({*self.helpers, "forward", "backward"}).of_step(self.nodes, self.leaves, self.outs)
+        self.inputs = [self.names[leaf] for leaf in self.leaves.values()]
+        self.sent: dict[Node, list[Share]] = defaultdict(list)
+        for field, out in self.outs.items():
+            self.sent[out].append(Share(out, Expr(f"d{field}"), "from later steps and the loss", ""))
+        for node in reversed(self.nodes):
+            for _, share in shares(node, step.rows) if self.sent[node] else []:
+                self.sent[share.to].append(share)
+        short = {node for node in self.nodes if self._is_short(node)}
+        self.arrivals = Arrivals(lang, self._name, short)
+        self.kept = [node for node in self.nodes if node in self._read(short)]
+        users = Counter(origin(x) for node in self.nodes for x in node.inputs)
         self.lines = {
-            t.birth for t in step.made
-            if t.birth in kept | outputs
-            or self.names.is_own(t) or (len(self.names.users[t.birth]) > 1 and t.birth not in self.short)
+            node for node in self.nodes
+            if node.name or node in self.kept or node in map(origin, self.outs.values())
+            or (users[node] > 1 and node not in short)
         }  # fmt: skip
 
-    def _is_short(self, tensor: Tensor) -> bool:
+    def _is_short(self, node: Node) -> bool:
         """Whether it is written anew where it is needed: `1 - z`, `W[:4]`, of what has a name, and nameless itself."""
-        moving = [x for x in tensor.inputs if x.ndim or x.requires_grad]
-        named = len(moving) == 1 and (moving[0].op is None or self.names.is_own(moving[0]))
-        is_output = any(tensor is output for output in self.step.outputs.values())
-        cheap = tensor.op is not None and tensor.op.name in SHORT and tensor.op.name not in self.helpers
-        return named and cheap and not is_output and not self.names.is_own(tensor)
+        of = [origin(x) for x in node.inputs if x.op != NUMBER]
+        cheap = node.op in SHORT and node.op not in self.helpers
+        return cheap and not node.name and node not in self.outs.values() and len(of) == 1 and _is_told(of[0])
+
+    def _read(self, short: set[Node]) -> set[Node]:
+        """The values that the way back reads; what is short is not kept for it, but what that is made from."""
+        terms = [share for sent in self.sent.values() for share in sent]
+        read = {node for share in terms for kind, node in share.expr.leaves() if not kind}
+        read |= {share.to for share in terms if share.at}
+        for node in reversed(self.nodes):
+            if node in read & short:
+                read.remove(node)
+                read |= {x for _, x in self.formulas[node].leaves()}
+        return read
 
     def text(self) -> str:
         """All of it."""
-        parts = [
-            "import numpy as np\n",
-            *(helper(op) for op in self.helpers.values()),
-            self._forward(),
-            self._backward(),
-        ]
+        parts = ["import numpy as np\n", *map(helper, self.helpers), self._forward(), self._backward()]
         return "\n\n".join(part + "\n" for part in parts).replace("\n\n\n\n", "\n\n\n")
 
-    def _name(self, leaf: tuple[str, int]) -> tuple[str, int]:
+    def _name(self, leaf: tuple[str, Node]) -> tuple[str, int]:
         """What stands for a value or a gradient: its name, or the formula of what has no line of its own."""
-        kind, birth = leaf
+        kind, node = leaf
         if kind:
-            return self.aliases.get(birth, (f"d{self.names[birth]}", ATOM))
-        if birth in self.formulas and birth not in self.lines:
-            return self.formulas[birth].text(self._name)
-        return self.names[birth], ATOM
+            return self.arrivals.aliases.get(node, (f"d{self.names[node]}", ATOM))
+        if node.made and node not in self.lines:
+            return self.formulas[node].text(self._name)
+        return self.names[node], ATOM
 
     def _forward(self) -> str:
-        doc = said(FORWARD, self.lang).format(self.step.cell)
         lines = [
-            (f"{self.names[t.birth]} = {self.formulas[t.birth].text(self._name)[0]}", located(t.scope, self.lang))
-            for t in self.step.made if t.birth in self.lines
+            (f"{self.names[node]} = {self.formulas[node].text(self._name)[0]}", located(node.scope, self.lang))
+            for node in self.nodes if node in self.lines
         ]  # fmt: skip
-        results = [self.names.of(t) for t in self.step.outputs.values()]
-        kept = f"({', '.join(self.kept)}{',' * (len(self.kept) == 1)})"
-        returned = listed("return ", [*results, kept], "", INDENT)
-        return "\n".join([listed("def forward(", self.inputs, "):"), documented(doc), *commented(lines), returned])
+        kept = f"({', '.join(self.names[node] for node in self.kept)}{',' * (len(self.kept) == 1)})"
+        results = [self.names[origin(out)] for out in self.outs.values()]
+        return "\n".join([
+            listed("def forward(", self.inputs, "):"), documented(said(FORWARD, self.lang).format(self.step.cell)),
+            *commented(lines), listed("return ", [*results, *kept.split(", ")], "", INDENT),
+        ])  # fmt: skip
 
     def _backward(self) -> str:
-        """From the newest tensor to the oldest; a parameter's gradient as soon as all its users are behind us."""
-        left = {birth: len(users) for birth, users in self.names.users.items()}
-        given = {tensor.birth: tensor for tensor in self.step.inputs.values()}
-        lines: list[Line] = []
-        for tensor in reversed(self.step.made):
-            lines += self._arriving(tensor)
-            for x in tensor.inputs:
-                origin = self.step.twins.get(x.birth, x)
-                left[origin.birth] = left.get(origin.birth, 1) - 1
-                if origin.birth in given and not left[origin.birth]:
-                    lines += self._arriving(given.pop(origin.birth))
-        lines += [line for tensor in given.values() for line in self._arriving(tensor)]
-        kept = [listed("", self.kept, f"{',' * (len(self.kept) == 1)} = kept", INDENT)] if self.kept else []
-        parts = [
-            listed("def backward(", [*(f"d{field}" for field in self.step.outputs), "kept", *self.inputs], "):"),
+        """From the newest value to the oldest; a parameter's gradient as soon as all its users are behind us."""
+        left = Counter(x for node in self.nodes for x in node.inputs)
+        waiting, lines = dict.fromkeys(self.leaves.values()), list[Line]()
+        for node in reversed(self.nodes):
+            lines += self._arriving(node)
+            left.subtract(node.inputs)
+            for leaf in [x for x in dict.fromkeys(node.inputs) if x in waiting and not left[x]]:
+                del waiting[leaf]
+                lines += self._arriving(leaf)
+        lines += [line for leaf in waiting for line in self._arriving(leaf)]
+        kept = [self.names[node] for node in self.kept]
+        return "\n".join([
+            listed("def backward(", [*(f"d{field}" for field in self.outs), "kept", *self.inputs], "):"),
             documented(said(BACKWARD, self.lang)),
-            *kept,
-            *commented(lines),
-            listed("return ", [f"d{name}" for name in self.inputs], "", INDENT),
-        ]
-        return "\n".join(parts)
+            *([listed("", kept, f"{',' * (len(kept) == 1)} = kept", INDENT)] if kept else []),
+            *commented(lines), listed("return ", [f"d{name}" for name in self.inputs], "", INDENT),
+        ])  # fmt: skip
 
-    def _arriving(self, tensor: Tensor) -> list[Line]:
-        """The lines that give a tensor's gradient: the sum of its shares."""
-        sent, name = self.arrived[tensor.birth], self.names[tensor.birth]
-        if not sent:
-            none = [(f"d{name} = np.zeros_like({name})", said("no gradient returns", self.lang))]
-            return none if tensor.op is None else []
-        terms = [(*share.expr.text(self._name), placed(share.scope, self._rules(share), self.lang)) for share in sent]
-        if any(share.at for share in sent):
-            outside = [comment for text, _, comment in terms if text == f"d{name}"]  # what the function was given
-            first = (
-                [(f"d{name} = np.array(d{name})", outside[0])]
-                if outside
-                else [(f"d{name} = np.zeros_like({name})", "")]
-            )
-            return first + [
-                (self._added(f"d{name}", share, text), comment)
-                for share, (text, _, comment) in zip(sent, terms, strict=True)
-                if text != f"d{name}"
-            ]
-        if len(terms) == 1:
-            (text, binds, comment), expr = terms[0], sent[0].expr
-            if text == f"d{name}":
-                return []
-            if tensor.op is not None and (expr.leaf or not expr.parts or tensor.birth in self.short):  # needs no name
-                self.aliases[tensor.birth] = text, binds
-                self.passed[tensor.birth] = [] if expr.leaf else self._rules(sent[0])
-                return []
-            return [(f"d{name} = {text}", comment)]
-        signed = [f"- {text[1:]}" if text[0] == "-" else f"+ {text}" for text, _, _ in terms]
-        signed[0] = terms[0][0]
-        lines = [(f"{INDENT}{text}", term[2]) for text, term in zip(signed, terms, strict=True)]
-        return [(f"d{name} = (", ""), *lines, (")", "")]
-
-    def _rules(self, share: Share) -> list[str]:
-        """The rules in a share: its own, after those of gradients that stand in it without a line."""
-        inside = [rule for kind, birth in share.expr.leaves() if kind for rule in self.passed.get(birth, [])]
-        return [*inside, share.rule]
-
-    def _added(self, name: str, share: Share, text: str) -> str:
-        """A share added in place, to all of a gradient or to a part of it."""
-        if share.at is None:
-            return f"{name} = {name} + {text}"
-        index = share.at.text(self._name)[0]
-        return f"{name}[{index}] += {text}" if share.is_basic else f"np.add.at({name}, np.s_[{index}], {text})"
+    def _arriving(self, node: Node) -> list[Line]:
+        name = self.names[node]
+        return self.arrivals.lines(node, f"d{name}", name, self.sent[node])
 
 
-def helper(op: Op) -> str:
-    """An op's own forward function as text. Raises CannotCompile where that needs more than NumPy."""
-    try:
-        function = ast.parse(dedent(inspect.getsource(op.forward))).body[0]
-        if not isinstance(function, ast.FunctionDef):
-            raise TypeError("it is no def")
-    except (OSError, TypeError, SyntaxError) as exc:
-        raise CannotCompile(f"source: the text of the op {op.name} is not at hand ({exc}).") from None
-    function.decorator_list = [d for d in function.decorator_list if not is_entry(d)]
-    function.returns = None
-    arguments = function.args
-    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg):
-        if argument is not None:
-            argument.annotation = None
-    used = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
-    known = {node.id for node in used if isinstance(node.ctx, ast.Store)} | {"np", *dir(builtins)}
-    known |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
-    if foreign := [node.id for node in used if node.id not in known]:
-        raise CannotCompile(f"source: the op {op.name} uses {foreign[0]}, so it cannot be written with NumPy alone.")
-    return ast.unparse(function) + "\n"
-
-
-def is_entry(decorator: ast.expr) -> bool:
-    """Whether it is the `@op(…)` that entered a function in the table."""
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "op"
-
-
-def documented(text: str) -> str:
-    return fill(f'"""{text}"""', WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
-
-
-def listed(before: str, parts: Any, after: str, indent: str = "") -> str:
-    """Names with commas between them, in brackets on lines of their own where one line is too short."""
-    parts = list(parts)
-    line = indent + before + ", ".join(parts) + after
-    if len(line) <= WIDTH:
-        return line
-    inner = fill(", ".join(parts), WIDTH, initial_indent=indent + INDENT, subsequent_indent=indent + INDENT)
-    opening, closing = ("", after) if before.endswith("(") else ("(", f"){after}")
-    return f"{indent}{before}{opening}\n{inner}\n{indent}{closing or ')'}"
-
-
-def commented(lines: list[Line]) -> list[str]:
-    """Indented lines, with the comments of all in one column; that of a long line stands above it."""
-    column = max((len(code) for code, comment in lines if comment and len(code) < 70), default=0)
-    written = []
-    for code, comment in lines:
-        line = f"{code:{column}}  # {comment}" if comment else code
-        indent = INDENT + " " * (len(code) - len(code.lstrip()))
-        is_long = comment and len(line) + 2 * len(INDENT) > WIDTH
-        written += [f"{indent}# {comment}", INDENT + code] if is_long else [INDENT + line]
-    return written
+def _is_told(node: Node) -> bool:
+    """Whether a text has a name for it that the cell has given."""
+    return not node.made or bool(node.name)

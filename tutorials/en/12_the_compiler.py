@@ -12,8 +12,8 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, concat, nn, quiz, sigmoid, tanh
-from tinygrad_lstm.compile.naming import Names
-from tinygrad_lstm.compile.passes import LOOP, PASSES, Values, graph_of, in_order
+from tinygrad_lstm.compile.values import LOOP, Values, graph_of, in_order
+from tinygrad_lstm.compile.passes import PASSES
 from tinygrad_lstm.compile.tape import record
 
 
@@ -99,7 +99,7 @@ my_guess = None
 def in_the_loop(cell):
     """After each pass: how many ops are left in the loop, and how many of them are products."""
     values, step = Values(), record(cell, rows=11)
-    _, graph = graph_of(step, Names(step, set()), values)
+    _, graph = graph_of(step, values)
     rows = []
     for one in (None, *PASSES):
         graph = one(values, graph) if one else graph

@@ -12,8 +12,8 @@ import numpy as np
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, concat, nn, quiz, sigmoid, tanh
-from tinygrad_lstm.compile.naming import Names
-from tinygrad_lstm.compile.passes import LOOP, PASSES, Values, graph_of, in_order
+from tinygrad_lstm.compile.values import LOOP, Values, graph_of, in_order
+from tinygrad_lstm.compile.passes import PASSES
 from tinygrad_lstm.compile.tape import record
 
 tl.language("zh")
@@ -101,7 +101,7 @@ my_guess = None
 def in_the_loop(cell):
     """每遍变换之后：循环里还剩多少运算，其中多少是乘积。"""
     values, step = Values(), record(cell, rows=11)
-    _, graph = graph_of(step, Names(step, set()), values)
+    _, graph = graph_of(step, values)
     rows = []
     for one in (None, *PASSES):
         graph = one(values, graph) if one else graph
