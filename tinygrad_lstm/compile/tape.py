@@ -6,7 +6,7 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from cProfile import Profile
 from keyword import iskeyword
 from pathlib import PurePath
@@ -39,10 +39,7 @@ class Source(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """One step: what goes in and comes out by name, what was made on the way (oldest first), and names by birth.
-
-    `twins` are detached tensors: each has the values of another, by birth, and passes no gradient on.
-    """
+    """One step: what goes in and comes out by name, what was made on the way (oldest first), and names by birth."""
 
     cell: str
     rows: int
@@ -50,7 +47,6 @@ class Recorded(NamedTuple):
     outputs: dict[str, Tensor]
     made: list[Tensor]
     names: dict[int, str]
-    twins: dict[int, Tensor]
 
 
 def for_any_rows(make: Callable[[int], T], text_of: Callable[[T], str] = str) -> tuple[str, T]:
@@ -88,21 +84,24 @@ def record(cell: Any, rows: int) -> Recorded:
         while name in inputs or iskeyword(name):
             name += "_"
         inputs[name] = p
-    names = {tensor.birth: name for name, tensor in inputs.items()}
-    with (
-        _watched(names),
-        setting(recording, True),
-        setting(hooks, ()),
-        setting(anomaly, False),
-        setting(scope_path, ""),
-    ):
+    names: dict[int, str] = {}
+    plain = setting(recording, True), setting(hooks, ()), setting(anomaly, False), setting(scope_path, "")
+    with ExitStack() as stack:
+        for one in (*plain, _watched(names)):
+            stack.enter_context(one)
         step = cell.step(x, state)
         after = cell.state_of(step)
-    attributes = {t.birth: name for name, t in vars(step).items() if isinstance(t, Tensor)}
     outputs = dict(zip(state._fields, after, strict=True))
-    given = {tensor.birth: name for name, tensor in inputs.items()}
-    names = names | attributes | {t.birth: field for field, t in outputs.items()} | given
-    return _gathered(type(cell).__name__, rows, inputs, outputs, names)
+    attributes = {name: tensor for name, tensor in vars(step).items() if isinstance(tensor, Tensor)}
+    names |= {tensor.birth: name for known in (attributes, outputs) for name, tensor in known.items()}
+    found, waiting = dict[int, Tensor](), [*after]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.birth not in found:
+            found[tensor.birth] = tensor
+            waiting += tensor.inputs
+    made = [tensor for _, tensor in sorted(found.items()) if tensor.op is not None]
+    return Recorded(type(cell).__name__, rows, inputs, outputs, made, names)
 
 
 @contextmanager
@@ -115,11 +114,11 @@ def _watched(names: dict[int, str]) -> Iterator[None]:
     def watch(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
         if event == "call" and code in ASKED:
-            raise _refusal(f"asks for the values of a tensor by {ASKED[code]}", line_outside(frame))
+            raise refusal(f"asks for the values of a tensor by {ASKED[code]}", line_outside(frame))
         if event == "call" and code is of_numpy.__code__:
             name = frame.f_locals["name"]
             if name not in SHAPES and NUMPY.get(name, name) not in registry:
-                raise _refusal(f"asks for the values of a tensor by np.{name}", line_outside(frame))
+                raise refusal(f"asks for the values of a tensor by np.{name}", line_outside(frame))
         if event == "return" and code.co_filename not in OURS:
             for name, value in frame.f_locals.items():
                 if isinstance(value, Tensor) and value.op is not None:
@@ -134,35 +133,7 @@ def _watched(names: dict[int, str]) -> Iterator[None]:
         before.enable() if isinstance(before, Profile) else sys.setprofile(before)  # cProfile's own is no function
 
 
-def _gathered(
-    cell: str, rows: int, inputs: dict[str, Tensor], outputs: dict[str, Tensor], names: dict[int, str]
-) -> Recorded:
-    """What leads to the outputs. Raises CannotCompile for arrays from outside of the step."""
-    found, waiting = {}, list(outputs.values())
-    while waiting:
-        tensor = waiting.pop()
-        if tensor.birth not in found:
-            found[tensor.birth] = tensor
-            waiting += tensor.inputs
-    oldest_first = [found[birth] for birth in sorted(found)]
-    holders: dict[int, Tensor] = {id(tensor._data): tensor for tensor in inputs.values()}
-    given, twins = {tensor.birth for tensor in inputs.values()}, {}
-    for tensor in oldest_first:
-        if tensor.op is not None:
-            holders.setdefault(id(tensor._data), tensor)
-        elif tensor.birth not in given and id(tensor._data) in holders:
-            twins[tensor.birth] = holders[id(tensor._data)]
-        elif tensor.birth not in given and tensor.ndim:
-            user = next((t for t in oldest_first if any(x is tensor for x in t.inputs)), None)
-            raise _refusal(
-                f"takes in an array of shape {tensor.shape} that is neither x, the state nor a parameter, such as "
-                "random numbers, or what was computed of a detached tensor",
-                None if user is None else source_of(user),
-            )
-    return Recorded(cell, rows, inputs, outputs, [t for t in oldest_first if t.op is not None], names, twins)
-
-
-def _refusal(what: str, source: Source | None) -> CannotCompile:
+def refusal(what: str, source: Source | None) -> CannotCompile:
     place = f" ({source.file}, line {source.line}: {source.text})" if source else ""
     return CannotCompile(
         f"source: the step {what}{place}. Only what is the same at every step, for any values, can be written as code."

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..op import registry
 from ..tensor import Array, Shape, Tensor
-from .tape import Recorded
+from .tape import Recorded, refusal, source_of
 
 ONCE, AHEAD, LOOP = range(3)
 POINTWISE = {
@@ -89,6 +89,9 @@ class Values:
         """All of them, the oldest first."""
         return [node for node in self._made.values() if node.made]
 
+    def number(self, x: Array) -> Node:
+        return self._made.setdefault((x.dtype, x.tobytes()), Node(NUMBER, (), {}, x, "", ""))
+
     def make(self, op: str, *inputs: Node, name: str = "", scope: str = "", **settings: Any) -> Node:
         key = op, tuple(map(id, inputs)), repr(sorted(settings.items()))
         if key not in self._made:
@@ -126,13 +129,18 @@ def graph_of(step: Recorded, v: Values, *, as_written: bool = False) -> tuple[Gr
         kind = X if name == "x" else STATES if name.removesuffix("_prev") in step.outputs else PARAMETER
         leaves[name] = Node(kind, (), {}, tensor.numpy(), name, "")
     found = {tensor.birth: leaves[name] for name, tensor in step.inputs.items()}
+    holders = {id(tensor._data): leaves[name] for name, tensor in step.inputs.items()}
 
-    def node_of(x: Tensor) -> Node:
-        if x.birth not in found:
-            twin = step.twins.get(x.birth)
-            number = Node(NUMBER, (), {}, x._data, "", "")
-            found[x.birth] = number if twin is None else v.make(STOP, node_of(twin))
-        return found[x.birth]
+    def node_of(x: Tensor, user: Tensor | None = None) -> Node:
+        if x.birth in found:
+            return found[x.birth]
+        if holder := holders.get(id(x._data)):  # it is detached
+            return v.make(STOP, holder)
+        if x.ndim:
+            what = f"takes in an array of shape {x.shape} that is neither x, the state nor a parameter, such as random "
+            what += "numbers, or what was computed of a detached tensor"
+            raise refusal(what, None if user is None else source_of(user))
+        return v.number(x._data)
 
     for tensor in step.made:
         assert tensor.op is not None
@@ -141,8 +149,10 @@ def graph_of(step: Recorded, v: Values, *, as_written: bool = False) -> tuple[Gr
             settings["index"] = _of_the_last(settings["index"], tensor.inputs[0].shape)
         if tensor.op.name == "concat" and settings.get("axis", -1) == tensor.ndim - 1:
             settings["axis"] = -1
-        name, inputs = _own_name(step.names.get(tensor.birth) or tensor.name or ""), map(node_of, tensor.inputs)
-        found[tensor.birth] = v.make(tensor.op.name, *inputs, name=name, scope=tensor.scope, **settings)
+        inputs = (node_of(x, tensor) for x in tensor.inputs)
+        name = _own_name(step.names.get(tensor.birth) or tensor.name or "")
+        made = found[tensor.birth] = v.make(tensor.op.name, *inputs, name=name, scope=tensor.scope, **settings)
+        holders.setdefault(id(tensor._data), made)
     return leaves, {field: node_of(tensor) for field, tensor in step.outputs.items()}
 
 
