@@ -9,7 +9,7 @@ import numpy as np
 from ..numerics import is_basic
 from ..op import Piece, registry
 from ..tensor import Shape
-from .symbols import CannotCompile, Expr, Symbol, call, written
+from .symbols import ATOM, CannotCompile, Expr, Symbol, call, written
 from .values import NUMBER, ONCE, STOP, Node, origin
 
 
@@ -52,7 +52,7 @@ def helpers_of(formulas: dict[Node, Expr]) -> list[str]:
     return list(dict.fromkeys(node.op for node, expr in formulas.items() if expr.template.startswith(f"{node.op}(")))
 
 
-def shares(node: Node, rows: int, whole: bool = False) -> list[tuple[int, Share]]:
+def shares(node: Node, rows: int, whole: bool = False) -> list[Share]:
     """What a value sends to each input that wants a gradient. Raises CannotCompile where a rule is no formula."""
     op, sent = registry[node.op], []
     given = [symbol(node, rows, "d", whole), symbol(node, rows, "", whole)]
@@ -69,10 +69,25 @@ def shares(node: Node, rows: int, whole: bool = False) -> list[tuple[int, Share]
                 expr, at, basic = share.values.expr, _index(share.index, rows), is_basic(share.index)
             else:
                 expr = _fitted(share, (2, *x.shape) if whole and x.stage != ONCE else x.shape).expr
-            sent.append((k, Share(x, expr, op.formula(k), node.scope, at, basic)))
+            sent.append(Share(x, expr, op.formula(k), node.scope, at, basic))
     except (CannotCompile, TypeError, AttributeError) as exc:
         raise CannotCompile(f"source: the rule of {op.name} cannot be written as a formula: {exc}.") from None
     return sent
+
+
+def shares_over_time(node: Node, rows: int) -> list[Share]:
+    """The same of all steps at once, summed over what an input does not have: of a product it is one product."""
+    sent = shares(node, rows, whole=node.stage != ONCE)
+    if node.op != "matmul" or node.stage == ONCE:
+        return sent
+    dy, (left, right) = Expr(leaf=("d", node)), node.inputs
+    to_left = f"({{}}.reshape(-1, {node.shape[-1]}) @ {{}}.T).reshape(T, -1, {left.shape[-1]})"
+    to_right = f"{{}}.reshape(-1, {left.shape[-1]}).T @ {{}}.reshape(-1, {node.shape[-1]})"
+    products = {
+        left: Expr(to_left, (dy, Expr(leaf=("", origin(right)))), needs=(ATOM, ATOM)),
+        right: Expr(to_right, (Expr(leaf=("", origin(left))), dy), 7, (ATOM, ATOM)),
+    }
+    return [share._replace(expr=products[share.to]) for share in sent]
 
 
 def _index(index: Any, rows: int) -> Expr:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from functools import reduce
 
 from ..op import registry
 from ..spoken import Language
-from .derive import Share, computed, shares
+from .derive import Share, shares, shares_over_time
 from .naming import Names
 from .passes import PASSES, own_states
 from .reuse import in_place
@@ -18,7 +19,6 @@ from .values import (
     LOOP,
     NUMBER,
     ONCE,
-    PARAMETER,
     POINTWISE,
     Node,
     Values,
@@ -42,8 +42,7 @@ class Gradients:
 
     Attributes:
         nodes: all values, each after its inputs; `outs` are the states after the step.
-        sent: what arrives at each value of the loop, or at some columns of it.
-        later: of what is made before the loop, the users in it whose shares are summed over all steps at once.
+        sent: what arrives at each value, or at some columns of it: in the loop at one step, else of all steps at once.
         kept, stored: values, and gradients, of the loop of which all steps are needed.
         aliases: values whose gradient is another's.
         lives: values that are put where an input of theirs was, in an array made ahead.
@@ -63,16 +62,25 @@ class Gradients:
         self._names = Names({*RESERVED, *registry, *own})
         self.names = self._names.chosen
         for node in [*self.leaves.values(), *self.nodes]:
-            self.name(node)
-        self.parameters = [self.names[leaf] for leaf in self.leaves.values() if leaf.op == PARAMETER]
+            self._name(node)
+        self.parameters = [self.names[leaf] for leaf in [*self.leaves.values()][1 + len(self.fields) :]]
         self.sent: dict[Node, list[Share]] = defaultdict(list)
-        self.later: dict[Node, list[tuple[Node, int]]] = defaultdict(list)
-        self.aliases: dict[Node, Node] = {}
         self._differentiate()
         self._hand_on()
-        self._place()
+        self.aliases: dict[Node, Node] = {}
+        for node in self._looped():  # the newest first, so that chains are followed to their beginning
+            share = self.sent[node][0] if len(self.sent[node]) == 1 else None
+            leaf = share.expr.leaf if share and not share.at and share.to is node and not self.field_of(node) else None
+            if leaf and leaf[1].shape == node.shape:  # a sum passes on what it gets
+                self.aliases[node] = self.aliases.get(leaf[1], leaf[1])
+        waiting = self._waiting()
+        self.stored = {base_of(self.aliases.get(node, node)): None for node in self.nodes if node in waiting}
+        terms = (share.expr for sent in self.sent.values() for share in sent)
+        read = {base_of(node): None for expr in terms for kind, node in expr.leaves() if not kind}
+        self.kept = {n: None for n in read if n.stage == LOOP and n.made and not self.field_of(n)}
+        self.lives = in_place(self, set(read))
 
-    def name(self, node: Node) -> None:
+    def _name(self, node: Node) -> None:
         """Give a value a name, its own if it has one and that is free."""
         if node not in self.names and (node.made or not node.inputs) and node.op != NUMBER:
             name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
@@ -81,55 +89,62 @@ class Gradients:
 
     # — derivation ————————————————————————————————————————————————————————————————————————————————————————————
 
-    def computed(self, node: Node, whole: bool = False, as_call: bool = True) -> Expr:
-        return computed(node, self.step.rows, whole, as_call)
+    def _looped(self) -> list[Node]:
+        """The values of the loop that get a gradient, the newest first."""
+        return [node for node in reversed(self.nodes) if node.stage == LOOP and node in self.sent]
 
-    def shares(self, node: Node, whole: bool = False) -> list[tuple[int, Share]]:
-        return shares(node, self.step.rows, whole)
+    def _waiting(self) -> set[Node]:
+        """The values whose gradient is needed when the loop is over."""
+        late = (share for node, sent in self.sent.items() if node.stage != LOOP for share in sent)
+        return {node for share in late for kind, node in share.expr.leaves() if kind and node.stage == LOOP}
 
     def _differentiate(self) -> None:
-        """From the newest value of the loop to the oldest: what it sends to others in the loop, and what waits."""
+        """From the newest value to the oldest: what it sends at its own step, and what waits until the loop is over."""
         self.sent.update((out, []) for out in self.outs.values())
         for node in reversed(self.nodes):
-            if node.stage != LOOP or not node.made or node.columns or node not in self.sent:
+            if not node.made or base_of(node) is not node or node not in self.sent:
                 continue
-            for k, share in self.shares(node):
-                if share.to.stage == LOOP:
-                    self.sent[base_of(share.to)].append(share)
-                elif node.op == "matmul" or node.op in POINTWISE:
-                    self.later[share.to].append((node, k))
-                else:
-                    raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
+            sent = shares(node, self.step.rows) if node.stage == LOOP else []
+            for share in (one for one in sent if one.to.stage == LOOP):
+                self.sent[base_of(share.to)].append(share._replace(expr=in_front(share.expr)))
+            if node.stage == LOOP and all(share.to.stage == LOOP for share in sent):
+                continue
+            if node.stage == LOOP and node.op != "matmul" and node.op not in POINTWISE:
+                raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
+            for share in shares_over_time(node, self.step.rows):
+                if (to := base_of(share.to)).stage != LOOP:
+                    at = share.at if to is share.to else Expr("..., {}:{}".format(*share.to.columns or ()))
+                    self.sent[to].append(share._replace(at=at))
 
     def _hand_on(self) -> None:
         """What only hands a gradient on, times what depends on none, gets no array: ∂a = ∂h · (o · φ′(a))."""
-        uses = Counter(node for sent in self.sent.values() for s in sent for kind, node in s.expr.leaves() if kind)
-        waiting = {node for users in self.later.values() for node, _ in users}
-        for node in reversed(self.nodes):
-            for share in list(self.sent.get(node, ())):
+        uses = Counter(node for n in self._looped() for s in self.sent[n] for kind, node in s.expr.leaves() if kind)
+        waiting = self._waiting()
+        for node in self._looped():
+            for share in list(self.sent[node]):
                 source, factors = scaled(share.expr)
-                alone = source and uses[source] == 1 and source not in waiting and not self.field_of(source)
-                handed = source and alone and factors and share.at is None and source in self.sent
-                if source and handed and (new := self._by_way_of(source, share, factors)):
+                if not source or not factors or share.at or uses[source] > 1 or source in waiting:
+                    continue
+                if not self.field_of(source) and (new := self._by_way_of(source, share, factors)):
                     self.sent[node] = [one for one in self.sent[node] if one is not share] + new
                     del self.sent[source]
 
     def _by_way_of(self, source: Node, share: Share, factors: list[Expr]) -> list[Share]:
-        """What arrives at a value that hands it on by factors, sent on to where that sends it."""
+        """What arrives at a value that hands it on by factors, sent on to where that sends it; none where it cannot."""
         new, parts = [], []
-        for first in self.sent[source]:
+        for first in self.sent.get(source, ()):
             own, more = scaled(first.expr)
             columns = first.to.columns if first.to is not source else None
             cut = [part for factor in factors if (part := self._cut(factor, source, columns))]
-            if own is None or len(cut) < len(factors) or first.at is not None:
+            if not own or len(cut) < len(factors) or first.at:
                 return []
             parts.append(columns or (0, source.shape[-1]))
             to = self.values.cut(share.to, *parts[-1], scope=first.to.scope)
-            new.append(Share(to, product([Expr(leaf=("d", own)), *more, *cut]), f"{first.rule}\n{share.rule}", ""))
+            new.append(Share(to, product(Expr(leaf=("d", own)), [*more, *cut]), f"{first.rule}\n{share.rule}", ""))
         if not tile(parts, source.shape[-1]):
             return []
         for one in new:
-            self.name(one.to)
+            self._name(one.to)
         return new
 
     def _cut(self, factor: Expr, source: Node, columns: tuple[int, int] | None) -> Expr | None:
@@ -138,48 +153,18 @@ class Gradients:
             return factor
         if factor.leaf:
             kind, node = factor.leaf
-            if node.op == NUMBER or not node.example.ndim or node.shape[-1] == 1:
+            if not node.example.ndim or node.shape[-1] == 1:
                 return factor
             whole = node.shape[-1] == source.shape[-1]
             return Expr(leaf=(kind, self.values.cut(node, *columns))) if whole else None
         parts = tuple(self._cut(inner, source, columns) for inner in factor.parts)
         return None if None in parts else factor._replace(parts=parts)
 
-    def _place(self) -> None:
-        """Which gradients are others', and of which values and gradients all steps are kept."""
-        for node, sent in self.sent.items():  # the newest first, so that chains are followed to their beginning
-            leaf = sent[0].expr.leaf if len(sent) == 1 and sent[0].at is None and sent[0].to is node else None
-            if leaf and leaf[1].shape == node.shape and not self.field_of(node):  # a sum passes on what it gets
-                self.aliases[node] = self.aliases.get(leaf[1], leaf[1])
-        waiting = {node for users in self.later.values() for node, _ in users}
-        self.stored = dict.fromkeys(base_of(self.aliases.get(node, node)) for node in self.nodes if node in waiting)
-        read = dict.fromkeys(map(base_of, self._read()))
-        self.kept = {n: None for n in read if n.stage == LOOP and n.inputs and not self.field_of(n)}
-        self.lives = in_place(self, set(read))
-
-    def _read(self) -> list[Node]:
-        """The values that the way back reads."""
-        terms = [share for sent in self.sent.values() for share in sent]
-        for node, k in (use for users in self.later.values() for use in users):
-            if node.op != "matmul":
-                terms += [share for j, share in self.shares(node) if j == k]
-        for node in self.nodes:
-            if node.stage == AHEAD and node.made and not node.columns:
-                terms += [share for _, share in self.shares(node, whole=True)]
-        read = [node for share in terms for kind, node in share.expr.leaves() if not kind]
-        products = (use for users in self.later.values() for use in users if use[0].op == "matmul")
-        return read + [origin(node.inputs[1 - k]) for node, k in products]
-
     # — text outside of the loop ——————————————————————————————————————————————————————————————————————————————
 
     def field_of(self, node: Node) -> str:
         """The state that a value is after the step; "" where it is none."""
         return next((field for field, out in self.outs.items() if out is node), "")
-
-    def resident(self, node: Node) -> Node:
-        """What is put where a value was; the value itself where nothing is."""
-        after = next((new for new, old in self.lives.items() if old is node), None)
-        return self.resident(after) if after else node
 
     def whole(self, node: Node) -> str:
         """What stands for a value, for all steps at once."""
@@ -244,9 +229,16 @@ def factors_of(expr: Expr) -> list[Expr]:
     return [*factors_of(expr.parts[0]), Expr("-1", binds=8)] if expr.template == "-{}" else [expr]
 
 
-def product(factors: list[Expr]) -> Expr:
+def product(first: Expr, rest: list[Expr]) -> Expr:
     """dy · (a · b): the first times all others, which are one factor."""
-    first, *rest = factors
-    while len(rest) > 1:
-        rest = [Expr("{} * {}", (rest[0], rest[1]), 7, (7, 8)), *rest[2:]]
-    return Expr("{} * {}", (first, rest[0]), 7, (7, 8)) if rest else first
+    return times(first, reduce(times, rest)) if rest else first
+
+
+def times(a: Expr, b: Expr) -> Expr:
+    return Expr("{} * {}", (a, b), 7, (7, 8))
+
+
+def in_front(expr: Expr) -> Expr:
+    """A product with the gradient first and all else together behind it, as one factor."""
+    source, factors = scaled(expr)
+    return product(Expr(leaf=("d", source)), factors) if source and len(factors) > 1 else expr

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .gradients import Gradients
-from .steps import Assignment, backward_steps, forward_steps
+from .loops import Assignment, backward_steps, forward_steps
 from .symbols import CannotCompile, Expr
 from .values import AHEAD, ONCE, STOP, Node, base_of
 

@@ -1,17 +1,78 @@
-"""The lines of a loop through the steps, for NumPy: either way they are made of the same few kinds."""
+"""What is done at one step, forward and on the way back, in order, and the lines that do it for NumPy."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from .gradients import Gradients, product, scaled, some
-from .steps import Assignment
+from .derive import computed
+from .gradients import Gradients, some, tile
 from .symbols import ATOM, OPERATORS, Expr
 from .values import AHEAD, LOOP, NUMBER, ONCE, STATES, Node, X, base_of, origin
-from .wording import INDENT, WIDTH, Line, listed, wrapped
+from .wording import INDENT, WIDTH, Line, listed, located, placed, wrapped
 
 INTO = {sign: f"np.{name}" for name, (sign, _) in OPERATORS.items() if sign not in ("&", "|")}
+
+
+class Assignment(NamedTuple):
+    """One line of a loop: what is put into a value (`kind` ""), into its gradient ("d"), or into all steps' ("stored").
+
+    Attributes:
+        expr: the formula, None for zeros.
+        added: to what is there already.
+        at: an index, of the parts to which it is added.
+    """
+
+    node: Node
+    kind: str
+    expr: Expr | None
+    comment: str = ""
+    added: bool = False
+    at: Expr | None = None
+    is_basic: bool = True
+
+
+def forward_steps(graph: Gradients, as_call: bool = True) -> Iterator[Assignment]:
+    """What makes each value of the loop that is no part of another, as a call of its op or as a formula."""
+    for node in graph.nodes:
+        if node.stage == LOOP and node.made and not node.columns:
+            expr = computed(node, graph.step.rows, as_call=as_call)
+            yield Assignment(node, "", expr, located(node.scope, graph.lang))
+
+
+def backward_steps(graph: Gradients) -> Iterator[Assignment]:
+    """What makes the gradients of the loop's values, from the newest to the oldest, and those of the states before."""
+    for node in reversed(graph.nodes):
+        if node.stage == LOOP and node in graph.sent and node not in graph.aliases:
+            yield from _arriving(graph, node)
+    for field in graph.fields:
+        leaf = graph.leaves[f"{field}_prev"]
+        if leaf in graph.aliases:
+            yield Assignment(leaf, "before", Expr(leaf=("d", leaf)))
+        elif not graph.sent.get(leaf):
+            yield Assignment(leaf, "before", None)
+
+
+def _arriving(graph: Gradients, node: Node) -> Iterator[Assignment]:
+    """All that arrives at a value, first at some columns of it, put there or added to what is there."""
+    sent = graph.sent[node]
+    cuts = list(dict.fromkeys(share.to for share in sent if share.to is not node))
+    carried = bool(graph.field_of(node))
+    tiled = tile([cut.columns for cut in cuts if cut.columns], node.shape[-1])
+    if cuts and not tiled and not carried:
+        yield Assignment(node, "d", None)
+    filled = {node} if carried or cuts else set[Node]()
+    filled.update(cuts if carried or not tiled else ())
+    for to in [*cuts, node]:
+        for share in (one for one in sent if one.to is to):
+            if share.at is not None and to not in filled:
+                yield Assignment(to, "d", None)
+            comment = placed(to.scope, share.rule.split("\n") if share.rule else [], graph.lang)
+            yield Assignment(to, "d", share.expr, comment, to in filled, share.at, share.is_basic)
+            filled.add(to)
+    if carried and node in graph.stored:
+        yield Assignment(node, "stored", Expr(leaf=("d", node)))
 
 
 class Loop:
@@ -38,7 +99,9 @@ class Loop:
     def place(self, kind: str, node: Node) -> str:
         """What stands for a value, or (`kind` "d") for its gradient, at one step; notes where that comes from."""
         graph = self.graph
-        node = graph.aliases.get(node, node) if kind else graph.resident(origin(node))
+        node = graph.aliases.get(node, node) if kind else origin(node)
+        while not kind and (after := next((new for new, old in graph.lives.items() if old is node), None)):
+            node = after  # which has been put in its place
         if node.stage == ONCE:
             return graph.whole(node)
         base, name = base_of(node), kind + graph.names[node] + "_t" * (node.stage == AHEAD and node.op != X)
@@ -70,7 +133,7 @@ class Loop:
             target = f"d{graph.names[node]}" if kind == "before" else self.place(kind, node)
         if step.expr is None:
             return f"{target}[...] = 0", ""
-        expr = self._factored(_sorted(step.expr)) if kind else step.expr
+        expr = self._factored(step.expr) if kind else step.expr
         if step.at is None:
             return self._put(target, expr, node, step.added), step.comment
         index, text = self._text(step.at), self._text(expr)
@@ -117,9 +180,3 @@ class Loop:
         if re.fullmatch(r"(sigmoid|np\.(tanh|exp|maximum|minimum|abs|sqrt|logaddexp))\(.*\)", expr.template):
             return f"{self._text(expr)[:-1]}, out={target})"
         return f"{target}[...] = {self._text(expr)}"
-
-
-def _sorted(expr: Expr) -> Expr:
-    """A product with the gradient first and all else together behind it, as one factor: dy · (a · b)."""
-    source, factors = scaled(expr)
-    return expr if source is None or len(factors) < 2 else product([Expr(leaf=("d", source)), *factors])

@@ -111,13 +111,16 @@ def _neighbours(v: Values, outs: Graph) -> Iterator[dict[Node, Node]]:
         for run in _runs(nodes, kinds):
             inputs = [_widened(v, [node.inputs[k] for node in run], kind) for k, kind in enumerate(kinds)]
             name = "_".join(node.name for node in run) if all(node.name for node in run) else ""
-            scope = ", ".join(dict.fromkeys(node.scope for node in run if node.scope))
-            y = v.make(op, *inputs, name=name, scope=scope, **run[0].settings)
+            y = v.make(op, *inputs, name=name, scope=joined_scope(run), **run[0].settings)
             ends = accumulate(node.shape[-1] for node in run)
             yield {
                 node: v.cut(y, end - node.shape[-1], end, node.name, node.scope)
                 for node, end in zip(run, ends, strict=True)
             }
+
+
+def joined_scope(nodes: list[Node]) -> str:
+    return ", ".join(dict.fromkeys(path for node in nodes for path in node.scope.split(", ") if path))
 
 
 def _kind(x: Node) -> Any:

@@ -7,11 +7,10 @@ from collections import defaultdict
 from typing import Any
 
 from ..spoken import Language
-from .derive import Share, helpers_of
+from .derive import computed, helpers_of
 from .gradients import Gradients, tile
-from .loops import Loop
-from .passes import PASSES
-from .steps import backward_steps, forward_steps
+from .loops import Loop, backward_steps, forward_steps
+from .passes import PASSES, joined_scope
 from .symbols import ATOM, Expr
 from .tape import Recorded
 from .values import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
@@ -68,7 +67,7 @@ class Sequence:
     def text(self, calls: tuple[str, str] = ("", "")) -> str:
         """The program; with a call of something else, forward and backward, in the place of each loop."""
         graph = self.graph
-        made = {node: graph.computed(node) for node in graph.nodes if node.made}
+        made = {node: computed(node, graph.step.rows) for node in graph.nodes if node.made}
         names = sorted(helpers_of(made))
         body = self._backward(calls[1])
         read = set(re.findall(r"\w+", body))
@@ -127,7 +126,7 @@ class Sequence:
     def _early(self, node: Node) -> str:
         """What makes a value before the loop; where the loop will put others in its place, in their dtype."""
         graph = self.graph
-        text = graph.text(graph.computed(node, node.stage == AHEAD))
+        text = graph.text(computed(node, graph.step.rows, node.stage == AHEAD))
         if node.stage == ONCE:
             return text
         left = node.inputs[0]
@@ -157,7 +156,7 @@ class Sequence:
         widths = ", ".join(str(node.shape[-1]) for node in parts)
         scale = f"scale_{k} = np.repeat(np.array([[{scales}]], dt), [{widths}], axis=1).repeat({loop.rows}, axis=0)"
         loop.before |= {scale: None, f"shift_{k} = 1 - scale_{k}": None}
-        return f"squash({loop.place('', base)}, scale_{k}, shift_{k})", located(parts[0].scope, self.lang)
+        return f"squash({loop.place('', base)}, scale_{k}, shift_{k})", located(joined_scope(parts), self.lang)
 
     # — the way back ——————————————————————————————————————————————————————————————————————————————————————————
 
@@ -199,44 +198,19 @@ class Sequence:
 
     def _after(self) -> list[Line]:
         """What is done for all steps at once when the loop is over: gradients of what was made before it."""
-        graph, late, lines = self.graph, defaultdict[Node, list[Share]](list), list[Line]()
-
-        def send(share: Share) -> None:
-            to = base_of(share.to)
-            at = None if to is share.to else Expr("..., {}:{}".format(*share.to.columns or ()))
-            late[to].append(share._replace(at=at) if at else share)
+        graph = self.graph
 
         def text_of(leaf: Any) -> tuple[str, int]:
             kind, node = leaf
             return arrivals.aliases.get(node, (graph.gradient(node), ATOM)) if kind else (graph.whole(node), ATOM)
 
         short = {node for node in graph.nodes if node.stage == ONCE and node.op == "take"}
-        arrivals = Arrivals(self.lang, text_of, short)
-        for users in graph.later.values():
-            for node, k in users:
-                send(next(share for j, share in self._shares(node, True) if j == k))
+        arrivals, lines = Arrivals(self.lang, text_of, short), list[Line]()
         for node in [*(leaf for leaf in graph.leaves.values() if leaf not in graph.nodes), *reversed(graph.nodes)]:
-            if node.stage == LOOP or node.op in (STOP, NUMBER) or base_of(node) is not node:
-                continue
-            name = "dxs" if node.op == "x" else f"d{graph.names[node]}"
-            lines += arrivals.lines(node, name, graph.whole(node), late[node])
-            for _, share in self._shares(node, node.stage == AHEAD) if node.made and late[node] else ():
-                send(share)
+            if node.stage != LOOP and node.op not in (STOP, NUMBER) and base_of(node) is node:
+                name = "dxs" if node.op == "x" else f"d{graph.names[node]}"
+                lines += arrivals.lines(node, name, graph.whole(node), graph.sent.get(node, []))
         return lines
-
-    def _shares(self, node: Node, whole: bool) -> list[tuple[int, Share]]:
-        """What a value sends, summed over what its input does not have; of all steps and rows it is one product."""
-        sent = self.graph.shares(node, whole)
-        if node.op != "matmul" or not whole:
-            return sent
-        dy, (left, right) = Expr(leaf=("d", node)), node.inputs
-        to_left = f"({{}}.reshape(-1, {node.shape[-1]}) @ {{}}.T).reshape(T, -1, {left.shape[-1]})"
-        to_right = f"{{}}.reshape(-1, {right.shape[0]}).T @ {{}}.reshape(-1, {right.shape[-1]})"
-        exprs = (
-            Expr(to_left, (dy, Expr(leaf=("", right))), needs=(ATOM, ATOM)),
-            Expr(to_right, (Expr(leaf=("", left)), dy), 7, (ATOM, ATOM)),
-        )
-        return [(k, share._replace(expr=exprs[k])) for k, share in sent]
 
 
 def _laid(lines: list[Line], rows: str, indent: str = INDENT) -> list[str]:

@@ -79,7 +79,7 @@ class Writer:
         for field, out in self.outs.items():
             self.sent[out].append(Share(out, Expr(f"d{field}"), "from later steps and the loss", ""))
         for node in reversed(self.nodes):
-            for _, share in shares(node, step.rows) if self.sent[node] else []:
+            for share in shares(node, step.rows) if self.sent[node] else []:
                 self.sent[share.to].append(share)
         short = {node for node in self.nodes if self._is_short(node)}
         self.arrivals = Arrivals(lang, self._name, short)
