@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import inspect
+from textwrap import dedent
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +13,7 @@ import numpy as np
 from ..numerics import is_basic
 from ..op import Piece, registry
 from ..tensor import Shape
-from .symbols import ATOM, CannotCompile, Expr, Symbol, call, written
+from .symbols import CannotCompile, Expr, Symbol, call, written
 from .values import NUMBER, ONCE, STOP, Node, origin
 
 
@@ -52,6 +56,33 @@ def helpers_of(formulas: dict[Node, Expr]) -> list[str]:
     return list(dict.fromkeys(node.op for node, expr in formulas.items() if expr.template.startswith(f"{node.op}(")))
 
 
+def helper(name: str) -> str:
+    """An op's own forward function as text. Raises CannotCompile where that needs more than NumPy."""
+    try:
+        function = ast.parse(dedent(inspect.getsource(registry[name].forward))).body[0]
+        if not isinstance(function, ast.FunctionDef):
+            raise TypeError("it is no def")
+    except (OSError, TypeError, SyntaxError) as exc:
+        raise CannotCompile(f"source: the text of the op {name} is not at hand ({exc}).") from None
+    function.decorator_list = [d for d in function.decorator_list if not is_entry(d)]
+    function.returns = None
+    known = {"np", *dir(builtins)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+            known.add(node.arg)
+    used = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    known |= {node.id for node in used if isinstance(node.ctx, ast.Store)}
+    if foreign := [node.id for node in used if node.id not in known]:
+        raise CannotCompile(f"source: the op {name} uses {foreign[0]}, so it cannot be written with NumPy alone.")
+    return ast.unparse(function) + "\n"
+
+
+def is_entry(decorator: ast.expr) -> bool:
+    """Whether it is the `@op(…)` that entered a function in the table."""
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "op"
+
+
 def shares(node: Node, rows: int, whole: bool = False) -> list[Share]:
     """What a value sends to each input that wants a gradient. Raises CannotCompile where a rule is no formula."""
     op, sent = registry[node.op], []
@@ -84,15 +115,15 @@ def shares_over_time(node: Node, rows: int) -> list[Share]:
     to_left = f"({{}}.reshape(-1, {node.shape[-1]}) @ {{}}.T).reshape(T, -1, {left.shape[-1]})"
     to_right = f"{{}}.reshape(-1, {left.shape[-1]}).T @ {{}}.reshape(-1, {node.shape[-1]})"
     products = {
-        left: Expr(to_left, (dy, Expr(leaf=("", origin(right)))), needs=(ATOM, ATOM)),
-        right: Expr(to_right, (Expr(leaf=("", origin(left))), dy), 7, (ATOM, ATOM)),
+        left: Expr(to_left, (dy, Expr(leaf=("", origin(right))))),
+        right: Expr(to_right, (Expr(leaf=("", origin(left))), dy)),
     }
     return [share._replace(expr=products[share.to]) for share in sent]
 
 
 def _index(index: Any, rows: int) -> Expr:
     inside = [written(part, rows) for part in (index if isinstance(index, tuple) else (index,))]
-    return Expr(", ".join(["{}"] * len(inside)), tuple(inside), 0)
+    return Expr(f"np.s_[{', '.join(['{}'] * len(inside))}]", tuple(inside))
 
 
 def _fitted(share: Symbol, shape: Shape) -> Symbol:

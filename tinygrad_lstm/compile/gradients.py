@@ -12,7 +12,7 @@ from .derive import Share, shares, shares_over_time
 from .naming import Names
 from .passes import PASSES, own_states
 from .reuse import in_place
-from .symbols import ATOM, CannotCompile, Expr, written
+from .symbols import CannotCompile, Expr, written
 from .tape import Recorded
 from .values import (
     AHEAD,
@@ -113,7 +113,7 @@ class Gradients:
                 raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
             for share in shares_over_time(node, self.step.rows):
                 if (to := base_of(share.to)).stage != LOOP:
-                    at = share.at if to is share.to else Expr("..., {}:{}".format(*share.to.columns or ()))
+                    at = share.at if to is share.to else Expr("np.s_[..., {}:{}]".format(*share.to.columns or ()))
                     self.sent[to].append(share._replace(at=at))
 
     def _hand_on(self) -> None:
@@ -191,7 +191,7 @@ class Gradients:
 
     def text(self, expr: Expr) -> str:
         """A formula."""
-        return expr.text(lambda leaf: (self.gradient(leaf[1]) if leaf[0] else self.whole(leaf[1]), ATOM))[0]
+        return expr.text(lambda leaf: self.gradient(leaf[1]) if leaf[0] else self.whole(leaf[1]))
 
     def shape(self, node: Node, rows: str) -> str:
         """The shape of a value at one step, as text."""
@@ -226,7 +226,7 @@ def factors_of(expr: Expr) -> list[Expr]:
     """The factors of a product, −1 among them where it is negative."""
     if expr.template == "{} * {}":
         return [factor for part in expr.parts for factor in factors_of(part)]
-    return [*factors_of(expr.parts[0]), Expr("-1", binds=8)] if expr.template == "-{}" else [expr]
+    return [*factors_of(expr.parts[0]), Expr("-1")] if expr.template == "-{}" else [expr]
 
 
 def product(first: Expr, rest: list[Expr]) -> Expr:
@@ -235,7 +235,7 @@ def product(first: Expr, rest: list[Expr]) -> Expr:
 
 
 def times(a: Expr, b: Expr) -> Expr:
-    return Expr("{} * {}", (a, b), 7, (7, 8))
+    return Expr("{} * {}", (a, b))
 
 
 def in_front(expr: Expr) -> Expr:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from .derive import computed
 from .gradients import Gradients, some, tile
-from .symbols import ATOM, OPERATORS, Expr
-from .values import AHEAD, LOOP, NUMBER, ONCE, STATES, Node, X, base_of, origin
-from .wording import INDENT, WIDTH, Line, listed, located, placed, wrapped
+from .symbols import OPERATORS, Expr
+from .values import AHEAD, LOOP, ONCE, STATES, Node, X, base_of, origin
+from .wording import INDENT, WIDTH, Line, added_at, listed, located, placed, wrapped
 
-INTO = {sign: f"np.{name}" for name, (sign, _) in OPERATORS.items() if sign not in ("&", "|")}
+INTO = {sign: f"np.{name}" for name, sign in OPERATORS.items() if sign not in ("&", "|")}
 
 
 class Assignment(NamedTuple):
@@ -137,26 +137,24 @@ class Loop:
         if step.at is None:
             return self._put(target, expr, node, step.added), step.comment
         index, text = self._text(step.at), self._text(expr)
-        if step.is_basic:
-            return f"{target}[{index}] += {text}", step.comment
-        return f"np.add.at({target}, np.s_[{index}], {text})", step.comment
+        return added_at(target, index, text, step.is_basic), step.comment
 
     def _text(self, expr: Expr) -> str:
-        return expr.text(lambda leaf: (leaf[1] if leaf[0] == "by" else self.place(*leaf), ATOM))[0]
+        return expr.text(lambda leaf: leaf[1] if leaf[0] == "by" else self.place(*leaf))
 
     def _factored(self, expr: Expr) -> Expr:
         """A formula with names in the place of what in it depends on no gradient."""
         leaves = expr.leaves()
         if not expr.parts or any(kind for kind, _ in leaves) or all(node.stage == ONCE for _, node in leaves):
             return expr._replace(parts=tuple(map(self._factored, expr.parts)))
-        text = expr.text(self._of_block)[0]
+        text = expr.text(self._of_block)
         name = self.factors.setdefault(text, f"factor_{len(self.factors) + 1}")
         self.through[name.replace("factor", "by")] = name
         return Expr(leaf=("by", name.replace("factor", "by")))
 
-    def _of_block(self, leaf: Any) -> tuple[str, int]:
+    def _of_block(self, leaf: Any) -> str:
         whole = self.graph.whole(leaf[1])
-        return (whole if leaf[1].stage == ONCE or leaf[1].op == NUMBER else f"{whole}[steps]"), ATOM
+        return whole if leaf[1].stage == ONCE else f"{whole}[steps]"
 
     def _put(self, target: str, expr: Expr, node: Node, added: bool) -> str:
         """A formula put into an array or added to it, by way of no new array where that can be."""

@@ -7,30 +7,14 @@ from collections import defaultdict
 from typing import Any
 
 from ..spoken import Language
-from .derive import computed, helpers_of
+from .derive import computed, helper, helpers_of
 from .gradients import Gradients, tile
 from .loops import Loop, backward_steps, forward_steps
 from .passes import PASSES, joined_scope
-from .symbols import ATOM, Expr
+from .symbols import Expr
 from .tape import Recorded
 from .values import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
-from .wording import (
-    BEFORE,
-    BLOCK,
-    GONE,
-    INDENT,
-    OVER,
-    PLACE,
-    SEQUENCE,
-    SEQUENCE_BACK,
-    Line,
-    commented,
-    documented,
-    helper,
-    listed,
-    located,
-    said,
-)
+from .wording import INDENT, SEQUENCE, SEQUENCE_BACK, Line, commented, documented, listed, located, said
 from .write import Arrivals
 
 SIGMOID = '''def sigmoid(x, out=None):
@@ -76,12 +60,12 @@ class Sequence:
         passes = ", ".join(one.__name__.replace("_", " ") for one in PASSES)
         forward = [
             listed("def forward(", ["xs", "over", *self.starts, *graph.parameters, "empty=np.empty"], "):"),
-            documented(said(SEQUENCE, self.lang).format(graph.step.cell, passes)),
+            documented(SEQUENCE, self.lang, graph.step.cell, passes),
             self._forward(made, calls[0]), listed("kept = [", kept, "]", INDENT), "    return states, kept\n",
         ]  # fmt: skip
         backward = [
             listed("def backward(", ["dstates", "kept", "xs", "over", *graph.parameters, "empty=np.empty"], "):"),
-            documented(said(SEQUENCE_BACK, self.lang)), listed("[", kept, "] = kept", INDENT), body,
+            documented(SEQUENCE_BACK, self.lang), listed("[", kept, "] = kept", INDENT), body,
             listed("return ", ["dxs", *self.ds, *(f"d{name}" for name in graph.parameters)], "\n", INDENT),
         ]  # fmt: skip
         helpers = [SIGMOID if name == "sigmoid" else helper(name) for name in names]
@@ -104,7 +88,7 @@ class Sequence:
         for node in made:
             if node.stage == ONCE or (node.stage == AHEAD and not node.columns):
                 first.append((f"{graph.names[node]} = {self._early(node)}", located(node.scope, self.lang)))
-        first += [(f"{graph.names[n]}_all = {graph.whole(graph.lives[n])}", said(PLACE, self.lang)) for n in shared]
+        first += [(f"{graph.names[n]}_all = {graph.whole(graph.lives[n])}", said("in its place, step by step", self.lang)) for n in shared]
         if call:
             return "\n".join([*_laid(first, rows), INDENT + call])
         loop, body = Loop(graph, rows), list[Line]()
@@ -115,7 +99,7 @@ class Sequence:
                 body.append(loop.line(step))
             if step.node in squashed:
                 body.append(self._squash(loop, step.node, squashed))
-        body.append(("if gone is not None:", said(OVER, self.lang)))
+        body.append(("if gone is not None:", said("rows that are over keep their state", self.lang)))
         for field, out in graph.outs.items():
             new, old = loop.place("", out), loop.place("", graph.leaves[f"{field}_prev"])
             body.append((f"    {new}[gone] = {old}[gone]", ""))
@@ -167,12 +151,12 @@ class Sequence:
         loop, given = Loop(graph, rows), {f"given_{field}": f"dstates[{k}]" for k, field in enumerate(graph.fields)}
         lines: list[Line] = [(f"{d} += given_{d[1:]}", "") for d in ds]
         lines += [
-            ("if gone is not None:", said(GONE, self.lang)),
+            ("if gone is not None:", said("what has arrived there passes to the step before", self.lang)),
             (f"    past = [{', '.join(f'{d}[gone]' for d in ds)}]", ""),
             (f"    {' = '.join(f'{d}[gone]' for d in ds)} = 0", ""),
             *map(loop.line, backward_steps(graph)), ("if gone is not None:", ""),
             (f"    {', '.join(f'{old}[gone]' for old in olds)}{self.comma} = past", ""),
-            (f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}", said(BEFORE, self.lang)),
+            (f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}", said("the step before comes next", self.lang)),
         ]  # fmt: skip
         first: list[Line] = [
             (f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states", ""),
@@ -185,7 +169,7 @@ class Sequence:
         if call:
             return "\n".join([*_laid(first, rows), INDENT + call, *after])
         first += [*((line, "") for line in loop.before)]
-        first += [("size = max(1, 2**15 // states[0, 0].size)", said(BLOCK, self.lang))]
+        first += [("size = max(1, 2**15 // states[0, 0].size)", said("steps of a block: what fits into the cache", self.lang))]
         block: list[Line] = [("steps = slice(max(0, end - size), end)", "")]
         block += [(f"{name} = {text}", "") for text, name in loop.factors.items()]
         made = set(loop.factors.values())
@@ -200,9 +184,9 @@ class Sequence:
         """What is done for all steps at once when the loop is over: gradients of what was made before it."""
         graph = self.graph
 
-        def text_of(leaf: Any) -> tuple[str, int]:
+        def text_of(leaf: Any) -> str:
             kind, node = leaf
-            return arrivals.aliases.get(node, (graph.gradient(node), ATOM)) if kind else (graph.whole(node), ATOM)
+            return arrivals.aliases.get(node, graph.gradient(node)) if kind else graph.whole(node)
 
         short = {node for node in graph.nodes if node.stage == ONCE and node.op == "take"}
         arrivals, lines = Arrivals(self.lang, text_of, short), list[Line]()

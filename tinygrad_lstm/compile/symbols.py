@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
-from functools import partialmethod
+from functools import lru_cache, partialmethod
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -13,11 +14,10 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..numerics import unpacked
 from ..tensor import Array
 
-ATOM = 10
-OPERATORS = {  # by the name of NumPy's function: the sign, and how strongly it binds
-    "negative": ("-", 8), "add": ("+", 6), "subtract": ("-", 6), "multiply": ("*", 7), "divide": ("/", 7),
-    "matmul": ("@", 7), "power": ("**", 9), "bitwise_and": ("&", 4), "bitwise_or": ("|", 2), "equal": ("==", 1),
-    "not_equal": ("!=", 1), "less": ("<", 1), "less_equal": ("<=", 1), "greater": (">", 1), "greater_equal": (">=", 1),
+OPERATORS = {
+    "negative": "-", "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "power": "**",
+    "bitwise_and": "&", "bitwise_or": "|", "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=",
+    "greater": ">", "greater_equal": ">=",
 }  # fmt: skip
 
 
@@ -26,33 +26,38 @@ class CannotCompile(ValueError):
 
 
 class Expr(NamedTuple):
-    """A formula: a template, what stands in its gaps, and how strongly it and each gap bind (`a · (b + c)`).
+    """A formula: a template, and what stands in its gaps.
 
     A formula without a template is a name that is not chosen yet: `leaf` says what for.
     """
 
     template: str = ""
     parts: tuple[Any, ...] = ()
-    binds: int = ATOM
-    needs: tuple[int, ...] = ()  # by gap, 0 for those that are not given
     leaf: Any = None
 
     def leaves(self) -> list[Any]:
         """What the formula is made from, as often as it stands there."""
         return [self.leaf] if self.leaf else [leaf for part in self.parts for leaf in part.leaves()]
 
-    def text(self, name: Callable[[Any], tuple[str, int]]) -> tuple[str, int]:
-        """The formula as text, and how strongly that binds; `name` gives the same of each leaf."""
+    def text(self, name: Callable[[Any], str]) -> str:
+        """The formula as text, with no more brackets than it needs; `name` gives that of each leaf."""
+        return tidy(self._filled(name))
+
+    def _filled(self, name: Callable[[Any], str]) -> str:
         if self.leaf:
             return name(self.leaf)
-        needs = self.needs + (0,) * len(self.parts)
-        gaps = [(*part.text(name), need) for part, need in zip(self.parts, needs, strict=False)]
-        return self.template.format(*(f"({text})" if binds < need else text for text, binds, need in gaps)), self.binds
+        texts = ((part._filled(name), part) for part in self.parts)  # a slice cannot stand in brackets
+        return self.template.format(*(f"({t})" if part.parts or ":" not in t else t for t, part in texts))
 
     @property
     def is_simple(self) -> bool:
         """Whether it is one operation on names and numbers, and no formula of formulas."""
         return all(not part.parts or part.template[0] in "([" for part in self.parts)
+
+
+@lru_cache(1024)
+def tidy(text: str) -> str:
+    return text if text.isidentifier() else ast.unparse(ast.parse(text, mode="eval"))
 
 
 class DtypeOf(NamedTuple):
@@ -74,7 +79,7 @@ class Symbol(NDArrayOperatorsMixin):
 
     shape, ndim, size = (property(attrgetter(f"array.{name}")) for name in ("shape", "ndim", "size"))
     dtype = property(lambda self: DtypeOf(self.expr))
-    T = property(lambda self: Symbol(self.array.T, Expr("{}.T", (self.expr,), needs=(ATOM,)), self.rows))
+    T = property(lambda self: Symbol(self.array.T, Expr("{}.T", (self.expr,)), self.rows))
 
     def __len__(self) -> int:
         return len(self.array)
@@ -88,18 +93,16 @@ class Symbol(NDArrayOperatorsMixin):
         inside = index if isinstance(index, tuple) and index else (index,)
         parts = (self.expr, *(written(k, self.rows) for k in inside))
         template = "{}[" + ", ".join(["{}"] * len(inside)) + "]"
-        return Symbol(self.array[index], Expr(template, parts, needs=(ATOM,)), self.rows)
+        return Symbol(self.array[index], Expr(template, parts), self.rows)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Symbol:
         if method != "__call__" or "out" in settings:
             raise CannotCompile(f"np.{ufunc.__name__} writes into an array")
-        sign, binds = OPERATORS.get(ufunc.__name__, ("", 0))
-        if not sign:
+        if ufunc.__name__ not in OPERATORS:
             return self.__array_function__(ufunc, (), inputs, settings)
-        template = f"{{}} {sign} {{}}" if len(inputs) == 2 else f"{sign}{{}}"
-        needs = (ATOM, 8) if sign == "**" else (binds + (binds == 1), binds + 1)
-        parts = tuple(written(x, self.rows) for x in inputs)
-        return Symbol(ufunc(*map(_arrays, inputs), **settings), Expr(template, parts, binds, needs), self.rows)
+        sign, parts = OPERATORS[ufunc.__name__], tuple(written(x, self.rows) for x in inputs)
+        expr = Expr(f"{{}} {sign} {{}}" if len(inputs) == 2 else f"{sign}{{}}", parts)
+        return Symbol(ufunc(*map(_arrays, inputs), **settings), expr, self.rows)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, settings: dict[str, Any]) -> Symbol:
         expr = call(f"np.{function.__name__}", inputs, _told(settings), self.rows)
@@ -135,7 +138,7 @@ def call(function: str, inputs: Any, settings: dict[str, Any], rows: int, *of: E
     """`f(x, axis=1)`; `{}.f` is a method of a formula."""
     gaps = ", ".join(["{}"] * len(inputs) + [f"{key}={{}}" for key in settings])
     parts = tuple(written(x, rows) for x in (*inputs, *settings.values()))
-    return Expr(f"{function}({gaps})", (*of, *parts), needs=(ATOM,) * len(of))
+    return Expr(f"{function}({gaps})", (*of, *parts))
 
 
 def written(x: Any, rows: int) -> Expr:
@@ -143,7 +146,7 @@ def written(x: Any, rows: int) -> Expr:
     if isinstance(x, Symbol):
         return x.expr
     if isinstance(x, DtypeOf):
-        return Expr("{}.dtype", (x.expr,), needs=(ATOM,))
+        return Expr("{}.dtype", (x.expr,))
     if isinstance(x, list | tuple):
         parts = tuple(written(part, rows) for part in x)
         inside = ", ".join(["{}"] * len(parts)) + "," * (isinstance(x, tuple) and len(parts) == 1)
@@ -155,8 +158,7 @@ def written(x: Any, rows: int) -> Expr:
     if isinstance(x, np.ndarray) and x.ndim:
         return Expr(f"np.array({x.tolist()})")
     text = "..." if x is Ellipsis else f"np.{x}" if isinstance(x, np.dtype) else _number(x, rows)
-    text = text.replace("{", "{{").replace("}", "}}")
-    return Expr(text, binds=8 if text.startswith("-") else ATOM)
+    return Expr(text.replace("{", "{{").replace("}", "}}"))
 
 
 def _number(x: Any, rows: int) -> str:

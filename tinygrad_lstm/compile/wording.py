@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
-import inspect
-from textwrap import dedent, fill
+from textwrap import fill
 from typing import Any
 
-from ..op import registry
 from ..spoken import Language
-from .symbols import CannotCompile
 
 FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
 SEQUENCE = "{} over a whole sequence: states after each step, and in `kept` what the way back needs. Passes: {}."
 SEQUENCE_BACK = "The gradients of all inputs, from those of the states after each step."
-OVER = "rows that are over keep their state"
-GONE = "what has arrived there passes to the step before"
-BEFORE = "the step before comes next"
-PLACE = "in its place, step by step"
-BLOCK = "steps of a block: what fits into the cache"
 BACKWARD = "The gradients of all inputs. In comments dy is what arrived at y, which an operation made of a, b or x."
 ZH = {  # by the English
     "forget gate": "遗忘门", "input gate": "输入门", "output gate": "输出门", "candidate": "候选值",
@@ -36,8 +26,10 @@ ZH = {  # by the English
     "dy · cos x": "dy · cos x", "−dy · sin x": "−dy · sin x", "Σ dy · the others": "Σ dy · 其余各项",
     SEQUENCE: "整个序列上的 {}：给出每一步之后的状态，并在 `kept` 中留下反向传播所需的值。所做的变换：{}。",
     SEQUENCE_BACK: "由每一步之后各状态的梯度，求所有输入的梯度。",
-    OVER: "已结束的行保持其状态", GONE: "到达这里的梯度直接传给前一步",
-    BEFORE: "接下来是前一步", PLACE: "逐步写在它原来的位置上", BLOCK: "一块的步数：以缓存能容纳为度",
+    "rows that are over keep their state": "已结束的行保持其状态", "the step before comes next": "接下来是前一步",
+    "what has arrived there passes to the step before": "到达这里的梯度直接传给前一步",
+    "in its place, step by step": "逐步写在它原来的位置上",
+    "steps of a block: what fits into the cache": "一块的步数：以缓存能容纳为度",
     FORWARD: "{} 的一步：算出后一状态，并在 `kept` 中留下反向传播所需的值。",
     BACKWARD: "所有输入的梯度。注释中 dy 是到达 y 的梯度，y 是对 a、b 或 x 做一次运算的结果。",
 }  # fmt: skip
@@ -65,34 +57,13 @@ WIDTH, INDENT = 120, "    "
 Line = tuple[str, str]  # code and comment
 
 
-def helper(name: str) -> str:
-    """An op's own forward function as text. Raises CannotCompile where that needs more than NumPy."""
-    try:
-        function = ast.parse(dedent(inspect.getsource(registry[name].forward))).body[0]
-        if not isinstance(function, ast.FunctionDef):
-            raise TypeError("it is no def")
-    except (OSError, TypeError, SyntaxError) as exc:
-        raise CannotCompile(f"source: the text of the op {name} is not at hand ({exc}).") from None
-    function.decorator_list = [d for d in function.decorator_list if not is_entry(d)]
-    function.returns = None
-    known = {"np", *dir(builtins)}
-    for node in ast.walk(function):
-        if isinstance(node, ast.arg):
-            node.annotation = None
-            known.add(node.arg)
-    used = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
-    known |= {node.id for node in used if isinstance(node.ctx, ast.Store)}
-    if foreign := [node.id for node in used if node.id not in known]:
-        raise CannotCompile(f"source: the op {name} uses {foreign[0]}, so it cannot be written with NumPy alone.")
-    return ast.unparse(function) + "\n"
+def added_at(target: str, index: str, text: str, is_basic: bool) -> str:
+    """The line that adds to a part; where an index may have a place twice, each counts."""
+    return f"{target}{index.removeprefix('np.s_')} += {text}" if is_basic else f"np.add.at({target}, {index}, {text})"
 
 
-def is_entry(decorator: ast.expr) -> bool:
-    """Whether it is the `@op(…)` that entered a function in the table."""
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "op"
-
-
-def documented(text: str) -> str:
+def documented(english: str, lang: Language, *given: str) -> str:
+    text = said(english, lang).format(*given)
     return fill(f'"""{text}"""', WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..spoken import Language
-from .derive import Share, computed, helpers_of, shares
+from .derive import Share, computed, helper, helpers_of, shares
 from .naming import Names
-from .symbols import ATOM, Expr
+from .symbols import Expr
 from .tape import Recorded
 from .values import NUMBER, Node, Values, graph_of, origin
-from .wording import BACKWARD, FORWARD, INDENT, Line, commented, documented, helper, listed, located, placed, said
+from .wording import BACKWARD, FORWARD, INDENT, Line, added_at, commented, documented, listed, located, placed, said
 
 SHORT = {"add", "sub", "mul", "div", "neg", "take"}
 
@@ -23,32 +23,32 @@ class Arrivals:
     `text_of` gives the text of a leaf; `short` are values whose gradient may stand, as a formula, where it is needed.
     """
 
-    def __init__(self, lang: Language, text_of: Callable[[Any], tuple[str, int]], short: set[Node]) -> None:
+    def __init__(self, lang: Language, text_of: Callable[[Any], str], short: set[Node]) -> None:
         self.lang, self.text_of, self.short = lang, text_of, short
-        self.aliases: dict[Node, tuple[str, int]] = {}  # what stands for gradients that have no line
+        self.aliases: dict[Node, str] = {}  # what stands for gradients that have no line
         self._passed: dict[Node, list[str]] = {}  # and the rules in it
 
     def lines(self, node: Node, name: str, value: str, sent: list[Share]) -> list[Line]:
         """The lines that give a gradient its name, if it needs one."""
         if not sent:
             return [] if node.made else [(f"{name} = np.zeros_like({value})", said("no gradient returns", self.lang))]
-        terms = [(*s.expr.text(self.text_of), placed(s.scope, self._rules(s), self.lang)) for s in sent]
+        terms = [(s.expr.text(self.text_of), placed(s.scope, self._rules(s), self.lang)) for s in sent]
         if any(share.at for share in sent):
-            given = [comment for text, _, comment in terms if text == name]  # what the function was given
+            given = [comment for text, comment in terms if text == name]  # what the function was given
             first = (f"{name} = np.array({name})", given[0]) if given else (f"{name} = np.zeros_like({value})", "")
             parts = zip(sent, terms, strict=True)
-            return [first, *((self._added(name, s, text), comment) for s, (text, _, comment) in parts if text != name)]
-        (text, binds, comment), expr = terms[0], sent[0].expr
+            return [first, *((self._added(name, s, text), comment) for s, (text, comment) in parts if text != name)]
+        (text, comment), expr = terms[0], sent[0].expr
         if len(terms) == 1:
             if text == name:
                 return []
             if node.made and (expr.leaf or not expr.parts or node in self.short):
-                self.aliases[node] = text, binds
+                self.aliases[node] = text
                 self._passed[node] = [] if expr.leaf else self._rules(sent[0])
                 return []
             return [(f"{name} = {text}", comment)]
-        signed = [f"- {text[1:]}" if text[0] == "-" else f"+ {text}" for text, _, _ in terms[1:]]
-        summed = [(INDENT + text, term[2]) for text, term in zip([text, *signed], terms, strict=True)]
+        signed = [f"- {text[1:]}" if text[0] == "-" else f"+ {text}" for text, _ in terms[1:]]
+        summed = [(INDENT + text, term[1]) for text, term in zip([text, *signed], terms, strict=True)]
         return [(f"{name} = (", ""), *summed, (")", "")]
 
     def _rules(self, share: Share) -> list[str]:
@@ -60,8 +60,7 @@ class Arrivals:
         """A share added in place, to all of a gradient or to a part of it."""
         if share.at is None:
             return f"{name} += {text}"
-        index = share.at.text(self.text_of)[0]
-        return f"{name}[{index}] += {text}" if share.is_basic else f"np.add.at({name}, np.s_[{index}], {text})"
+        return added_at(name, share.at.text(self.text_of), text, share.is_basic)
 
 
 class Writer:
@@ -113,24 +112,24 @@ class Writer:
         parts = ["import numpy as np\n", *map(helper, self.helpers), self._forward(), self._backward()]
         return "\n\n".join(part + "\n" for part in parts).replace("\n\n\n\n", "\n\n\n")
 
-    def _name(self, leaf: tuple[str, Node]) -> tuple[str, int]:
+    def _name(self, leaf: tuple[str, Node]) -> str:
         """What stands for a value or a gradient: its name, or the formula of what has no line of its own."""
         kind, node = leaf
         if kind:
-            return self.arrivals.aliases.get(node, (f"d{self.names[node]}", ATOM))
+            return self.arrivals.aliases.get(node, f"d{self.names[node]}")
         if node.made and node not in self.lines:
             return self.formulas[node].text(self._name)
-        return self.names[node], ATOM
+        return self.names[node]
 
     def _forward(self) -> str:
         lines = [
-            (f"{self.names[node]} = {self.formulas[node].text(self._name)[0]}", located(node.scope, self.lang))
+            (f"{self.names[node]} = {self.formulas[node].text(self._name)}", located(node.scope, self.lang))
             for node in self.nodes if node in self.lines
         ]  # fmt: skip
         kept = f"({', '.join(self.names[node] for node in self.kept)}{',' * (len(self.kept) == 1)})"
         results = [self.names[origin(out)] for out in self.outs.values()]
         return "\n".join([
-            listed("def forward(", self.inputs, "):"), documented(said(FORWARD, self.lang).format(self.step.cell)),
+            listed("def forward(", self.inputs, "):"), documented(FORWARD, self.lang, self.step.cell),
             *commented(lines), listed("return ", [*results, *kept.split(", ")], "", INDENT),
         ])  # fmt: skip
 
@@ -148,7 +147,7 @@ class Writer:
         kept = [self.names[node] for node in self.kept]
         return "\n".join([
             listed("def backward(", [*(f"d{field}" for field in self.outs), "kept", *self.inputs], "):"),
-            documented(said(BACKWARD, self.lang)),
+            documented(BACKWARD, self.lang),
             *([listed("", kept, f"{',' * (len(kept) == 1)} = kept", INDENT)] if kept else []),
             *commented(lines), listed("return ", [f"d{name}" for name in self.inputs], "", INDENT),
         ])  # fmt: skip
