@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from functools import reduce
 
 from ..op import registry
-from ..spoken import Language
 from .derive import Share, shares, shares_over_time
 from .naming import Names
 from .passes import PASSES, own_states
@@ -48,8 +47,8 @@ class Gradients:
         lives: values that are put where an input of theirs was, in an array made ahead.
     """
 
-    def __init__(self, step: Recorded, lang: Language = "en") -> None:
-        self.step, self.lang, self.values = step, lang, Values()
+    def __init__(self, step: Recorded) -> None:
+        self.step, self.values = step, Values()
         self.leaves, outs = graph_of(step, self.values)
         for node, name in Names(RESERVED).of_step(self.values.made, self.leaves, outs).items():
             node.name = name
@@ -140,7 +139,7 @@ class Gradients:
                 return []
             parts.append(columns or (0, source.shape[-1]))
             to = self.values.cut(share.to, *parts[-1], scope=first.to.scope)
-            new.append(Share(to, product(Expr(leaf=("d", own)), [*more, *cut]), f"{first.rule}\n{share.rule}", ""))
+            new.append(Share(to, product(Expr(leaf=("d", own)), [*more, *cut]), f"{first.rule} → {share.rule}", ""))
         if not tile(parts, source.shape[-1]):
             return []
         for one in new:

@@ -10,7 +10,7 @@ from .derive import computed
 from .gradients import Gradients, some, tile
 from .symbols import OPERATORS, Expr
 from .values import AHEAD, LOOP, ONCE, STATES, Node, X, base_of, origin
-from .wording import INDENT, WIDTH, Line, added_at, listed, located, placed, wrapped
+from .wording import INDENT, WIDTH, added_at, listed, noted, wrapped
 
 INTO = {sign: f"np.{name}" for name, sign in OPERATORS.items() if sign not in ("&", "|")}
 
@@ -27,7 +27,8 @@ class Assignment(NamedTuple):
     node: Node
     kind: str
     expr: Expr | None
-    comment: str = ""
+    scope: str = ""
+    rule: str = ""
     added: bool = False
     at: Expr | None = None
     is_basic: bool = True
@@ -38,7 +39,7 @@ def forward_steps(graph: Gradients, as_call: bool = True) -> Iterator[Assignment
     for node in graph.nodes:
         if node.stage == LOOP and node.made and not node.columns:
             expr = computed(node, graph.step.rows, as_call=as_call)
-            yield Assignment(node, "", expr, located(node.scope, graph.lang))
+            yield Assignment(node, "", expr, node.scope)
 
 
 def backward_steps(graph: Gradients) -> Iterator[Assignment]:
@@ -68,8 +69,7 @@ def _arriving(graph: Gradients, node: Node) -> Iterator[Assignment]:
         for share in (one for one in sent if one.to is to):
             if share.at is not None and to not in filled:
                 yield Assignment(to, "d", None)
-            comment = placed(to.scope, share.rule.split("\n") if share.rule else [], graph.lang)
-            yield Assignment(to, "d", share.expr, comment, to in filled, share.at, share.is_basic)
+            yield Assignment(to, "d", share.expr, to.scope, share.rule, to in filled, share.at, share.is_basic)
             filled.add(to)
     if carried and node in graph.stored:
         yield Assignment(node, "stored", Expr(leaf=("d", node)))
@@ -123,7 +123,7 @@ class Loop:
         elsewhere = node in graph.kept or node in graph.lives or graph.field_of(node)
         return node.stage == LOOP and node.made and not elsewhere
 
-    def line(self, step: Assignment) -> Line:
+    def line(self, step: Assignment) -> str:
         """What puts a formula into an array, or adds it."""
         graph, node, kind = self.graph, step.node, step.kind
         if kind == "stored":
@@ -132,12 +132,12 @@ class Loop:
         else:
             target = f"d{graph.names[node]}" if kind == "before" else self.place(kind, node)
         if step.expr is None:
-            return f"{target}[...] = 0", ""
+            return f"{target}[...] = 0"
         expr = self._factored(step.expr) if kind else step.expr
         if step.at is None:
-            return self._put(target, expr, node, step.added), step.comment
-        index, text = self._text(step.at), self._text(expr)
-        return added_at(target, index, text, step.is_basic), step.comment
+            return noted(self._put(target, expr, node, step.added), step.scope, step.rule)
+        line = added_at(target, self._text(step.at), self._text(expr), step.is_basic)
+        return noted(line, step.scope, step.rule)
 
     def _text(self, expr: Expr) -> str:
         return expr.text(lambda leaf: leaf[1] if leaf[0] == "by" else self.place(*leaf))

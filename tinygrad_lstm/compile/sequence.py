@@ -14,7 +14,7 @@ from .passes import PASSES, joined_scope
 from .symbols import Expr
 from .tape import Recorded
 from .values import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
-from .wording import INDENT, SEQUENCE, SEQUENCE_BACK, Line, commented, documented, listed, located, said
+from .wording import INDENT, SEQUENCE, SEQUENCE_BACK, commented, documented, listed, noted
 from .write import Arrivals
 
 SIGMOID = '''def sigmoid(x, out=None):
@@ -43,7 +43,7 @@ class Sequence:
     """
 
     def __init__(self, step: Recorded, lang: Language = "en") -> None:
-        self.graph, self.lang = Gradients(step, lang), lang
+        self.graph, self.lang = Gradients(step), lang
         self.comma = "," * (len(self.graph.fields) == 1)
         self.starts = [f"{field}_0" for field in self.graph.fields]
         self.ds = [f"d{field}" for field in self.graph.fields]
@@ -75,37 +75,33 @@ class Sequence:
     # — forward ———————————————————————————————————————————————————————————————————————————————————————————————
 
     def _forward(self, made: dict[Node, Expr], call: str) -> str:
-        graph, rows = self.graph, f"len({self.starts[0]})"
-        first: list[Line] = [
-            (f"T, dt = len(xs), np.result_type({', '.join(['xs', *self.starts, *graph.parameters])})", ""),
-            (f"states = np.empty(({len(self.starts)}, T + 1, *{self.starts[0]}.shape), dt)", ""),
-            (f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states", ""),
-            *((f"{field}s[0] = {field}_0", "") for field in graph.fields),
+        graph, names, rows = self.graph, self.graph.names, f"len({self.starts[0]})"
+        shared = {node: graph.lives[node] for node in graph.kept if node in graph.lives}
+        early = [node for node in made if node.stage == ONCE or (node.stage == AHEAD and not node.columns)]
+        first = [
+            f"T, dt = len(xs), np.result_type({', '.join(['xs', *self.starts, *graph.parameters])})",
+            f"states = np.empty(({len(self.starts)}, T + 1, *{self.starts[0]}.shape), dt)",
+            f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states",
+            *(f"{field}s[0] = {field}_0" for field in graph.fields),
+            *(f"{names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)" for n in graph.kept if n not in shared),
+            *(noted(f"{names[node]} = {self._early(node)}", node.scope) for node in early),
+            *(f"{names[n]}_all = {graph.whole(at)}  # in its place, step by step" for n, at in shared.items()),
         ]
-        shared = {node: None for node in graph.kept if node in graph.lives}
-        alone = (node for node in graph.kept if node not in shared)
-        first += [(f"{graph.names[node]}_all = empty((T, {graph.shape(node, rows)}), dt)", "") for node in alone]
-        for node in made:
-            if node.stage == ONCE or (node.stage == AHEAD and not node.columns):
-                first.append((f"{graph.names[node]} = {self._early(node)}", located(node.scope, self.lang)))
-        first += [(f"{graph.names[n]}_all = {graph.whole(graph.lives[n])}", said("in its place, step by step", self.lang)) for n in shared]
         if call:
-            return "\n".join([*_laid(first, rows), INDENT + call])
-        loop, body = Loop(graph, rows), list[Line]()
-        squashed = self._squashed()
+            return "\n".join([*self._laid(first, rows), INDENT + call])
+        loop, body, squashed = Loop(graph, rows), list[str](), self._squashed()
         together = {part for parts in squashed.values() for part in parts}
         for step in forward_steps(graph):
             if step.node not in together:
                 body.append(loop.line(step))
             if step.node in squashed:
                 body.append(self._squash(loop, step.node, squashed))
-        body.append(("if gone is not None:", said("rows that are over keep their state", self.lang)))
+        body.append("if gone is not None:  # rows that are over keep their state")
         for field, out in graph.outs.items():
             new, old = loop.place("", out), loop.place("", graph.leaves[f"{field}_prev"])
-            body.append((f"    {new}[gone] = {old}[gone]", ""))
-        first += [(line, "") for line in loop.before]
+            body.append(f"    {new}[gone] = {old}[gone]")
         head = loop.head({"gone": "over"} | loop.through, INDENT)
-        return "\n".join([*_laid(first, rows), *head, *_laid(body, rows, 2 * INDENT)])
+        return "\n".join([*self._laid([*first, *loop.before], rows), *head, *self._laid(body, rows, 2 * INDENT)])
 
     def _early(self, node: Node) -> str:
         """What makes a value before the loop; where the loop will put others in its place, in their dtype."""
@@ -133,14 +129,14 @@ class Sequence:
             if tile([lives[node].columns or (0, 0) for node in parts], base.shape[-1])
         }  # fmt: skip
 
-    def _squash(self, loop: Loop, base: Node, squashed: dict[Node, list[Node]]) -> Line:
+    def _squash(self, loop: Loop, base: Node, squashed: dict[Node, list[Node]]) -> str:
         """The line for σ(z) = ½ + ½ tanh(z/2) of some columns and tanh(z) of the others."""
         parts, k = squashed[base], list(squashed).index(base) + 1
         scales = ", ".join("0.5" if node.op == "sigmoid" else "1" for node in parts)
         widths = ", ".join(str(node.shape[-1]) for node in parts)
         scale = f"scale_{k} = np.repeat(np.array([[{scales}]], dt), [{widths}], axis=1).repeat({loop.rows}, axis=0)"
         loop.before |= {scale: None, f"shift_{k} = 1 - scale_{k}": None}
-        return f"squash({loop.place('', base)}, scale_{k}, shift_{k})", located(joined_scope(parts), self.lang)
+        return noted(f"squash({loop.place('', base)}, scale_{k}, shift_{k})", joined_scope(parts))
 
     # — the way back ——————————————————————————————————————————————————————————————————————————————————————————
 
@@ -149,38 +145,37 @@ class Sequence:
         graph, ds, rows = self.graph, self.ds, f"len({self.ds[0]})"
         olds = [f"d{graph.names[graph.leaves[f'{field}_prev']]}" for field in graph.fields]
         loop, given = Loop(graph, rows), {f"given_{field}": f"dstates[{k}]" for k, field in enumerate(graph.fields)}
-        lines: list[Line] = [(f"{d} += given_{d[1:]}", "") for d in ds]
-        lines += [
-            ("if gone is not None:", said("what has arrived there passes to the step before", self.lang)),
-            (f"    past = [{', '.join(f'{d}[gone]' for d in ds)}]", ""),
-            (f"    {' = '.join(f'{d}[gone]' for d in ds)} = 0", ""),
-            *map(loop.line, backward_steps(graph)), ("if gone is not None:", ""),
-            (f"    {', '.join(f'{old}[gone]' for old in olds)}{self.comma} = past", ""),
-            (f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}", said("the step before comes next", self.lang)),
-        ]  # fmt: skip
-        first: list[Line] = [
-            (f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states", ""),
-            ("T, dt = len(xs), states.dtype", ""),
-            *((f"{d} = np.zeros_like({d[1:]}s[0])", "") for d in ds),
-            *((f"{old} = np.empty_like({d})", "") for d, old in zip(ds, olds, strict=True)),
-            *((f"d{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)", "") for n in graph.stored),
+        lines = [
+            *(f"{d} += given_{d[1:]}" for d in ds),
+            "if gone is not None:  # what has arrived there passes to the step before",
+            f"    past = [{', '.join(f'{d}[gone]' for d in ds)}]",
+            f"    {' = '.join(f'{d}[gone]' for d in ds)} = 0",
+            *map(loop.line, backward_steps(graph)),
+            "if gone is not None:",
+            f"    {', '.join(f'{old}[gone]' for old in olds)}{self.comma} = past",
+            f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}  # the step before comes next",
         ]
-        after = _laid(self._after(), rows)
+        first = [
+            f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states",
+            "T, dt = len(xs), states.dtype",
+            *(f"{d} = np.zeros_like({d[1:]}s[0])" for d in ds),
+            *(f"{old} = np.empty_like({d})" for d, old in zip(ds, olds, strict=True)),
+            *(f"d{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)" for n in graph.stored),
+        ]
+        after = self._laid(self._after(), rows)
         if call:
-            return "\n".join([*_laid(first, rows), INDENT + call, *after])
-        first += [*((line, "") for line in loop.before)]
-        first += [("size = max(1, 2**15 // states[0, 0].size)", said("steps of a block: what fits into the cache", self.lang))]
-        block: list[Line] = [("steps = slice(max(0, end - size), end)", "")]
-        block += [(f"{name} = {text}", "") for text, name in loop.factors.items()]
+            return "\n".join([*self._laid(first, rows), INDENT + call, *after])
+        size = "size = max(1, 2**15 // states[0, 0].size)  # steps of a block: what fits into the cache"
+        block = ["steps = slice(max(0, end - size), end)", *(f"{name} = {text}" for text, name in loop.factors.items())]
         made = set(loop.factors.values())
         arrays = {"gone": "over"} | given | loop.through
         arrays = {name: f"{array}{'' if array in made else '[steps]'}[::-1]" for name, array in arrays.items()}
         return "\n".join([
-            *_laid(first, rows), "    for end in range(T, 0, -size):", *_laid(block, rows, 2 * INDENT),
-            *loop.head(arrays, 2 * INDENT), *_laid(lines, rows, 3 * INDENT), *after,
+            *self._laid([*first, *loop.before, size], rows), "    for end in range(T, 0, -size):", *self._laid(block, rows, 2 * INDENT),
+            *loop.head(arrays, 2 * INDENT), *self._laid(lines, rows, 3 * INDENT), *after,
         ])  # fmt: skip
 
-    def _after(self) -> list[Line]:
+    def _after(self) -> list[str]:
         """What is done for all steps at once when the loop is over: gradients of what was made before it."""
         graph = self.graph
 
@@ -189,14 +184,13 @@ class Sequence:
             return arrivals.aliases.get(node, graph.gradient(node)) if kind else graph.whole(node)
 
         short = {node for node in graph.nodes if node.stage == ONCE and node.op == "take"}
-        arrivals, lines = Arrivals(self.lang, text_of, short), list[Line]()
+        arrivals, lines = Arrivals(text_of, short), list[str]()
         for node in [*(leaf for leaf in graph.leaves.values() if leaf not in graph.nodes), *reversed(graph.nodes)]:
             if node.stage != LOOP and node.op not in (STOP, NUMBER) and base_of(node) is node:
                 name = "dxs" if node.op == "x" else f"d{graph.names[node]}"
                 lines += arrivals.lines(node, name, graph.whole(node), graph.sent.get(node, []))
         return lines
 
-
-def _laid(lines: list[Line], rows: str, indent: str = INDENT) -> list[str]:
-    """Lines as text; what is recorded as the rows of x are those of a state."""
-    return commented([(code.replace("len(x)", rows), comment) for code, comment in lines], indent)
+    def _laid(self, lines: list[str], rows: str, indent: str = INDENT) -> list[str]:
+        """Lines as text; what is recorded as the rows of x are those of a state."""
+        return commented((line.replace("len(x)", rows) for line in lines), self.lang, indent)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from textwrap import fill
-from typing import Any
 
 from ..spoken import Language
 
@@ -36,25 +36,23 @@ ZH = {  # by the English
 
 
 def said(english: str, lang: Language) -> str:
-    """The same in the language of the comments; what the table does not have, such as `dy · bᵀ`, stays as it is."""
-    return ZH.get(english, english) if lang == "zh" else english
+    """A comment in its language; what the table does not have, such as `dy · bᵀ`, stays as it is."""
+    if lang == "en" or english in ZH:
+        return ZH[english] if lang == "zh" else english
+    for mark, chinese in ((": ", ": "), (" → ", " → "), (", ", "、"), ("/", "/")):
+        if mark in english:
+            return chinese.join(said(part, lang) for part in english.split(mark))
+    return english
 
 
-def located(scope: str, lang: Language) -> str:
-    """A scope path, or several with commas between them, on one line."""
-    paths = ([said(" ".join(part.split()), lang) for part in path.split("/")] for path in scope.split(", "))
-    return (", " if lang == "en" else "、").join(map("/".join, paths))
-
-
-def placed(scope: str, rules: list[str], lang: Language) -> str:
-    """A comment: where in the cell, and the rules, the last at the end."""
-    where, how = located(scope, lang), " → ".join(said(rule, lang) for rule in rules)
-    return f"{where}: {how}" if where else how
+def noted(code: str, scope: str, rule: str = "") -> str:
+    """A line with its comment: where in the cell it belongs, and the rules, the last at the end."""
+    comment = ": ".join(filter(None, [" ".join(scope.split()), rule]))
+    return f"{code}  # {comment}" if comment else code
 
 
 # — how it is laid out ——————————————————————————————————————————————————————————————————————————————————————————
 WIDTH, INDENT = 120, "    "
-Line = tuple[str, str]  # code and comment
 
 
 def added_at(target: str, index: str, text: str, is_basic: bool) -> str:
@@ -67,7 +65,7 @@ def documented(english: str, lang: Language, *given: str) -> str:
     return fill(f'"""{text}"""', WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
-def listed(before: str, parts: Any, after: str, indent: str = "") -> str:
+def listed(before: str, parts: Iterable[str], after: str, indent: str = "") -> str:
     """Names with commas between them, in brackets on lines of their own where one line is too short."""
     parts = list(parts)
     line = indent + before + ", ".join(parts) + after
@@ -83,11 +81,12 @@ def wrapped(parts: list[str], indent: str) -> str:
     return fill(line, WIDTH, initial_indent=indent, subsequent_indent=indent).replace("\0", " ")
 
 
-def commented(lines: list[Line], indent: str = INDENT) -> list[str]:
+def commented(lines: Iterable[str], lang: Language, indent: str = INDENT) -> list[str]:
     """Indented lines, with the comments of all in one column; that of a long line stands above it."""
-    column = max((len(code) for code, comment in lines if comment and len(code) < 70), default=0)
+    pairs = [(code, said(comment, lang)) for code, _, comment in (line.partition("  # ") for line in lines)]
+    column = max((len(code) for code, comment in pairs if comment and len(code) < 70), default=0)
     written = []
-    for code, comment in lines:
+    for code, comment in pairs:
         line = f"{code:{column}}  # {comment}" if comment else code
         inner = indent + " " * (len(code) - len(code.lstrip()))
         is_long = comment and len(line) + 2 * len(INDENT) > WIDTH

@@ -12,7 +12,7 @@ from .naming import Names
 from .symbols import Expr
 from .tape import Recorded
 from .values import NUMBER, Node, Values, graph_of, origin
-from .wording import BACKWARD, FORWARD, INDENT, Line, added_at, commented, documented, listed, located, placed, said
+from .wording import BACKWARD, FORWARD, INDENT, added_at, commented, documented, listed, noted
 
 SHORT = {"add", "sub", "mul", "div", "neg", "take"}
 
@@ -23,38 +23,35 @@ class Arrivals:
     `text_of` gives the text of a leaf; `short` are values whose gradient may stand, as a formula, where it is needed.
     """
 
-    def __init__(self, lang: Language, text_of: Callable[[Any], str], short: set[Node]) -> None:
-        self.lang, self.text_of, self.short = lang, text_of, short
+    def __init__(self, text_of: Callable[[Any], str], short: set[Node]) -> None:
+        self.text_of, self.short = text_of, short
         self.aliases: dict[Node, str] = {}  # what stands for gradients that have no line
-        self._passed: dict[Node, list[str]] = {}  # and the rules in it
+        self._passed: dict[Node, str] = {}  # and the rules in it
 
-    def lines(self, node: Node, name: str, value: str, sent: list[Share]) -> list[Line]:
+    def lines(self, node: Node, name: str, value: str, sent: list[Share]) -> list[str]:
         """The lines that give a gradient its name, if it needs one."""
         if not sent:
-            return [] if node.made else [(f"{name} = np.zeros_like({value})", said("no gradient returns", self.lang))]
-        terms = [(s.expr.text(self.text_of), placed(s.scope, self._rules(s), self.lang)) for s in sent]
+            return [] if node.made else [f"{name} = np.zeros_like({value})  # no gradient returns"]
+        terms = [(share.expr.text(self.text_of), share, self._rule(share)) for share in sent]
         if any(share.at for share in sent):
-            given = [comment for text, comment in terms if text == name]  # what the function was given
-            first = (f"{name} = np.array({name})", given[0]) if given else (f"{name} = np.zeros_like({value})", "")
-            parts = zip(sent, terms, strict=True)
-            return [first, *((self._added(name, s, text), comment) for s, (text, comment) in parts if text != name)]
-        (text, comment), expr = terms[0], sent[0].expr
-        if len(terms) == 1:
-            if text == name:
-                return []
-            if node.made and (expr.leaf or not expr.parts or node in self.short):
-                self.aliases[node] = text
-                self._passed[node] = [] if expr.leaf else self._rules(sent[0])
-                return []
-            return [(f"{name} = {text}", comment)]
-        signed = [f"- {text[1:]}" if text[0] == "-" else f"+ {text}" for text, _ in terms[1:]]
-        summed = [(INDENT + text, term[1]) for text, term in zip([text, *signed], terms, strict=True)]
-        return [(f"{name} = (", ""), *summed, (")", "")]
+            given = [noted(f"{name} = np.array({name})", s.scope, rule) for text, s, rule in terms if text == name]
+            added = [noted(self._added(name, s, text), s.scope, rule) for text, s, rule in terms if text != name]
+            return [given[0] if given else f"{name} = np.zeros_like({value})", *added]
+        text, share, rule = terms[0]
+        if len(terms) > 1:
+            signed = [f"- {text[1:]}" if text[0] == "-" else f"+ {text}" for text, _, _ in terms[1:]]
+            lines = [INDENT + noted(t, s.scope, rule) for t, (_, s, rule) in zip([text, *signed], terms, strict=True)]
+            return [f"{name} = (", *lines, ")"]
+        if node.made and (share.expr.leaf or not share.expr.parts or node in self.short) and text != name:
+            self.aliases[node] = text
+            self._passed[node] = "" if share.expr.leaf else rule
+            return []
+        return [noted(f"{name} = {text}", share.scope, rule)] if text != name else []
 
-    def _rules(self, share: Share) -> list[str]:
+    def _rule(self, share: Share) -> str:
         """The rules in a share: its own, after those of gradients that stand in it without a line."""
-        inside = [rule for kind, node in share.expr.leaves() if kind for rule in self._passed.get(node, [])]
-        return [*inside, share.rule]
+        inside = [self._passed.get(node, "") for kind, node in share.expr.leaves() if kind]
+        return " → ".join(filter(None, [*inside, share.rule]))
 
     def _added(self, name: str, share: Share, text: str) -> str:
         """A share added in place, to all of a gradient or to a part of it."""
@@ -81,7 +78,7 @@ class Writer:
             for share in shares(node, step.rows) if self.sent[node] else []:
                 self.sent[share.to].append(share)
         short = {node for node in self.nodes if self._is_short(node)}
-        self.arrivals = Arrivals(lang, self._name, short)
+        self.arrivals = Arrivals(self._name, short)
         self.kept = [node for node in self.nodes if node in self._read(short)]
         users = Counter(origin(x) for node in self.nodes for x in node.inputs)
         self.lines = {
@@ -123,20 +120,20 @@ class Writer:
 
     def _forward(self) -> str:
         lines = [
-            (f"{self.names[node]} = {self.formulas[node].text(self._name)}", located(node.scope, self.lang))
+            noted(f"{self.names[node]} = {self.formulas[node].text(self._name)}", node.scope)
             for node in self.nodes if node in self.lines
         ]  # fmt: skip
         kept = f"({', '.join(self.names[node] for node in self.kept)}{',' * (len(self.kept) == 1)})"
         results = [self.names[origin(out)] for out in self.outs.values()]
         return "\n".join([
             listed("def forward(", self.inputs, "):"), documented(FORWARD, self.lang, self.step.cell),
-            *commented(lines), listed("return ", [*results, *kept.split(", ")], "", INDENT),
+            *commented(lines, self.lang), listed("return ", [*results, *kept.split(", ")], "", INDENT),
         ])  # fmt: skip
 
     def _backward(self) -> str:
         """From the newest value to the oldest; a parameter's gradient as soon as all its users are behind us."""
         left = Counter(x for node in self.nodes for x in node.inputs)
-        waiting, lines = dict.fromkeys(self.leaves.values()), list[Line]()
+        waiting, lines = dict.fromkeys(self.leaves.values()), list[str]()
         for node in reversed(self.nodes):
             lines += self._arriving(node)
             left.subtract(node.inputs)
@@ -149,10 +146,10 @@ class Writer:
             listed("def backward(", [*(f"d{field}" for field in self.outs), "kept", *self.inputs], "):"),
             documented(BACKWARD, self.lang),
             *([listed("", kept, f"{',' * (len(kept) == 1)} = kept", INDENT)] if kept else []),
-            *commented(lines), listed("return ", [f"d{name}" for name in self.inputs], "", INDENT),
+            *commented(lines, self.lang), listed("return ", [f"d{name}" for name in self.inputs], "", INDENT),
         ])  # fmt: skip
 
-    def _arriving(self, node: Node) -> list[Line]:
+    def _arriving(self, node: Node) -> list[str]:
         name = self.names[node]
         return self.arrivals.lines(node, f"d{name}", name, self.sent[node])
 
