@@ -148,10 +148,12 @@ class Sizes(nn.Cell):
     def __init__(self, input_size, hidden_size, **settings):
         super().__init__(input_size, hidden_size, **settings)
         self.size, self.rows, self.size_0 = self.weight("size"), self.bias("rows", 0.2), self.bias("size_0")
+        self.size_h_T, self.given_h, self.dh = self.bias("size_h_T", 0.4), self.bias("given_h", 0.3), self.bias("dh")
 
     def step(self, x, state):
         product = concat(state.h, x) @ self.size
-        return nn.Step(h=(tanh(product + self.rows) * self.size_0 + 0.5 * state.h).named("h"))
+        h = tanh(product + self.rows) * self.size_0 + 0.5 * state.h * self.size_h_T
+        return nn.Step(h=(h * self.given_h + self.dh).named("h"))
 
 
 OWN = [MinimalGated, Normed, ThreeStates, Columns, Plain, Heads, Detached, Lets, Sizes]

@@ -36,6 +36,10 @@ RESERVED = {
 }  # fmt: skip
 
 
+OF_STATES = "d{}", "{}s", "{}_0", "given_{}", "stored_{}"
+FORMS = "{}", "d{}", "{}_all", "d{}_all", "{}_t", "{}_T", "{}_packed", "{}_T_packed"
+
+
 class Gradients:
     """The graph of a step after all passes, names for its values, and the shares of its gradients as formulas.
 
@@ -57,8 +61,8 @@ class Gradients:
         self.outs = own_states(self.values, self.leaves, outs)
         self.nodes, self.fields = in_order(self.outs), list(self.outs)
         self.users = users_of(self.nodes)
-        own = (name for field in self.fields for name in (f"d{field}", f"{field}s"))
-        self._names = Names({*RESERVED, *registry, *own})
+        own = (form.format(field) for form in OF_STATES for field in self.fields)
+        self._names = Names({*RESERVED, *registry, *own}, FORMS)
         self.names = self._names.chosen
         for node in [*self.leaves.values(), *self.nodes]:
             self._name(node)

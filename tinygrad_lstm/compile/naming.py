@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
+
 from .values import NUMBER, Graph, Node, origin, users_of
 
 LONGEST = 20  # of a name that is put together
 
 
 class Names:
-    """Names, each given once; `d` before it is its gradient's, `_all` behind it that of all steps."""
+    """Names, each given once, and with it what a text makes of it: `d` before it is its gradient's."""
 
-    def __init__(self, reserved: set[str]) -> None:
+    def __init__(self, reserved: set[str], forms: tuple[str, ...] = ("{}", "d{}")) -> None:
         self.chosen: dict[Node, str] = {}
-        self._taken = {"np", "kept", "len", "float", *reserved}
+        self._taken, self._forms = {"np", "kept", "len", "float", *reserved}, forms
 
     def choose(self, node: Node, name: str, field: str = "") -> None:
         """The name, or the next that is free; a state's gradient, which comes from outside, has its name already."""
         self._taken.discard(f"d{field}")
-        new, k = name, 1
-        while {new, f"d{new}"} & self._taken:
-            k += 1
-            new = f"{name}_{k}"
-        self._taken |= {new, f"d{new}", f"{new}_all", f"d{new}_all", *([f"d{field}"] if field else [])}
+        for new in chain([name], (f"{name}_{k}" for k in count(2))):
+            forms = {form.format(new) for form in self._forms}
+            if not forms & self._taken:
+                break
+        self._taken |= forms | {f"d{field}"}
         self.chosen[node] = new
 
     def of_step(self, nodes: list[Node], leaves: Graph, outs: Graph) -> dict[Node, str]:

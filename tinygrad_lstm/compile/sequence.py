@@ -171,8 +171,9 @@ class Sequence:
         arrays = {"gone": "over"} | given | loop.through
         arrays = {name: f"{array}{'' if array in made else '[steps]'}[::-1]" for name, array in arrays.items()}
         return "\n".join([
-            *self._laid([*first, *loop.before, size], rows), "    for end in range(T, 0, -size):", *self._laid(block, rows, 2 * INDENT),
-            *loop.head(arrays, 2 * INDENT), *self._laid(lines, rows, 3 * INDENT), *after,
+            *self._laid([*first, *loop.before, size], rows), "    for end in range(T, 0, -size):",
+            *self._laid(block, rows, 2 * INDENT), *loop.head(arrays, 2 * INDENT),
+            *self._laid(lines, rows, 3 * INDENT), *after,
         ])  # fmt: skip
 
     def _after(self) -> list[str]:
