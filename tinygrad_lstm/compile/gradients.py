@@ -6,38 +6,13 @@ import re
 from collections import Counter, defaultdict
 from functools import reduce
 
-from ..op import registry
 from .derive import Share, shares, shares_over_time
 from .naming import Names
-from .passes import PASSES, own_states
+from .passes import at_best
 from .reuse import in_place
 from .symbols import CannotCompile, Expr, written
 from .tape import Recorded
-from .values import (
-    AHEAD,
-    LOOP,
-    NUMBER,
-    ONCE,
-    POINTWISE,
-    Node,
-    Values,
-    base_of,
-    graph_of,
-    in_order,
-    origin,
-    users_of,
-)
-
-# Names that the texts have of their own, those for numba among them.
-RESERVED = {
-    "forward", "backward", "T", "xs", "dt", "over", "states", "np", "kept", "gone", "past", "size", "steps", "end",
-    "empty", "like", "is_over", "rows", "dtype", "r", "k", "t", "matrix_product", "packed", "squash",
-    *(f"{stem}_{k}" for stem in ("size", "number", "past", "factor", "by", "scale", "shift") for k in range(100)),
-}  # fmt: skip
-
-
-OF_STATES = "d{}", "{}s", "{}_0", "given_{}", "stored_{}"
-FORMS = "{}", "d{}", "{}_all", "d{}_all", "{}_t", "{}_T", "{}_packed", "{}_T_packed"
+from .values import AHEAD, LOOP, NUMBER, ONCE, POINTWISE, Node, Values, base_of, in_order, origin, users_of
 
 
 class Gradients:
@@ -53,19 +28,11 @@ class Gradients:
 
     def __init__(self, step: Recorded) -> None:
         self.step, self.values = step, Values()
-        self.leaves, outs = graph_of(step, self.values)
-        for node, name in Names(RESERVED).of_step(self.values.made, self.leaves, outs).items():
-            node.name = name
-        for one in PASSES:
-            outs = one(self.values, outs)
-        self.outs = own_states(self.values, self.leaves, outs)
+        self.leaves, self.outs = at_best(step, self.values)
         self.nodes, self.fields = in_order(self.outs), list(self.outs)
         self.users = users_of(self.nodes)
-        own = (form.format(field) for form in OF_STATES for field in self.fields)
-        self._names = Names({*RESERVED, *registry, *own}, FORMS)
+        self._names = Names.of_sequence(self.leaves, self.nodes, self.outs)
         self.names = self._names.chosen
-        for node in [*self.leaves.values(), *self.nodes]:
-            self._name(node)
         self.parameters = [self.names[leaf] for leaf in [*self.leaves.values()][1 + len(self.fields) :]]
         self.sent: dict[Node, list[Share]] = defaultdict(list)
         self._differentiate()
@@ -82,13 +49,6 @@ class Gradients:
         read = {base_of(node): None for expr in terms for kind, node in expr.leaves() if not kind}
         self.kept = {n: None for n in read if n.stage == LOOP and n.made and not self.field_of(n)}
         self.lives = in_place(self, set(read))
-
-    def _name(self, node: Node) -> None:
-        """Give a value a name, its own if it has one and that is free."""
-        if node not in self.names and (node.made or not node.inputs) and node.op != NUMBER:
-            name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
-            name = "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name
-            self._names.choose(node, name, self.field_of(node))
 
     # — derivation ————————————————————————————————————————————————————————————————————————————————————————————
 
@@ -147,7 +107,7 @@ class Gradients:
         if not tile(parts, source.shape[-1]):
             return []
         for one in new:
-            self._name(one.to)
+            self._names.give(one.to)
         return new
 
     def _cut(self, factor: Expr, source: Node, columns: tuple[int, int] | None) -> Expr | None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain, count
 
+from ..op import registry
 from .values import NUMBER, Graph, Node, origin, users_of
 
 LONGEST = 20  # of a name that is put together
+# Names that the texts have of their own, those for numba among them.
+RESERVED = {
+    "forward", "backward", "T", "xs", "dt", "over", "states", "np", "kept", "gone", "past", "size", "steps", "end",
+    "empty", "like", "is_over", "rows", "dtype", "r", "k", "t", "matrix_product", "packed", "squash",
+    *(f"{stem}_{k}" for stem in ("size", "number", "past", "factor", "by", "scale", "shift") for k in range(100)),
+}  # fmt: skip
+OF_STATES = "d{}", "{}s", "{}_0", "given_{}", "stored_{}"
+FORMS = "{}", "d{}", "{}_all", "d{}_all", "{}_t", "{}_T", "{}_packed", "{}_T_packed"
 
 
 class Names:
@@ -14,16 +24,18 @@ class Names:
 
     def __init__(self, reserved: set[str], forms: tuple[str, ...] = ("{}", "d{}")) -> None:
         self.chosen: dict[Node, str] = {}
+        self._fields: dict[Node, str] = {}  # of which state a value is the next
         self._taken, self._forms = {"np", "kept", "len", "float", *reserved}, forms
 
-    def choose(self, node: Node, name: str, field: str = "") -> None:
+    def choose(self, node: Node, name: str) -> None:
         """The name, or the next that is free; a state's gradient, which comes from outside, has its name already."""
-        self._taken.discard(f"d{field}")
+        outside = f"d{self._fields.get(node, '')}"
+        self._taken.discard(outside)
         for new in chain([name], (f"{name}_{k}" for k in count(2))):
             forms = {form.format(new) for form in self._forms}
             if not forms & self._taken:
                 break
-        self._taken |= forms | {f"d{field}"}
+        self._taken |= forms | {outside}
         self.chosen[node] = new
 
     def of_step(self, nodes: list[Node], leaves: Graph, outs: Graph) -> dict[Node, str]:
@@ -34,7 +46,8 @@ class Names:
             self.choose(leaf, name)
         for field, out in outs.items():
             if out.made and out not in self.chosen:
-                self.choose(out, field, field)
+                self._fields[out] = field
+                self.choose(out, field)
         for own in (True, False):
             for node in nodes:
                 if node.made and bool(node.name) == own and node not in self.chosen:
@@ -56,3 +69,18 @@ class Names:
         while after and not after[0].name:
             after = users[after[0]]
         return f"part_of_{self.chosen[after[0]]}" if after else node.op
+
+    @classmethod
+    def of_sequence(cls, leaves: Graph, nodes: list[Node], outs: Graph) -> Names:
+        """Of all values of a step after the passes, as a text has them that carries it along a sequence."""
+        names = cls({*RESERVED, *registry, *(form.format(field) for form in OF_STATES for field in outs)}, FORMS)
+        names._fields = {out: field for field, out in outs.items()}
+        for node in [*leaves.values(), *nodes]:
+            names.give(node)
+        return names
+
+    def give(self, node: Node) -> None:
+        """A name, the value's own if it has one."""
+        if node not in self.chosen and (node.made or not node.inputs) and node.op != NUMBER:
+            name = node.name or {"add": "sums", "matmul": "product"}.get(node.op, "part")
+            self.choose(node, "a_" + re.sub(r"(^|_)a_", r"\1", name) if name.count("a_") > 1 else name)

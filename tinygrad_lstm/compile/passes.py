@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from .values import LOOP, NUMBER, ONCE, PARAMETER, POINTWISE, Graph, Node, Values, in_order, users_of
+from .naming import RESERVED, Names
+from .tape import Recorded
+from .values import LOOP, NUMBER, ONCE, PARAMETER, POINTWISE, Graph, Node, Values, graph_of, in_order, users_of
 
 Rule = Callable[[Node, list[Node]], Node | None]
 
@@ -22,6 +24,12 @@ def rebuilt(v: Values, outs: Graph, rule: Rule) -> Graph:
     return {field: done[node] for field, node in outs.items()}
 
 
+def _side_by_side(nodes: Sequence[Node]) -> list[tuple[Node, tuple[int, int]]]:
+    """From where to where each has its columns."""
+    ends = accumulate(node.shape[-1] for node in nodes)
+    return [(node, (end - node.shape[-1], end)) for node, end in zip(nodes, ends, strict=True)]
+
+
 def split_products(v: Values, outs: Graph) -> Graph:
     """[h ; x] · W is h · W_h + x · W_x, so that the part of x can leave the loop."""
 
@@ -30,11 +38,10 @@ def split_products(v: Values, outs: Graph) -> Graph:
             return None
         if inputs[1].example.ndim != 2:
             return None
-        ends = list(accumulate(part.shape[-1] for part in inputs[0].inputs))
         products = []
-        for part, end in zip(inputs[0].inputs, ends, strict=True):
+        for part, place in _side_by_side(inputs[0].inputs):
             name = f"{inputs[1].name}_{part.name.removesuffix('_prev')}" if inputs[1].name and part.name else ""
-            rows = v.make("take", inputs[1], name=name, index=slice(end - part.shape[-1], end))
+            rows = v.make("take", inputs[1], name=name, index=slice(*place))
             products.append(v.make("matmul", part, rows, scope=node.scope))
         return v.total(products, node.name, node.scope)
 
@@ -79,8 +86,7 @@ def merge_products(v: Values, outs: Graph) -> Graph:
             products.sort(key=purpose)
             name = left.name.removesuffix("_prev")
             W = v.make("concat", *(p.inputs[1] for p in products), name=f"W_of_{name}", axis=-1)
-            ends = accumulate(p.shape[-1] for p in products)
-            places |= {p: (W, end - p.shape[-1], end) for p, end in zip(products, ends, strict=True)}
+            places |= {p: (W, *place) for p, place in _side_by_side(products)}
 
     def rule(node: Node, inputs: list[Node]) -> Node | None:
         if node not in places:
@@ -108,15 +114,11 @@ def _neighbours(v: Values, outs: Graph) -> Iterator[dict[Node, Node]]:
     for (op, _, kinds), nodes in groups.items():
         first = next(k for k, kind in enumerate(kinds) if isinstance(kind, Node))
         nodes.sort(key=lambda node, first=first: node.inputs[first].columns)  # type: ignore[misc]
-        for run in _runs(nodes, kinds):
+        for run in _runs(nodes):
             inputs = [_widened(v, [node.inputs[k] for node in run], kind) for k, kind in enumerate(kinds)]
             name = "_".join(node.name for node in run) if all(node.name for node in run) else ""
             y = v.make(op, *inputs, name=name, scope=joined_scope(run), **run[0].settings)
-            ends = accumulate(node.shape[-1] for node in run)
-            yield {
-                node: v.cut(y, end - node.shape[-1], end, node.name, node.scope)
-                for node, end in zip(run, ends, strict=True)
-            }
+            yield {node: v.cut(y, *place, node.name, node.scope) for node, place in _side_by_side(run)}
 
 
 def joined_scope(nodes: list[Node]) -> str:
@@ -132,24 +134,17 @@ def _kind(x: Node) -> Any:
     return float(x.example) if x.op == NUMBER and not x.example.ndim else None
 
 
-def _runs(nodes: list[Node], kinds: tuple[Any, ...]) -> Iterator[list[Node]]:
+def _runs(nodes: list[Node]) -> list[list[Node]]:
     """The runs of at least two nodes, sorted by columns, that follow each other and do not need each other."""
-    cut = [k for k, kind in enumerate(kinds) if isinstance(kind, Node)]
-    run = nodes[:1]
-    for node in [*nodes[1:], None]:
-        follows = node is not None and all(
-            (node.inputs[k].columns or (0, 0))[0] == (run[-1].inputs[k].columns or (0, 0))[1] for k in cut
-        )
-        if node is not None and follows and not any(_needs(node, n) or _needs(n, node) for n in run):
-            run.append(node)
-            continue
-        if len(run) > 1:
-            yield run
-        run = [node] if node is not None else []
-
-
-def _needs(node: Node, other: Node) -> bool:
-    return other in in_order({"": node})
+    runs = [nodes[:1]]
+    for node in nodes[1:]:
+        pairs = zip(runs[-1][-1].inputs, node.inputs, strict=True)
+        follows = all(a.columns[1] == b.columns[0] for a, b in pairs if a.columns and b.columns)
+        if follows and not any(other in in_order({"": one}) for n in runs[-1] for one, other in ((node, n), (n, node))):
+            runs[-1].append(node)
+        else:
+            runs.append([node])
+    return [run for run in runs if len(run) > 1]
 
 
 def _widened(v: Values, xs: list[Node], kind: Any) -> Node:
@@ -169,3 +164,13 @@ def own_states(v: Values, leaves: dict[str, Node], outs: Graph) -> Graph:
 
 
 PASSES = (split_products, sort_sums, merge_products, sort_sums, widen)
+
+
+def at_best(step: Recorded, v: Values) -> tuple[Graph, Graph]:
+    """The leaves of a recorded step, and what it makes, after all passes."""
+    leaves, outs = graph_of(step, v)
+    for node, name in Names(RESERVED).of_step(v.made, leaves, outs).items():
+        node.name = name
+    for one in PASSES:
+        outs = one(v, outs)
+    return leaves, own_states(v, leaves, outs)
