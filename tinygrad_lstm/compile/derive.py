@@ -5,27 +5,26 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 from textwrap import dedent
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..numerics import is_basic
 from ..op import Piece, registry
 from ..tensor import Shape
-from .symbols import CannotCompile, Expr, Symbol, call, written
+from .symbols import CannotCompile, Expr, Symbol, call, index_of
 from .values import NUMBER, ONCE, STOP, Node, origin
 
 
 class Share(NamedTuple):
-    """What one op sends to one of its inputs: to which, the formula, the rule's own, its scope, the index of a part."""
+    """What one op sends to one of its inputs, or to a part of it, `at` an index: the formula, the rule, the scope."""
 
     to: Node
     expr: Expr
     rule: str
     scope: str
     at: Expr | None = None
-    is_basic: bool = True
 
 
 def symbol(node: Node, rows: int, kind: str = "", whole: bool = False) -> Any:
@@ -64,9 +63,8 @@ def helper(name: str) -> str:
             raise TypeError("it is no def")
     except (OSError, TypeError, SyntaxError) as exc:
         raise CannotCompile(f"source: the text of the op {name} is not at hand ({exc}).") from None
-    function.decorator_list = [d for d in function.decorator_list if not is_entry(d)]
-    function.returns = None
-    known = {"np", *dir(builtins)}
+    function.returns, known = None, {"np", *dir(builtins)}
+    function.decorator_list = [d for d in function.decorator_list if not re.match(r"(\w+\.)*op\(", ast.unparse(d))]
     for node in ast.walk(function):
         if isinstance(node, ast.arg):
             node.annotation = None
@@ -76,11 +74,6 @@ def helper(name: str) -> str:
     if foreign := [node.id for node in used if node.id not in known]:
         raise CannotCompile(f"source: the op {name} uses {foreign[0]}, so it cannot be written with NumPy alone.")
     return ast.unparse(function) + "\n"
-
-
-def is_entry(decorator: ast.expr) -> bool:
-    """Whether it is the `@op(…)` that entered a function in the table."""
-    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "op"
 
 
 def shares(node: Node, rows: int, whole: bool = False) -> list[Share]:
@@ -94,13 +87,12 @@ def shares(node: Node, rows: int, whole: bool = False) -> list[Share]:
             rule = None if joint else op.rules[k]
             if x.op in (NUMBER, STOP) or not (joint or rule) or (node.op == "chosen" and k):
                 continue
-            share = rule(*given, **node.settings) if rule else joint[k]
-            expr, at, basic = None, None, True
+            share, at = rule(*given, **node.settings) if rule else joint[k], None
             if isinstance(share, Piece):
-                expr, at, basic = share.values.expr, _index(share.index, rows), is_basic(share.index)
+                share, at = share.values, index_of(share.index, rows)
             else:
-                expr = _fitted(share, (2, *x.shape) if whole and x.stage != ONCE else x.shape).expr
-            sent.append(Share(x, expr, op.formula(k), node.scope, at, basic))
+                share = _fitted(share, (2, *x.shape) if whole and x.stage != ONCE else x.shape)
+            sent.append(Share(x, share.expr, op.formula(k), node.scope, at))
     except (CannotCompile, TypeError, AttributeError) as exc:
         raise CannotCompile(f"source: the rule of {op.name} cannot be written as a formula: {exc}.") from None
     return sent
@@ -119,11 +111,6 @@ def shares_over_time(node: Node, rows: int) -> list[Share]:
         right: Expr(to_right, (Expr(leaf=("", origin(left))), dy)),
     }
     return [share._replace(expr=products[share.to]) for share in sent]
-
-
-def _index(index: Any, rows: int) -> Expr:
-    inside = [written(part, rows) for part in (index if isinstance(index, tuple) else (index,))]
-    return Expr(f"np.s_[{', '.join(['{}'] * len(inside))}]", tuple(inside))
 
 
 def _fitted(share: Symbol, shape: Shape) -> Symbol:

@@ -76,7 +76,7 @@ class Gradients:
                 raise CannotCompile(f"fused: {node.op} of what does not depend on the state stands in the loop.")
             for share in shares_over_time(node, self.step.rows):
                 if (to := base_of(share.to)).stage != LOOP:
-                    at = share.at if to is share.to else Expr("np.s_[..., {}:{}]".format(*share.to.columns or ()))
+                    at = share.at if to is share.to else Expr("_[..., {}:{}]".format(*share.to.columns or ()))
                     self.sent[to].append(share._replace(at=at))
 
     def _hand_on(self) -> None:

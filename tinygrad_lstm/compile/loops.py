@@ -31,7 +31,6 @@ class Assignment(NamedTuple):
     rule: str = ""
     added: bool = False
     at: Expr | None = None
-    is_basic: bool = True
 
 
 def forward_steps(graph: Gradients, as_call: bool = True) -> Iterator[Assignment]:
@@ -69,7 +68,7 @@ def _arriving(graph: Gradients, node: Node) -> Iterator[Assignment]:
         for share in (one for one in sent if one.to is to):
             if share.at is not None and to not in filled:
                 yield Assignment(to, "d", None)
-            yield Assignment(to, "d", share.expr, to.scope, share.rule, to in filled, share.at, share.is_basic)
+            yield Assignment(to, "d", share.expr, to.scope, share.rule, to in filled, share.at)
             filled.add(to)
     if carried and node in graph.stored:
         yield Assignment(node, "stored", Expr(leaf=("d", node)))
@@ -136,7 +135,7 @@ class Loop:
         expr = self._factored(step.expr) if kind else step.expr
         if step.at is None:
             return noted(self._put(target, expr, node, step.added), step.scope, step.rule)
-        line = added_at(target, self._text(step.at), self._text(expr), step.is_basic)
+        line = added_at(target, self._text(step.at), self._text(expr))
         return noted(line, step.scope, step.rule)
 
     def _text(self, expr: Expr) -> str:

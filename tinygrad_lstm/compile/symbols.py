@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..numerics import unpacked
+from ..numerics import is_basic, unpacked
 from ..tensor import Array
 
 OPERATORS = {
@@ -60,12 +60,6 @@ def tidy(text: str) -> str:
     return text if text.isidentifier() else ast.unparse(ast.parse(text, mode="eval"))
 
 
-class DtypeOf(NamedTuple):
-    """The dtype of a symbol: only handed on, to `.astype`."""
-
-    expr: Expr
-
-
 class Symbol(NDArrayOperatorsMixin):
     """An example array and the formula that made it. What NumPy does with it makes the next one.
 
@@ -78,7 +72,7 @@ class Symbol(NDArrayOperatorsMixin):
         self.array, self.expr, self.rows = np.asarray(array), expr, rows
 
     shape, ndim, size = (property(attrgetter(f"array.{name}")) for name in ("shape", "ndim", "size"))
-    dtype = property(lambda self: DtypeOf(self.expr))
+    dtype = property(lambda self: Expr("{}.dtype", (self.expr,)))  # only handed on, to `.astype`
     T = property(lambda self: Symbol(self.array.T, Expr("{}.T", (self.expr,)), self.rows))
 
     def __len__(self) -> int:
@@ -90,10 +84,9 @@ class Symbol(NDArrayOperatorsMixin):
     __float__ = __int__ = __index__ = __bool__
 
     def __getitem__(self, index: Any) -> Symbol:
-        inside = index if isinstance(index, tuple) and index else (index,)
-        parts = (self.expr, *(written(k, self.rows) for k in inside))
-        template = "{}[" + ", ".join(["{}"] * len(inside)) + "]"
-        return Symbol(self.array[index], Expr(template, parts), self.rows)
+        template, parts, _ = index_of(index, self.rows)
+        expr = Expr("{}" + template[template.index("[") :], (self.expr, *parts))
+        return Symbol(self.array[index], expr, self.rows)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Symbol:
         if method != "__call__" or "out" in settings:
@@ -125,7 +118,7 @@ class Symbol(NDArrayOperatorsMixin):
         return self.T if axes is None else self._method("transpose", axes)
 
     def astype(self, dtype: Any) -> Symbol:
-        array = self.array.astype(np.float64 if isinstance(dtype, DtypeOf) else dtype)
+        array = self.array.astype(np.float64 if isinstance(dtype, Expr) else dtype)
         return Symbol(array, call("{}.astype", (dtype,), {}, self.rows, self.expr), self.rows)
 
 
@@ -141,12 +134,17 @@ def call(function: str, inputs: Any, settings: dict[str, Any], rows: int, *of: E
     return Expr(f"{function}({gaps})", (*of, *parts))
 
 
+def index_of(index: Any, rows: int) -> Expr:
+    """`_[:, 0]`, or `np.s_[…]` where it may have a place twice."""
+    inside = index if isinstance(index, tuple) and index else (index,)
+    template = f"{'_' if is_basic(index) else 'np.s_'}[{', '.join(['{}'] * len(inside))}]"
+    return Expr(template, tuple(written(part, rows) for part in inside))
+
+
 def written(x: Any, rows: int) -> Expr:
     """What stands in a formula: a symbol's own, a number, an index or a list of these; so many rows are `len(x)`."""
-    if isinstance(x, Symbol):
-        return x.expr
-    if isinstance(x, DtypeOf):
-        return Expr("{}.dtype", (x.expr,))
+    if isinstance(x, Symbol | Expr):
+        return x.expr if isinstance(x, Symbol) else x
     if isinstance(x, list | tuple):
         parts = tuple(written(part, rows) for part in x)
         inside = ", ".join(["{}"] * len(parts)) + "," * (isinstance(x, tuple) and len(parts) == 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 from collections import defaultdict
+from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 from unicodedata import normalize
@@ -26,18 +27,22 @@ POINTWISE = {
 STATES, PARAMETER, NUMBER, X, STOP = "state", "parameter", "number", "x", "stop"
 
 
+@dataclass(eq=False)
 class Node:
     """One value of a step: the op and the inputs that make it, an example of it, its name, and its scope.
 
     STOP is a value that was detached: the same numbers, and no gradient passes.
     """
 
-    def __init__(
-        self, op: str, inputs: tuple[Node, ...], settings: dict[str, Any], example: Array, name: str, scope: str
-    ) -> None:
-        self.op, self.inputs, self.settings, self.example = op, inputs, settings, example
-        self.name, self.scope, self.stage = name, scope, _stage(op, inputs, settings)
-        self.made = bool(inputs) and op != STOP
+    op: str
+    inputs: tuple[Node, ...]
+    settings: dict[str, Any]
+    example: Array
+    name: str = ""
+    scope: str = ""
+
+    def __post_init__(self) -> None:
+        self.made, self.stage = bool(self.inputs) and self.op != STOP, _stage(self.op, self.inputs, self.settings)
 
     @property
     def shape(self) -> Shape:
@@ -90,7 +95,7 @@ class Values:
         return [node for node in self._made.values() if node.made]
 
     def number(self, x: Array) -> Node:
-        return self._made.setdefault((x.dtype, x.tobytes()), Node(NUMBER, (), {}, x, "", ""))
+        return self._made.setdefault((x.dtype, x.tobytes()), Node(NUMBER, (), {}, x))
 
     def make(self, op: str, *inputs: Node, name: str = "", scope: str = "", **settings: Any) -> Node:
         key = op, tuple(map(id, inputs)), repr(sorted(settings.items()))
@@ -127,7 +132,7 @@ def graph_of(step: Recorded, v: Values, *, as_written: bool = False) -> tuple[Gr
     leaves = {}
     for name, tensor in step.inputs.items():
         kind = X if name == "x" else STATES if name.removesuffix("_prev") in step.outputs else PARAMETER
-        leaves[name] = Node(kind, (), {}, tensor.numpy(), name, "")
+        leaves[name] = Node(kind, (), {}, tensor._data, name)
     found = {tensor.birth: leaves[name] for name, tensor in step.inputs.items()}
     holders = {id(tensor._data): leaves[name] for name, tensor in step.inputs.items()}
 

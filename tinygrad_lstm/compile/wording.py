@@ -55,9 +55,9 @@ def noted(code: str, scope: str, rule: str = "") -> str:
 WIDTH, INDENT = 120, "    "
 
 
-def added_at(target: str, index: str, text: str, is_basic: bool) -> str:
+def added_at(target: str, index: str, text: str) -> str:
     """The line that adds to a part; where an index may have a place twice, each counts."""
-    return f"{target}{index.removeprefix('np.s_')} += {text}" if is_basic else f"np.add.at({target}, {index}, {text})"
+    return f"{target}{index[1:]} += {text}" if index[0] == "_" else f"np.add.at({target}, {index}, {text})"
 
 
 def documented(english: str, lang: Language, *given: str) -> str:

@@ -57,7 +57,7 @@ class Arrivals:
         """A share added in place, to all of a gradient or to a part of it."""
         if share.at is None:
             return f"{name} += {text}"
-        return added_at(name, share.at.text(self.text_of), text, share.is_basic)
+        return added_at(name, share.at.text(self.text_of), text)
 
 
 class Writer:
