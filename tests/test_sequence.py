@@ -290,6 +290,19 @@ def test_layers_of_any_cell_run_fused(cell, lengths, two_ways):
         np.testing.assert_allclose(other.numpy(), one.numpy(), atol=1e-12)
 
 
+def test_an_array_of_the_cells_own_is_a_tensor():
+    class Masked(Holds):
+        def __init__(self, *sizes, **settings):
+            super().__init__(*sizes, **settings)
+            self.mask = Tensor(self.mask)
+
+    net = nn.Recurrent(2, 3, cell=Masked, rng=0, fused=True)
+    x = np.random.default_rng(0).normal(size=(2, 4, 2)).astype(np.float32)
+    fused = net(x).h.numpy()
+    net.fused = False
+    np.testing.assert_allclose(fused, net(x).h.numpy(), atol=1e-6)
+
+
 def test_second_order_takes_the_cell_itself():
     net = nn.Recurrent(2, 3, cell=MinimalGated, rng=0, fused=True).astype(np.float64)
     x = Tensor(np.random.default_rng(0).normal(size=(2, 4, 2)), requires_grad=True)
@@ -410,11 +423,29 @@ class Compares(Random):
         return nn.Step(h=h * (h > 0).astype(np.float32))
 
 
+class Holds(Random):
+    def __init__(self, *sizes, **settings):
+        super().__init__(*sizes, **settings)
+        self.mask = np.linspace(0, 1, self.hidden_size, dtype=np.float32)
+
+    def step(self, x, state):
+        return nn.Step(h=tanh(concat(state.h, x) @ self.W) * self.mask)
+
+
+class Waits(Random):
+    """x stands in an op of the loop whose gradient cannot be summed over all steps at once."""
+
+    def step(self, x, state):
+        return nn.Step(h=tanh(concat(state.h, x)[:, : self.hidden_size]))
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
         (Random, r"test_sequence\.py, line \d+: return nn.Step\(h=h \* Tensor"), (Counts, "may neither count"),
         (Branches, r"\.numpy\(\).*line \d+"), (Compares, r"__gt__.*line \d+"),
+        (Holds, r"that the cell holds and not a Tensor \(test_sequence\.py, line \d+"),
+        (Waits, "concat of what does not depend on the state stands in the loop"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compiled_says_which_line(kind, words):

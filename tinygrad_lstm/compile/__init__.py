@@ -1,10 +1,12 @@
 """From one recorded step of any cell to its code: forward and backward as straight-line NumPy.
 
-`lines` finds lines of a program, `tape` records a step, `symbols` are arrays that write down what is done to them,
-`derive` runs the ops' rules on these, `naming` and `write` make the text, `wording` has its comments.
+`tape` records a step, `values` makes a graph of it, and `naming` gives names. `symbols` are arrays that write down what
+is done to them: the ops and their rules, run on these by `derive`, become formulas. `write` makes lines of them, which
+is the text of one step; `wording` has the comments.
 
-Of a whole sequence: `passes` make the graph of a step fast, `gradients` derives what it sends back, `steps` says what
-is done in which order, `sequence` and `way_back` write that for NumPy, `kernels` for numba, and `program` runs it.
+Of a whole sequence: `passes` make the graph fast, `gradients` derives what arrives at each value and what must be kept,
+`loops` says what is done in which order, and how NumPy does it, `sequence` is the text. `kernels` writes the loops for
+numba, and `program` runs it all.
 """
 
 from __future__ import annotations

@@ -29,13 +29,13 @@ class Names:
 
     def choose(self, node: Node, name: str) -> None:
         """The name, or the next that is free; a state's gradient, which comes from outside, has its name already."""
-        outside = f"d{self._fields.get(node, '')}"
-        self._taken.discard(outside)
+        outside = {f"d{self._fields[node]}"} if node in self._fields else set()
+        self._taken -= outside
         for new in chain([name], (f"{name}_{k}" for k in count(2))):
             forms = {form.format(new) for form in self._forms}
             if not forms & self._taken:
                 break
-        self._taken |= forms | {outside}
+        self._taken |= forms | outside
         self.chosen[node] = new
 
     def of_step(self, nodes: list[Node], leaves: Graph, outs: Graph) -> dict[Node, str]:

@@ -143,7 +143,7 @@ def graph_of(step: Recorded, v: Values, *, as_written: bool = False) -> tuple[Gr
             return v.make(STOP, holder)
         if x.ndim:
             what = f"takes in an array of shape {x.shape} that is neither x, the state nor a parameter, such as random "
-            what += "numbers, or what was computed of a detached tensor"
+            what += "numbers, what was computed of a detached tensor, or an array that the cell holds and not a Tensor"
             raise refusal(what, None if user is None else source_of(user))
         return v.number(x._data)
 

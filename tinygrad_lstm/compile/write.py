@@ -35,7 +35,7 @@ class Arrivals:
         terms = [(share.expr.text(self.text_of), share, self._rule(share)) for share in sent]
         if any(share.at for share in sent):
             given = [noted(f"{name} = np.array({name})", s.scope, rule) for text, s, rule in terms if text == name]
-            added = [noted(self._added(name, s, text), s.scope, rule) for text, s, rule in terms if text != name]
+            added = [noted(self._added(name, text, s), s.scope, rule) for text, s, rule in terms if text != name]
             return [given[0] if given else f"{name} = np.zeros_like({value})", *added]
         text, share, rule = terms[0]
         if len(terms) > 1:
@@ -53,11 +53,8 @@ class Arrivals:
         inside = [self._passed.get(node, "") for kind, node in share.expr.leaves() if kind]
         return " → ".join(filter(None, [*inside, share.rule]))
 
-    def _added(self, name: str, share: Share, text: str) -> str:
-        """A share added in place, to all of a gradient or to a part of it."""
-        if share.at is None:
-            return f"{name} += {text}"
-        return added_at(name, share.at.text(self.text_of), text)
+    def _added(self, name: str, text: str, share: Share) -> str:
+        return added_at(name, share.at.text(self.text_of), text) if share.at else f"{name} += {text}"
 
 
 class Writer:
@@ -79,19 +76,21 @@ class Writer:
                 self.sent[share.to].append(share)
         short = {node for node in self.nodes if self._is_short(node)}
         self.arrivals = Arrivals(self._name, short)
-        self.kept = [node for node in self.nodes if node in self._read(short)]
+        read = self._read(short)
+        self.kept = [node for node in self.nodes if node in read]
         users = Counter(origin(x) for node in self.nodes for x in node.inputs)
         self.lines = {
             node for node in self.nodes
-            if node.name or node in self.kept or node in map(origin, self.outs.values())
+            if node.name or node in read or node in map(origin, self.outs.values())
             or (users[node] > 1 and node not in short)
         }  # fmt: skip
 
     def _is_short(self, node: Node) -> bool:
         """Whether it is written anew where it is needed: `1 - z`, `W[:4]`, of what has a name, and nameless itself."""
         of = [origin(x) for x in node.inputs if x.op != NUMBER]
+        told = len(of) == 1 and (not of[0].made or of[0].name)
         cheap = node.op in SHORT and node.op not in self.helpers
-        return cheap and not node.name and node not in self.outs.values() and len(of) == 1 and _is_told(of[0])
+        return bool(told and cheap and not node.name and node not in self.outs.values())
 
     def _read(self, short: set[Node]) -> set[Node]:
         """The values that the way back reads; what is short is not kept for it, but what that is made from."""
@@ -152,8 +151,3 @@ class Writer:
     def _arriving(self, node: Node) -> list[str]:
         name = self.names[node]
         return self.arrivals.lines(node, f"d{name}", name, self.sent[node])
-
-
-def _is_told(node: Node) -> bool:
-    """Whether a text has a name for it that the cell has given."""
-    return not node.made or bool(node.name)
