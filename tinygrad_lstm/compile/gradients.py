@@ -12,7 +12,7 @@ from .passes import at_best
 from .reuse import in_place
 from .symbols import CannotCompile, Expr, written
 from .tape import Recorded
-from .values import AHEAD, LOOP, NUMBER, ONCE, POINTWISE, Node, Values, base_of, in_order, origin, users_of
+from .values import AHEAD, LOOP, NUMBER, ONCE, POINTWISE, STATES, Node, Values, X, base_of, in_order, origin, users_of
 
 
 class Gradients:
@@ -40,7 +40,8 @@ class Gradients:
         self.aliases: dict[Node, Node] = {}
         for node in self._looped():  # the newest first, so that chains are followed to their beginning
             share = self.sent[node][0] if len(self.sent[node]) == 1 else None
-            leaf = share.expr.leaf if share and not share.at and share.to is node and not self.field_of(node) else None
+            own = node.op == STATES or self.field_of(node)
+            leaf = share.expr.leaf if share and not share.at and share.to is node and not own else None
             if leaf and leaf[1].shape == node.shape:  # a sum passes on what it gets
                 self.aliases[node] = self.aliases.get(leaf[1], leaf[1])
         waiting = self._waiting()
@@ -129,32 +130,21 @@ class Gradients:
         """The state that a value is after the step; "" where it is none."""
         return next((field for field, out in self.outs.items() if out is node), "")
 
-    def whole(self, node: Node) -> str:
-        """What stands for a value, for all steps at once."""
-        node = origin(node)
+    def whole(self, node: Node, kind: str = "") -> str:
+        """What stands for a value, or (`kind` "d") for its gradient, for all steps at once."""
+        node = self.aliases.get(node, node) if kind else origin(node)
         if node.op == NUMBER:
             return written(node.example, 0).template
-        name, field = self.names[node], self.field_of(node)
-        if node.stage == ONCE:
+        name, field = kind + self.names[node], self.field_of(node)
+        if node.stage == ONCE or (kind and node.stage == AHEAD):
             return name
-        if node in self.lives and node not in self.kept:
+        if not kind and node in self.lives and node not in self.kept:
             return self.whole(self.lives[node])
         if node.columns:
-            return some(self.whole(node.inputs[0]), *node.columns)
-        if node.op == "state" or field:
+            return some(self.whole(node.inputs[0], kind), *node.columns)
+        if not kind and (field or node.op == STATES):
             return f"{field}s[1:]" if field else f"{name.removesuffix('_prev')}s[:-1]"
-        return "xs" if node.op == "x" else name if node.stage == AHEAD else f"{name}_all"
-
-    def gradient(self, node: Node) -> str:
-        """What stands for the gradient of a value."""
-        node = self.aliases.get(node, node)
-        if node.columns and node.stage == LOOP:
-            return some(self.gradient(node.inputs[0]), *node.columns)
-        return f"d{self.names[node]}" + ("_all" if node.stage == LOOP else "")
-
-    def text(self, expr: Expr) -> str:
-        """A formula."""
-        return expr.text(lambda leaf: self.gradient(leaf[1]) if leaf[0] else self.whole(leaf[1]))
+        return "xs" if node.op == X else name if node.stage == AHEAD else f"{name}_all"
 
     def shape(self, node: Node, rows: str) -> str:
         """The shape of a value at one step, as text."""

@@ -42,16 +42,13 @@ def forward_steps(graph: Gradients, as_call: bool = True) -> Iterator[Assignment
 
 
 def backward_steps(graph: Gradients) -> Iterator[Assignment]:
-    """What makes the gradients of the loop's values, from the newest to the oldest, and those of the states before."""
+    """What makes the gradients of the loop's values, from the newest to the oldest, and zeros for states of no use."""
     for node in reversed(graph.nodes):
         if node.stage == LOOP and node in graph.sent and node not in graph.aliases:
             yield from _arriving(graph, node)
-    for field in graph.fields:
-        leaf = graph.leaves[f"{field}_prev"]
-        if leaf in graph.aliases:
-            yield Assignment(leaf, "before", Expr(leaf=("d", leaf)))
-        elif not graph.sent.get(leaf):
-            yield Assignment(leaf, "before", None)
+    for leaf in graph.leaves.values():
+        if leaf.op == STATES and not graph.sent.get(leaf):
+            yield Assignment(leaf, "d", None)
 
 
 def _arriving(graph: Gradients, node: Node) -> Iterator[Assignment]:
@@ -109,7 +106,7 @@ class Loop:
         if kind and base.op == STATES:
             return name
         if base in graph.stored if kind else not self.is_buffer(base):
-            self.through[name] = graph.gradient(node) if kind else graph.whole(node)
+            self.through[name] = graph.whole(node, kind)
         elif node is base:
             self.before[f"{name} = np.empty(({graph.shape(node, self.rows)}), dt)"] = None
         else:
@@ -125,11 +122,9 @@ class Loop:
     def line(self, step: Assignment) -> str:
         """What puts a formula into an array, or adds it."""
         graph, node, kind = self.graph, step.node, step.kind
+        target = f"stored_{graph.field_of(node)}" if kind == "stored" else self.place(kind, node)
         if kind == "stored":
-            target = f"stored_{graph.field_of(node)}"
             self.through[target] = f"d{graph.names[node]}_all"
-        else:
-            target = f"d{graph.names[node]}" if kind == "before" else self.place(kind, node)
         if step.expr is None:
             return f"{target}[...] = 0"
         expr = self._factored(step.expr) if kind else step.expr

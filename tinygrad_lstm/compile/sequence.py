@@ -106,7 +106,7 @@ class Sequence:
     def _early(self, node: Node) -> str:
         """What makes a value before the loop; where the loop will put others in its place, in their dtype."""
         graph = self.graph
-        text = graph.text(computed(node, graph.step.rows, node.stage == AHEAD))
+        text = computed(node, graph.step.rows, node.stage == AHEAD).text(lambda leaf: graph.whole(leaf[1]))
         if node.stage == ONCE:
             return text
         left = node.inputs[0]
@@ -182,7 +182,7 @@ class Sequence:
 
         def text_of(leaf: Any) -> str:
             kind, node = leaf
-            return arrivals.aliases.get(node, graph.gradient(node)) if kind else graph.whole(node)
+            return arrivals.aliases.get(node, graph.whole(node, kind)) if kind else graph.whole(node)
 
         short = {node for node in graph.nodes if node.stage == ONCE and node.op == "take"}
         arrivals, lines = Arrivals(text_of, short), list[str]()
