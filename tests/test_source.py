@@ -162,6 +162,18 @@ def test_cells_of_ones_own(make):
     assert_equal_to_the_engine(make(2, 6))
 
 
+def test_two_long_indices_are_two():
+    """A printed array has dots in its middle."""
+    there, back = np.arange(1200), np.arange(1200)
+    back[600:610] = back[600:610][::-1]
+
+    class Shuffled(nn.Cell):
+        def step(self, x, state):
+            return nn.Step(h=state.h[:, there] * 2 + state.h[:, back])
+
+    assert_equal_to_the_engine(Shuffled(1, 1200), batch=1)
+
+
 def test_an_op_of_ones_own_is_printed_with_the_cell():
     @op("bent", "y = x / (1 + |x|).")
     def bent_identity(x: np.ndarray, *, width: float = 1.0) -> np.ndarray:

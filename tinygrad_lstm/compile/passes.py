@@ -9,7 +9,7 @@ from typing import Any
 
 from .naming import RESERVED, Names
 from .tape import Recorded
-from .values import LOOP, NUMBER, ONCE, PARAMETER, POINTWISE, Graph, Node, Values, graph_of, in_order, users_of
+from .values import LOOP, NUMBER, ONCE, PARAMETER, POINTWISE, Graph, Node, Values, frozen, graph_of, in_order, users_of
 
 Rule = Callable[[Node, list[Node]], Node | None]
 
@@ -110,7 +110,7 @@ def _neighbours(v: Values, outs: Graph) -> Iterator[dict[Node, Node]]:
     for node in in_order(outs):
         kinds = tuple(map(_kind, node.inputs))
         if node.op in POINTWISE and None not in kinds and any(isinstance(k, Node) for k in kinds):
-            groups[node.op, repr(node.settings), kinds].append(node)
+            groups[node.op, frozen(node.settings), kinds].append(node)
     for (op, _, kinds), nodes in groups.items():
         first = next(k for k, kind in enumerate(kinds) if isinstance(kind, Node))
         nodes.sort(key=lambda node, first=first: node.inputs[first].columns)  # type: ignore[misc]

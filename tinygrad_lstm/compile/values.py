@@ -98,7 +98,7 @@ class Values:
         return self._made.setdefault((x.dtype, x.tobytes()), Node(NUMBER, (), {}, x))
 
     def make(self, op: str, *inputs: Node, name: str = "", scope: str = "", **settings: Any) -> Node:
-        key = op, tuple(map(id, inputs)), repr(sorted(settings.items()))
+        key = op, tuple(map(id, inputs)), frozen(settings)
         if key not in self._made:
             arrays = [x.example for x in inputs]
             example = arrays[0] if op == STOP else np.asarray(registry[op].forward(*arrays, **settings))
@@ -119,6 +119,15 @@ class Values:
         for k, term in enumerate(rest, 1):
             first = self.make("add", first, term, name=name if k == len(rest) else "", scope=scope)
         return first
+
+
+def frozen(x: Any) -> Any:
+    """Of settings, with arrays and lists in them, what is equal where they are, and can be a key."""
+    if isinstance(x, np.ndarray):
+        return x.dtype, x.shape, x.tobytes()
+    if isinstance(x, dict | list | tuple):
+        return type(x), *map(frozen, sorted(x.items()) if isinstance(x, dict) else x)
+    return repr(x)
 
 
 Graph = dict[str, Node]  # what comes out of a step, by the name of the state
