@@ -156,7 +156,27 @@ class Sizes(nn.Cell):
         return nn.Step(h=(h * self.given_h + self.dh).named("h"))
 
 
-OWN = [MinimalGated, Normed, ThreeStates, Columns, Plain, Heads, Detached, Lets, Sizes]
+class Short(NamedTuple):
+    h: Tensor
+    i: Tensor
+    a: Tensor
+
+
+class Words(nn.Cell):
+    """States whose names become words of Python's own with an s behind them: is, as."""
+
+    State = Short
+
+    def __init__(self, input_size, hidden_size, **settings):
+        super().__init__(input_size, hidden_size, **settings)
+        self.W = self.weight("W")
+
+    def step(self, x, state):
+        i = sigmoid(concat(state.h, x) @ self.W + 0.5 * state.i)
+        return nn.Step(h=(i * tanh(state.a)).named("h"), i=i.named("i"), a=(0.9 * state.a + i).named("a"))
+
+
+OWN = [MinimalGated, Normed, ThreeStates, Columns, Plain, Heads, Detached, Lets, Sizes, Words]
 LIBRARY = [
     (nn.RNNCell, {}), (nn.GRUCell, {}), (nn.LSTMCell, {}), (nn.PeepholeLSTMCell, {}), (nn.CoupledLSTMCell, {}),
     (nn.NoForgetLSTMCell, {}), (nn.TruncatedLSTMCell, {}), (nn.LSTM1997Cell, {}), (nn.GRUCell, {"reset_after": False}),
@@ -171,6 +191,7 @@ FAST = [  # to compile one takes seconds
     (nn.LSTMCell, {}, np.float64), (nn.LSTMCell, {}, np.float32), (nn.GRUCell, {}, np.float64),
     (nn.PeepholeLSTMCell, {}, np.float32), (nn.LSTMCell, {"recurrent_activation": "hard_sigmoid"}, np.float32),
     (ThreeStates, {}, np.float64), (Columns, {}, np.float64), (Sizes, {}, np.float32),
+    (Words, {}, np.float32),
 ]  # fmt: skip
 
 

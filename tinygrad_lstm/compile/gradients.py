@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from functools import reduce
 
 from .derive import Share, shares, shares_over_time
-from .naming import Names
+from .naming import Names, at_all
 from .passes import at_best
 from .reuse import in_place
 from .symbols import CannotCompile, Expr, written
@@ -143,7 +143,7 @@ class Gradients:
         if node.columns:
             return some(self.whole(node.inputs[0], kind), *node.columns)
         if not kind and (field or node.op == STATES):
-            return f"{field}s[1:]" if field else f"{name.removesuffix('_prev')}s[:-1]"
+            return f"{at_all(field)}[1:]" if field else f"{at_all(name.removesuffix('_prev'))}[:-1]"
         return "xs" if node.op == X else name if node.stage == AHEAD else f"{name}_all"
 
     def shape(self, node: Node, rows: str) -> str:

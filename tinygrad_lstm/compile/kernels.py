@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from .gradients import Gradients
 from .loops import Assignment, backward_steps, forward_steps
+from .naming import at_all
 from .symbols import CannotCompile, Expr
 from .values import AHEAD, ONCE, STOP, Node, base_of
 
@@ -69,9 +70,9 @@ class ScalarText:
         if kind:
             return self._of_gradient(node, field)
         if node.op == "state":
-            return Spot(self._array(f"{name.removesuffix('_prev')}s"), 3)
+            return Spot(self._array(at_all(name.removesuffix("_prev"))), 3)
         if field:
-            return Spot(self._array(f"{field}s"), 3, "t + 1")
+            return Spot(self._array(at_all(field)), 3, "t + 1")
         if node.stage == AHEAD:
             return Spot(self._array(graph.whole(node)), 3)
         return Spot(self._array(f"{name}_all"), 3) if node in graph.kept else self._buffer(name, node)
@@ -195,7 +196,7 @@ class Kernel(ScalarText):
     def _forward(self) -> list[str]:
         lines = [self._line(step) for step in joined(list(forward_steps(self.graph, as_call=False)), self.graph)]
         for field, out in self.graph.outs.items():
-            wide, states = out.shape[-1], Spot(self._array(f"{field}s"), 3)
+            wide, states = out.shape[-1], Spot(self._array(at_all(field)), 3)
             new, old = (self._number(states._replace(step=step), wide, wide) for step in ("t + 1", "t"))
             lines.append("if is_over and gone[t, r]:\n    " + self._loop(wide, new, f"= {old}"))
         return lines
@@ -216,7 +217,7 @@ class Kernel(ScalarText):
     def _function(self, body: list[str], back: bool) -> str:
         """The whole of it: what is made first, the loop through the steps, and in it loops through the rows."""
         fields = self.graph.fields
-        head = [f"like, is_over = {f'given_{fields[0]}' if back else f'{fields[0]}s'}, len(gone) > 0"]
+        head = [f"like, is_over = {f'given_{fields[0]}' if back else at_all(fields[0])}, len(gone) > 0"]
         head += [f"T, rows, dtype = len(like){' - 1' * (not back)}, like.shape[1], like.dtype"]
         head += [f"{name} = dtype.type({number})" for number, name in self.constants.items()]
         head += [f"{name} = np.empty((rows, {self._size(n)}), dtype)" for name, n in self.buffers.items()]

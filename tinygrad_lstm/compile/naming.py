@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain, count
+from keyword import iskeyword
 
 from ..op import registry
 from .values import NUMBER, Graph, Node, origin, users_of
@@ -15,8 +16,14 @@ RESERVED = {
     "empty", "like", "is_over", "rows", "dtype", "r", "k", "t", "matrix_product", "packed", "squash",
     *(f"{stem}_{k}" for stem in ("size", "number", "past", "factor", "by", "scale", "shift") for k in range(100)),
 }  # fmt: skip
-OF_STATES = "d{}", "{}s", "{}_0", "given_{}", "stored_{}"
+OF_STATES = "d{}", "{}_0", "given_{}", "stored_{}"
 FORMS = "{}", "d{}", "{}_all", "d{}_all", "{}_t", "{}_T", "{}_packed", "{}_T_packed"
+
+
+def at_all(field: str) -> str:
+    """What holds a state at all steps: `hs` of h; of i and a it is no word of Python's own."""
+    name = f"{field}s"
+    return f"{name}_" if iskeyword(name) else name
 
 
 class Names:
@@ -73,7 +80,8 @@ class Names:
     @classmethod
     def of_sequence(cls, leaves: Graph, nodes: list[Node], outs: Graph) -> Names:
         """Of all values of a step after the passes, as a text has them that carries it along a sequence."""
-        names = cls({*RESERVED, *registry, *(form.format(field) for form in OF_STATES for field in outs)}, FORMS)
+        own = (form.format(field) for form in OF_STATES for field in outs)
+        names = cls({*RESERVED, *registry, *own, *map(at_all, outs)}, FORMS)
         names._fields = {out: field for field, out in outs.items()}
         for node in [*leaves.values(), *nodes]:
             names.give(node)

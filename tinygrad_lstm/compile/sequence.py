@@ -10,6 +10,7 @@ from ..spoken import Language
 from .derive import computed, helper, helpers_of
 from .gradients import Gradients, tile
 from .loops import Loop, backward_steps, forward_steps
+from .naming import at_all
 from .passes import PASSES, joined_scope
 from .symbols import Expr
 from .tape import Recorded
@@ -81,8 +82,8 @@ class Sequence:
         first = [
             f"T, dt = len(xs), np.result_type({', '.join(['xs', *self.starts, *graph.parameters])})",
             f"states = np.empty(({len(self.starts)}, T + 1, *{self.starts[0]}.shape), dt)",
-            f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states",
-            *(f"{field}s[0] = {field}_0" for field in graph.fields),
+            f"{', '.join(map(at_all, graph.fields))}{self.comma} = states",
+            *(f"{at_all(field)}[0] = {field}_0" for field in graph.fields),
             *(f"{names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)" for n in graph.kept if n not in shared),
             *(noted(f"{names[node]} = {self._early(node)}", node.scope) for node in early),
             *(f"{names[n]}_all = {graph.whole(at)}  # in its place, step by step" for n, at in shared.items()),
@@ -156,9 +157,9 @@ class Sequence:
             f"{', '.join([*ds, *olds])} = {', '.join([*olds, *ds])}  # the step before comes next",
         ]
         first = [
-            f"{', '.join(f'{field}s' for field in graph.fields)}{self.comma} = states",
+            f"{', '.join(map(at_all, graph.fields))}{self.comma} = states",
             "T, dt = len(xs), states.dtype",
-            *(f"{d} = np.zeros_like({d[1:]}s[0])" for d in ds),
+            *(f"{d} = np.zeros_like({at_all(d[1:])}[0])" for d in ds),
             *(f"{old} = np.empty_like({d})" for d, old in zip(ds, olds, strict=True)),
             *(f"d{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)" for n in graph.stored),
         ]
