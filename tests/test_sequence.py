@@ -487,6 +487,24 @@ def test_it_is_compiled_once_for_each_class_and_setting():
     assert relu_net is not tanh_net
 
 
+def test_what_a_cell_holds_does_not_compile_it_anew():
+    class Lists(MinimalGated):
+        def __init__(self, *sizes, factors=(1.0, 2.0), wide=False, **settings):
+            super().__init__(*sizes, **settings)
+            self.factors, self.table, self.mask = list(factors), {"a": [1]}, np.ones(2)
+            self.g = Tensor(np.ones((1, H) if wide else H), requires_grad=True, dtype=np.float32)
+
+        def step(self, x, state):
+            step = super().step(x, state)
+            return nn.Step(h=(step.h * self.factors[0] * self.g).named("h"))
+
+    program = compile.program_of(Lists(N, H))
+    assert compile.program_of(Lists(N, H)) is program
+    assert compile.program_of(Lists(N, H, factors=(3.0, 2.0))) is not program
+    assert compile.program_of(Lists(N, H, wide=True)) is not program, "a program is one for shapes"
+    assert compile.program_of(Normed(N, H)) is compile.program_of(Normed(N, H)), "modules are settings, too"
+
+
 def test_many_threads_share_it():
     cells = [made(cell, {}) for cell in (ThreeStates, Normed)]
 

@@ -115,6 +115,8 @@ class Gradients:
         """A factor for some columns alone; None where that cannot be said."""
         if not columns:
             return factor
+        if re.search(r"axis|@|\[|\{\}\.", factor.template):  # not done entry by entry
+            return None
         if factor.leaf:
             kind, node = factor.leaf
             if not node.example.ndim or node.shape[-1] == 1:

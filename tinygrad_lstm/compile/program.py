@@ -21,6 +21,7 @@ from .kernels import Kernel
 from .sequence import Sequence
 from .symbols import CannotCompile
 from .tape import for_any_rows, record
+from .values import frozen
 
 IGNORED = {"_rng", "_initializers", "_bias", "training"}  # of a cell: what no step depends on
 
@@ -188,10 +189,10 @@ class Program:
 
 def program_of(cell: Any) -> Program:
     """The program of a cell: made once for each class, size and setting. Raises CannotCompile, each time anew."""
-    own = {name: value for name, value in vars(cell).items() if name not in IGNORED and not isinstance(value, Tensor)}
+    key = _settings(cell)
     try:
-        key = hash((type(cell), *own.items())) and (type(cell), tuple(own.items()))
-    except TypeError:  # it holds an array, a list or the like
+        hash(key)
+    except TypeError:  # it holds what may change unseen
         return Program(cell)
     with _lock:
         if key not in _programs:
@@ -203,6 +204,13 @@ def program_of(cell: Any) -> Program:
     if isinstance(found, CannotCompile):
         raise CannotCompile(*found.args)
     return found
+
+
+def _settings(x: Any) -> Any:
+    """What a program depends on of a cell, and of modules that it holds: all but the numbers of their Tensors."""
+    if hasattr(x, "named_parameters") and not isinstance(x, type):
+        return type(x), *((name, _settings(value)) for name, value in vars(x).items() if name not in IGNORED)
+    return frozen(x)
 
 
 def _over(valid: Array | None, rows: slice, time: int, compiled: bool) -> Any:

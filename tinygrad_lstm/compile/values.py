@@ -122,12 +122,12 @@ class Values:
 
 
 def frozen(x: Any) -> Any:
-    """Of settings, with arrays and lists in them, what is equal where they are, and can be a key."""
+    """What can be a key, and is equal where settings are; of a Tensor its shape."""
     if isinstance(x, np.ndarray):
         return x.dtype, x.shape, x.tobytes()
     if isinstance(x, dict | list | tuple):
         return type(x), *map(frozen, sorted(x.items()) if isinstance(x, dict) else x)
-    return repr(x)
+    return x.shape if isinstance(x, Tensor) else (repr(x), None if isinstance(x, slice) else x)
 
 
 Graph = dict[str, Node]  # what comes out of a step, by the name of the state
