@@ -12,6 +12,7 @@ from tinygrad_lstm.cli import main
 from tinygrad_lstm.compile import CannotCompile
 from tinygrad_lstm.compile.wording import ZH
 from tinygrad_lstm.op import op, registry
+from tinygrad_lstm.spoken import columns
 from tinygrad_lstm.training.model import CELLS
 
 
@@ -238,13 +239,15 @@ def test_what_is_short_is_written_where_it_is_needed():
 
 def test_comments_in_chinese():
     text, english = nn.LSTM(3, 4).source(lang="zh"), nn.LSTM(3, 4).source()
-    assert "# 遗忘门: dy · y · (1 − y)" in text and "来自之后的时间步和损失" in text
+    assert "# 遗忘门：dy · y · (1 − y)" in text and "来自之后的时间步和损失" in text
     assert not re.findall(r"#.*\b[a-z]{3,} [a-z]{2,}", text), "no English is left"
 
     def code(text):
         return [line.split("  #")[0].rstrip() for line in text.splitlines() if '"""' not in line]
 
     assert code(text) == code(english)
+    sequence = nn.LSTMCell(3, 4).source(sequence=True, lang="zh")
+    assert "所做的变换" in sequence and max(map(columns, sequence.splitlines())) <= 120  # a character takes two
 
 
 def test_every_rule_in_words_is_translated():

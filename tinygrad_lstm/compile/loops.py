@@ -105,19 +105,14 @@ class Loop:
             return f"d{field}" if node is base else some(f"d{field}", *node.columns or ())
         if kind and base.op == STATES:
             return name
-        if base in graph.stored if kind else not self.is_buffer(base):
+        elsewhere = base in graph.kept or base in graph.lives or graph.field_of(base)
+        if base in graph.stored if kind else elsewhere or base.stage != LOOP or not base.made:
             self.through[name] = graph.whole(node, kind)
-        elif node is base:
+        elif node is base:  # it is needed at its own step alone, so that one array does for all
             self.before[f"{name} = np.empty(({graph.shape(node, self.rows)}), dt)"] = None
         else:
             self.before[f"{name} = {some(self.place(kind, base), *node.columns or ())}"] = None
         return name
-
-    def is_buffer(self, node: Node) -> bool:
-        """Whether a value of the loop is needed at its own step alone, so that one array does for all."""
-        graph = self.graph
-        elsewhere = node in graph.kept or node in graph.lives or graph.field_of(node)
-        return node.stage == LOOP and node.made and not elsewhere
 
     def line(self, step: Assignment) -> str:
         """What puts a formula into an array, or adds it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from textwrap import fill
 
-from ..spoken import Language
+from ..spoken import Language, columns
 
 FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
 SEQUENCE = "{} over a whole sequence: states after each step, and in `kept` what the way back needs. Passes: {}."
@@ -14,6 +14,7 @@ BACKWARD = "The gradients of all inputs. In comments dy is what arrived at y, wh
 ZH = {  # by the English
     "forget gate": "遗忘门", "input gate": "输入门", "output gate": "输出门", "candidate": "候选值",
     "cell state": "元胞状态", "hidden state": "隐藏状态", "update gate": "更新门", "reset gate": "重置门",
+    "layer norm": "层归一化",
     "dy where y = a": "dy，在 y = a 处", "dy where y = b": "dy，在 y = b 处",
     "dy where low ≤ x ≤ high": "dy，在 low ≤ x ≤ high 处", "dy where true": "dy，在条件成立处",
     "dy where false": "dy，在条件不成立处",
@@ -39,7 +40,7 @@ def said(english: str, lang: Language) -> str:
     """A comment in its language; what the table does not have, such as `dy · bᵀ`, stays as it is."""
     if lang == "en" or english in ZH:
         return ZH[english] if lang == "zh" else english
-    for mark, chinese in ((": ", ": "), (" → ", " → "), (", ", "、"), ("/", "/")):
+    for mark, chinese in ((": ", "："), (" → ", " → "), (", ", "、"), ("/", "/")):
         if mark in english:
             return chinese.join(said(part, lang) for part in english.split(mark))
     return english
@@ -61,8 +62,10 @@ def added_at(target: str, index: str, text: str) -> str:
 
 
 def documented(english: str, lang: Language, *given: str) -> str:
-    text = said(english, lang).format(*given)
-    return fill(f'"""{text}"""', WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    text = f'"""{said(english, lang).format(*given)}"""'
+    if lang == "zh" and columns(INDENT + text) > WIDTH:  # characters that `fill` takes for narrow
+        return "\n".join(INDENT + sentence for sentence in text.replace("。", "。\n", 1).split("\n"))
+    return fill(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def listed(before: str, parts: Iterable[str], after: str, indent: str = "") -> str:
@@ -89,6 +92,6 @@ def commented(lines: Iterable[str], lang: Language, indent: str = INDENT) -> lis
     for code, comment in pairs:
         line = f"{code:{column}}  # {comment}" if comment else code
         inner = indent + " " * (len(code) - len(code.lstrip()))
-        is_long = comment and len(line) + 2 * len(INDENT) > WIDTH
+        is_long = comment and columns(line) + 2 * len(INDENT) > WIDTH
         written += [f"{inner}# {comment}", indent + code] if is_long else [indent + line]
     return written
