@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import tinygrad_lstm as tl
-from tinygrad_lstm import Tensor, compile, nn
+from tinygrad_lstm import Tensor, compile, concat, nn, tanh
+from tinygrad_lstm.compile.threads import Later, in_threads
 from tinygrad_lstm.engine import vjp
 from tinygrad_lstm.testing import gradcheck
 
@@ -177,16 +177,16 @@ def test_a_value_that_is_no_number_is_seen_in_the_result(kind, compiled):
 @needs_numba
 def test_compiled_threads_are_those_of_the_environment_and_know_its_settings(monkeypatch):
     seen = []
-    monkeypatch.setattr("tinygrad_lstm.compile.program._pool", lambda process: ThreadPoolExecutor(4))
+
+    def watched(run, parts):
+        def seeing(rows):
+            seen.append((rows.stop - rows.start, np.geterr()["over"]))
+            return run(rows)
+
+        return in_threads(seeing, parts)
+
+    monkeypatch.setattr("tinygrad_lstm.compile.numba_loops.in_threads", watched)
     net, x = nn.RNN(2, 3, fused="numba", rng=0), np.ones((64, 2, 2), np.float32)
-    program = compile.program_of(net.cells[0][0])
-    plain, back = program.functions(compiled=True)
-
-    def watched(xs, *given, **settings):
-        seen.append((len(xs[0]), np.geterr()["over"]))
-        return plain(xs, *given, **settings)
-
-    monkeypatch.setattr(program, "_fast", (watched, back))
     found = []
     for wanted, rows in (("1", [64]), ("2", [32, 32])):
         monkeypatch.setenv("OMP_NUM_THREADS", wanted)
@@ -196,6 +196,57 @@ def test_compiled_threads_are_those_of_the_environment_and_know_its_settings(mon
         assert sorted(seen) == sorted((n, "raise") for n in rows)
         seen.clear()
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("m, k, n", [(40, 700, 300), (700, 40, 300), (40, 300, 700), (2, 3, 4)])
+def test_what_threads_do_later_is_what_numpy_does_at_once(monkeypatch, m, k, n):
+    monkeypatch.setattr("tinygrad_lstm.compile.threads.threads", lambda: 3)
+    rng, later = np.random.default_rng(0), Later()
+    a, b, x = rng.normal(size=(m, k)), rng.normal(size=(k, n)), rng.normal(size=(m, k, n // 4))
+    product, total = later.product(a, b), later.total(x)
+    later.finish()
+    np.testing.assert_allclose(product, a @ b, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(total, x.sum(axis=(0, 1)), rtol=1e-12, atol=1e-12)
+
+
+def test_an_error_in_a_thread_is_raised_when_all_have_ended():
+    ended = []
+
+    def run(part):
+        try:
+            if part != "b":
+                raise ZeroDivisionError(part)
+        finally:
+            ended.append(part)
+
+    with pytest.raises(ZeroDivisionError, match="a"):
+        in_threads(run, ["a", "b", "c"])
+    assert sorted(ended) == ["a", "b", "c"]
+    with pytest.raises(ZeroDivisionError, match="c"):
+        in_threads(run, ["b", "b", "c"])
+
+
+class LooksTwice(nn.Cell):
+    """x goes through two products, one after the other."""
+
+    def __init__(self, input_size, hidden_size, **settings):
+        super().__init__(input_size, hidden_size, **settings)
+        self.of_x = nn.Linear(input_size, input_size, bias=False, rng=self._rng)
+        self.W, self.b = self.weight("W"), self.bias("b")
+
+    def step(self, x, state):
+        return nn.Step(h=tanh(concat(state.h, self.of_x(x)) @ self.W + self.b).named("h"))
+
+
+@needs_numba
+def test_what_threads_do_later_is_done_before_the_next_product_needs_it():
+    x = np.random.default_rng(1).normal(size=(32, 40, 50))
+    found = []
+    for fused in (False, "numba"):
+        net = nn.Recurrent(50, 60, cell=LooksTwice, fused=fused, rng=0).astype(np.float64)
+        found.append([g.numpy() for g in tl.grad((net(x).h ** 2).sum(), net.parameters())])
+    for plain, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-9, atol=1e-9)
 
 
 def test_dropout_between_fused_layers():
@@ -221,10 +272,10 @@ def test_the_arrays_of_a_run_serve_again_only_when_its_result_is_gone(layer):
         for got, wanted in zip(gradient(y), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
     del both, y
-    arrays = compile.program_of(cell)._idle[cell][0]["parts"][0].arrays
+    arrays = compile.program_of(cell)._idle[cell][0]["arrays"]
     net(xs[0]).h.sum().backward()
-    assert compile.program_of(cell)._idle[cell][0]["parts"][0].arrays is arrays
+    assert compile.program_of(cell)._idle[cell][0]["arrays"] is arrays
     held = net(xs[0])
     net(xs[1])
-    assert compile.program_of(cell)._idle[cell][0]["parts"][0].arrays is not arrays
+    assert compile.program_of(cell)._idle[cell][0]["arrays"] is not arrays
     assert held.h.shape == (2, 4, 3)

@@ -37,7 +37,7 @@ def backward(y: Tensor, seed: Any = None, *, keep_graph: bool = False, keep_grad
     visits = travel(y, seed_of(y, seed), free=not keep_graph)
     arrived = [(x, dx) for x, dx, _ in visits if x.op is None or x.keeps_grad or keep_grads]
     for x, dx in arrived:
-        x.grad = np.array(dx) if x.grad is None else x.grad + dx
+        x.grad = np.array(spread(dx)) if x.grad is None else x.grad + spread(dx)
 
 
 @overload
@@ -87,7 +87,7 @@ def vjp(
             y, seed, graph=create_graph, oldest=min(wanted, default=0), stop={x.birth for x in stop} - {y.birth}
         ):
             if x.birth in wanted:
-                wanted[x.birth] = dx
+                wanted[x.birth] = spread(dx)
     return [wanted[x.birth] for x in xs]
 
 
@@ -95,6 +95,8 @@ def travel(
     y: Tensor, seed: Any, *, graph: bool = False, free: bool = False, oldest: int = 0, stop: Collection[int] = ()
 ) -> Iterator[tuple[Tensor, Any, Shares]]:
     """Visit y and what it was made from, newest first; yield each tensor, its gradient, and its inputs' shares of it.
+
+    A gradient is a `Piece` where one is all that has arrived and the tensor's op takes it so.
 
     Args:
         y, seed: where to start, and dL/dy.
@@ -104,12 +106,16 @@ def travel(
         stop: births of tensors that pass nothing on.
     """
     if not y.requires_grad:
-        why = "nothing it was made from has requires_grad=True, or it was made under no_grad() or detached"
-        raise RuntimeError(f"backward: {y.describe()} needs no gradient: {why}.")
+        raise RuntimeError(
+            f"backward: {y.describe()} needs no gradient: nothing it was made from has requires_grad=True, or it was "
+            "made under no_grad() or detached."
+        )
     arrived: dict[int, list[Any]] = {y.birth: [y, seed, False]}  # tensor, sum of its shares, whether that sum is ours
     newest_first = [-y.birth]
     while newest_first:
         tensor, gradient, _ = arrived.pop(-heappop(newest_first))
+        if type(gradient) is Piece and not (tensor.op and tensor.op.takes_pieces):
+            gradient = spread(gradient)
         shares = [] if tensor.op is None or tensor.birth in stop else shares_of(tensor, gradient, graph, oldest)
         yield tensor, gradient, shares
         if free and tensor.op is not None:
@@ -117,11 +123,10 @@ def travel(
         for x, share in shares:
             entry = arrived.get(x.birth)
             if entry is None:
-                piece = type(share) is Piece
-                arrived[x.birth] = [x, spread(share) if piece else share, piece]
+                arrived[x.birth] = [x, share, False]
                 heappush(newest_first, -x.birth)
             elif graph:
-                entry[1] = entry[1] + spread(share)
+                entry[1] = spread(entry[1]) + spread(share)
             else:
                 _add(entry, share)
 
@@ -129,9 +134,9 @@ def travel(
 def _add(entry: list[Any], share: Any) -> None:
     """Add a share to what has arrived: in place where that array is ours, and so no other tensor's gradient too."""
     _, total, ours = entry
-    if type(share) is Piece:
-        entry[1], entry[2] = total if ours else np.array(total), True
-        share.add_to(entry[1])
+    if type(total) is Piece or type(share) is Piece:
+        entry[1], entry[2] = total if ours else spread(total) if type(total) is Piece else np.array(total), True
+        (share if type(share) is Piece else Piece(share, ..., total.shape)).add_to(entry[1])
     elif ours:
         total += share
     else:
@@ -197,7 +202,7 @@ def _check_finite(tensor: Tensor, gradient: Any, shares: Shares) -> None:
         if not np.isfinite(array).all():
             raise FloatingPointError(
                 f"backward: {tensor.describe()} sends {extent(array)} to its input, {x.describe()}. "
-                f"What had arrived there ranges over {extent(values(gradient))}."
+                f"What had arrived there ranges over {extent(values(spread(gradient)))}."
             )
 
 

@@ -52,7 +52,11 @@ def add_at(total: Array, index: Any, values: Array) -> None:
         index = index.reshape(-1).astype(np.intp) % len(total)  # intp, since 256 is no uint8
         order = np.argsort(index, kind="stable")  # sorted rows are summed 6 times as fast as by np.add.at
         rows, first = np.unique(index[order], return_index=True)
-        total[rows] += np.add.reduceat(values.reshape(len(index), *total.shape[1:])[order], first)
+        values = values.reshape(len(index), *total.shape[1:])
+        if len(rows) == len(index):  # none occurs twice
+            total[index] += values
+        else:
+            total[rows] += np.add.reduceat(values[order], first)
     else:
         np.add.at(total, index, values)
 

@@ -43,7 +43,8 @@ class Op:
     arguments are data that may carry gradient, keyword arguments are settings.
     `label` is what the drawing prints in the box, `formulas` what it prints on the edges, `inputs` are their names;
     `broadcasts` says that inputs may be smaller than the output, so that their shares are summed back; `pieces` that
-    the op is linear in pieces: which slope it has depends on the inputs, and the slope's own derivative is 0.
+    the op is linear in pieces: which slope it has depends on the inputs, and the slope's own derivative is 0;
+    `takes_pieces` that its rule wants the gradient as it came, a `Piece` where no more than one has arrived.
     Raises ValueError, TypeError or IndexError that names the op, the shapes, the scope and the remedy.
     """
 
@@ -59,7 +60,7 @@ class Op:
     ) -> None:
         parameters = inspect.signature(forward).parameters.values()
         self.forward, self.name, self.label = forward, forward.__name__, label
-        self.broadcasts, self.pieces, self.hint = broadcasts, pieces, hint
+        self.broadcasts, self.pieces, self.takes_pieces, self.hint = broadcasts, pieces, False, hint
         self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.__signature__ = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])

@@ -244,10 +244,10 @@ def _matrix(dy: Any, a: Any, b: Any) -> Any:
 
 
 def _matmul_a(dy: Any, y: Any, a: Any, b: Any) -> Any:
-    if a.ndim == b.ndim == 2 and type(b) is np.ndarray:
-        return (b @ dy.T).T  # dy · bᵀ as BLAS has it faster: b is read as it lies in memory
-    columns = b[:, None] if b.ndim == 1 else b
-    return _matrix(dy, a, b) @ columns.swapaxes(-1, -2)
+    if a.ndim >= b.ndim == 2 and type(b) is np.ndarray:
+        rows = dy.reshape(-1, dy.shape[-1])  # all in one product; of few, BLAS is faster with b as it lies in memory
+        return (rows @ b.T if a.ndim > 2 else (b @ rows.T).T).reshape(a.shape)
+    return _matrix(dy, a, b) @ (b[:, None] if b.ndim == 1 else b).swapaxes(-1, -2)
 
 
 def _matmul_b(dy: Any, y: Any, a: Any, b: Any) -> Any:

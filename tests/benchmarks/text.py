@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 
 from tinygrad_lstm import no_grad, optim, tasks
+from tinygrad_lstm.compile import one_thread
 from tinygrad_lstm.training.model import SequenceModel
 
 BATCH, CHUNK, LR, CLIP, HELD_OUT, TURN = 32, 64, 0.01, 1.0, 64, 10.0
@@ -36,11 +38,12 @@ def ours(model: SequenceModel, task: tasks.Text, fused: Any) -> tuple[Step, Call
     mover, state = optim.Adam(model.parameters(), lr=LR, global_clipnorm=CLIP), [None]
 
     def step(batch: Any) -> None:
-        prediction = model(batch.x, state[0])
-        loss = model.loss(prediction, batch)
-        mover.zero_grad()
-        loss.backward()
-        mover.step()
+        with one_thread() if fused == "numba" else nullcontext():  # as `tl.fit` and `train` hold it all the time
+            prediction = model(batch.x, state[0])
+            loss = model.loss(prediction, batch)
+            mover.zero_grad()
+            loss.backward()
+            mover.step()
         state[0] = prediction.out.last.detach()
 
     def bits() -> float:

@@ -10,9 +10,11 @@ import re
 from itertools import groupby
 from typing import NamedTuple
 
+from .derive import computed
 from .gradients import Gradients
 from .loops import Assignment, backward_steps, forward_steps
 from .naming import at_all
+from .reuse import made_in_loop
 from .symbols import CannotCompile, Expr
 from .values import AHEAD, ONCE, STOP, Node, base_of
 
@@ -43,6 +45,7 @@ class ScalarText:
         self.sizes: dict[int, str] = {}
         self.constants: dict[str, str] = {}
         self.buffers: dict[str, int] = {}  # and how many columns they have
+        self.ahead = made_in_loop(graph)
 
     # — where numbers are —————————————————————————————————————————————————————————————————————————————————————
 
@@ -66,6 +69,7 @@ class ScalarText:
         if node.columns:
             place = self._place(kind, node.inputs[0])
             return place._replace(start=place.start + node.columns[0])
+        node = self.ahead.get(node, node)
         name, field = graph.names[node], graph.field_of(node)
         if kind:
             return self._of_gradient(node, field)
@@ -191,10 +195,22 @@ class Kernel(ScalarText):
             f"{spot.array}{f'[{spot.step}]' * (spot.axes == 3)}, {self._size(spot.start) if spot.start else 0}"
             for spot in (self._place(*left.leaf), self._place(step.kind, step.node))
         ]
-        return f"matrix_product({sides[0]}, {weights}, {sides[1]}, {self._size(step.node.shape[-1])}, {step.added})"
+        width = self._size(step.node.shape[-1])
+        return f"matrix_product({sides[0]}, {weights}, {sides[1]}, {width}, {step.added}, first, last)"
+
+    def _ahead(self, product: Node) -> str:
+        """What x gives to a step, while the loop is on its way."""
+        left, W = (self._array(self.graph.whole(x)) for x in product.inputs)
+        self.packed[f"{W}_packed"] = W
+        out, width = self._place("", product).array, self._size(product.shape[-1])
+        return f"product_ahead({left}, t, {W}_packed, {out}, {width}, first, last)"
 
     def _forward(self) -> list[str]:
-        lines = [self._line(step) for step in joined(list(forward_steps(self.graph, as_call=False)), self.graph)]
+        lines = [self._ahead(product) for product in self.ahead]
+        sums = [total for product, total in self.ahead.items() if total is not product]
+        steps = [Assignment(total, "", computed(total, self.graph.step.rows)) for total in sums]
+        steps += forward_steps(self.graph, as_call=False)
+        lines += [self._line(step) for step in joined(steps, self.graph)]
         for field, out in self.graph.outs.items():
             wide, states = out.shape[-1], Spot(self._array(at_all(field)), 3)
             new, old = (self._number(states._replace(step=step), wide, wide) for step in ("t + 1", "t"))
@@ -206,7 +222,8 @@ class Kernel(ScalarText):
         lines, after = [], []
         for k, (d, old, out) in enumerate(zip(self.ds, self.olds, outs, strict=True)):
             wide, given = out.shape[-1], self._array(f"given_{d[1:]}", f"dstates[{k}]")
-            lines += [self._loop(wide, f"{d}[r, k]", f"+= {given}[t, r, k]"), "if is_over and gone[t, r]:"]
+            lines += [f"if {given}.shape[2]:\n    " + self._loop(wide, f"{d}[r, k]", f"+= {given}[t, r, k]")]
+            lines += ["if is_over and gone[t, r]:"]
             lines[-1] += "\n    " + self._loop(wide, f"past_{k}[r, k]", f"= {d}[r, k]")
             lines[-1] += "\n    " + self._loop(wide, f"{d}[r, k]", f"= {self._constant('0')}")
             after.append("if is_over and gone[t, r]:\n    " + self._loop(wide, f"{old}[r, k]", f"= past_{k}[r, k]"))
@@ -222,23 +239,24 @@ class Kernel(ScalarText):
         head += [f"{name} = dtype.type({number})" for number, name in self.constants.items()]
         head += [f"{name} = np.empty((rows, {self._size(n)}), dtype)" for name, n in self.buffers.items()]
         head += [f"{name} = packed({weights})" for name, weights in self.packed.items()]
+        # No size is negative: who does not know it looks at each index, and cannot do many columns at once.
+        head += [f"{size} &= {2**63 - 1}" for size in self.sizes.values()]
         if back:
-            widths = [self._size(out.shape[-1]) for out in self.graph.outs.values()]
-            for k, (d, old, width) in enumerate(zip(self.ds, self.olds, widths, strict=True)):
-                head.append(f"{d} = np.zeros((rows, {width}), dtype)")
-                head += [f"{name} = np.empty_like({d})" for name in (old, f"past_{k}")]
-        lines = [f"def {self.name}({', '.join(['gone', *self.given, *self.sizes.values()])}):"]
+            head += [f"past_{k} = np.empty_like({d})" for k, d in enumerate(map(self._array, self.ds))]
+            self.given |= {old: old for old in self.olds}
+        lines = [f"def {self.name}({', '.join(['first', 'last', 'gone', *self.given, *self.sizes.values()])}):"]
         lines += [f"    {line}" for line in head]
         lines.append(f"    for t in range({'T - 1, -1, -1' if back else 'T'}):")
         for by_rows, run in groupby(body, key=lambda line: line.startswith(("for", "if"))):
-            lines += ["        for r in range(rows):"] * by_rows
+            lines += ["        for r in range(first, last):"] * by_rows
             indent = " " * (12 if by_rows else 8)
             lines += [indent + line.replace("\n", "\n" + indent) for line in run]
         return "\n".join([*lines, f"    return {', '.join(self.ds)}," if back else "    return ()"])
 
     def _call(self, back: bool) -> str:
         results = f"{', '.join(self.ds)}, = " if back else ""
-        return f"{results}{self.name}({', '.join(['over', 'dt', *self.given.values(), *map(str, self.sizes)])})"
+        rows = f"len({self.ds[0] if back else f'{self.graph.fields[0]}_0'})"
+        return f"{results}{self.name}({', '.join([rows, 'over', 'dt', *self.given.values(), *map(str, self.sizes)])})"
 
 
 def joined(steps: list[Assignment], graph: Gradients) -> list[Assignment]:

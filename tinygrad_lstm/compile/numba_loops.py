@@ -18,7 +18,8 @@ from numba.extending import overload
 
 from ..tensor import Array
 from .numba_cache import compiled, kept_text
-from .tiles_numba import matrix_product, packed
+from .threads import in_threads, parts
+from .tiles_numba import matrix_product, packed, product_ahead
 
 # Coefficients of x, x³, … x¹³ and of 1, x², … x⁶, and where the quotient reaches 1.
 ABOVE = tuple(np.float32([
@@ -62,17 +63,25 @@ def _sigmoid(x):
 def functions(text: str, name: str) -> dict[str, Callable[..., Any]]:
     """The functions of a text, compiled at their first call, which takes seconds; kept on the disk where that can be.
 
-    Each takes what `Kernel.call` gives it: `over`, a dtype for all arrays, arrays, and sizes.
+    Each takes what `Kernel.call` gives it: the number of rows, which threads share, `over`, a dtype for all arrays,
+    arrays, and sizes.
     """
-    space: dict[str, Any] = {"tanh": tanh, "sigmoid": sigmoid, "packed": packed, "matrix_product": matrix_product}
-    space |= {"np": np, "__name__": __name__}  # by the name numba finds what its cache has kept
+    space: dict[str, Any] = {"tanh": tanh, "sigmoid": sigmoid, "np": np}
+    space |= {"packed": packed, "matrix_product": matrix_product, "product_ahead": product_ahead}
+    space["__name__"] = __name__  # by it numba finds what its cache has kept
     versions = "".join(file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("*numba*.py")))
     exec(compile(text, kept_text(text, name, versions), "exec"), space)
     return {name: _given(compiled(space[name])) for name in ("forward_steps", "backward_steps")}
 
 
 def _given(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(over: Array, dtype: Any, *given: Any) -> Any:
-        return function(over, *(np.require(x, dtype, ["C", "W"]) if isinstance(x, np.ndarray) else x for x in given))
+    def call(rows: int, over: Array, dtype: Any, *given: Any) -> Any:
+        given = tuple(_plain(x, dtype) if isinstance(x, np.ndarray) else x for x in given)
+        return in_threads(lambda some: function(some.start, some.stop, over, *given), parts(rows))[0]
 
     return call
+
+
+def _plain(x: Array, dtype: Any) -> Array:
+    """The array in the one form for which the loops are compiled."""
+    return x if x.dtype is dtype and x.flags.carray else np.require(x, dtype, ["C", "W"])

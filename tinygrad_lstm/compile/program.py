@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import ast
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import cache, reduce
+from contextlib import nullcontext
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from ..op import Op
+from ..engine import spread
+from ..op import Op, Piece
 from ..spoken import Language
 from ..tensor import Array, Shape, Tensor
 from .blas import one_thread
@@ -21,11 +20,11 @@ from .kernels import Kernel
 from .sequence import Sequence
 from .symbols import CannotCompile
 from .tape import for_any_rows, record
+from .threads import Later
 from .values import frozen
 
 IGNORED = {"_rng", "_initializers", "_bias", "training"}  # of a cell: what no step depends on
 
-ROWS_OF_A_THREAD = 8  # fewer are not worth the start of a thread
 Kept = dict[str, Any]  # what a run leaves for its way back
 Functions = tuple[Callable[..., Any], Callable[..., Any]]
 _programs: dict[Any, Program | CannotCompile] = {}
@@ -71,14 +70,37 @@ class Arrays:
         return array.copy() if any(np.may_share_memory(array, one) for one in self._arrays) else array
 
 
-class Rows(NamedTuple):
-    """What a run keeps for its way back, of some rows of the batch."""
+class Shared(ast.NodeTransformer):
+    """Products and sums over all steps, in a function's text, become work that threads share: see `Later`."""
 
-    xs: Array
-    over: Any
-    values: Any
-    arrays: Arrays
-    used: int
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        return self._later("product", node.left, node.right) if isinstance(node.op, ast.MatMult) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        is_total = isinstance(node.func, ast.Attribute) and ast.unparse(node).endswith(".sum(axis=(0, 1))")
+        return self._later("total", node.func.value) if is_total else node  # type: ignore[attr-defined]
+
+    def _later(self, name: str, *of: ast.expr) -> ast.AST:
+        self.found = True
+        return ast.Call(ast.Attribute(ast.Name("later"), name), list(of), [])
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Before a line reads what is to be done later, and is more than another name for it, all is finished."""
+        first, waiting, body = ast.parse("later = Later()\nlater.finish()").body, set[str](), list[ast.stmt]()
+        for line in node.body:
+            names = [one for one in ast.walk(line) if isinstance(one, ast.Name)]
+            reads = waiting & {name.id for name in names}
+            if reads and not (isinstance(line, ast.Assign) and isinstance(line.value, ast.Name | ast.Subscript)):
+                body.append(first[1])
+                reads, waiting = set[str](), set[str]()
+            self.found = False
+            body.append(self.visit(line))
+            if self.found or reads:
+                waiting |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        node.body = [first[0], *body]
+        return node
 
 
 class Program:
@@ -86,8 +108,8 @@ class Program:
 
     `op(x, *state, *parameters, valid=, compiled=, kept=)` takes x (batch, time, features) and gives the states after
     each step, (batch, time, hidden), or of several (n, batch, time, hidden). `valid` (batch, time) says which steps
-    count; `compiled` has the loops done by numba, some rows of the batch in each thread, since rows know nothing of one
-    another. `kept` gets "y", a weak reference to the result, and "parts", by the first row of each.
+    count; `compiled` has the loops done by numba, and threads share all that is large. `kept` gets what the way back
+    needs, and "y", a weak reference to the result.
     """
 
     def __init__(self, cell: Any) -> None:
@@ -99,6 +121,7 @@ class Program:
         label = self.name.removesuffix("Cell")
         self.op = Op(self.cell_sequence, label, f"y = the states of a {label} after every step t.")
         self.op.joint("backpropagation through time", self._shares)
+        self.op.takes_pieces = True  # of h alone, mostly
 
     def _functions(self, text: str, space: dict[str, Any]) -> Functions:
         exec(compile(text, f"<fused {self.name}>", "exec"), space)
@@ -115,29 +138,23 @@ class Program:
             except ModuleNotFoundError:
                 raise ImportError('compiled steps need numba: pip install "tinygrad-lstm[fast]"') from None
             loops = functions(f"{forth.text}\n\n\n{back.text}\n", self.name)
-            self._fast = self._functions(self.sequence.text((forth.call, back.call)), dict(loops))
+            text = ast.unparse(Shared().visit(ast.parse(self.sequence.text((forth.call, back.call)))))
+            self._fast = self._functions(text, loops | {"Later": Later})
         return self._fast
 
     def cell_sequence(
         self, *inputs: Array, cell: Any, valid: Array | None = None, compiled: bool = False, kept: Kept | None = None
     ) -> Array:
         x, state, parameters = inputs[0], inputs[1 : 1 + self.n], inputs[1 + self.n :]
-        (forth, _), before = self.functions(compiled), (kept or {}).get("parts", {})
-
-        def run(rows: slice) -> tuple[Array, Rows]:
-            xs = np.ascontiguousarray(x[rows].swapaxes(0, 1))
-            over = _over(valid, rows, len(xs), compiled)
-            arrays = before[rows.start].arrays if rows.start in before else Arrays()
-            arrays.again()
-            states, values = forth(xs, over, *(s[rows] for s in state), *parameters, empty=arrays)
-            return states[:, 1:].swapaxes(1, 2), Rows(xs, over, values, arrays, arrays.used)
-
-        ran = _in_threads(run, len(x), compiled)
-        ys = [y for _, (y, _) in ran]
-        y: Array = np.concatenate(ys, axis=1) if len(ys) > 1 else ys[0]
+        (forth, _), arrays = self.functions(compiled), (kept or {}).get("arrays") or Arrays()
+        xs, over = np.ascontiguousarray(x.swapaxes(0, 1)), _over(valid, x.shape[1], compiled)
+        arrays.again()
+        with one_thread() if compiled else nullcontext():
+            states, values = forth(xs, over, *state, *parameters, empty=arrays)
+        y: Array = states[:, 1:].swapaxes(1, 2)
         y = y if self.n > 1 else y[0]
         if kept is not None:
-            kept.update(y=ref(y), parts={rows.start: part for rows, (_, part) in ran})
+            kept.update(y=ref(y), xs=xs, over=over, values=values, arrays=arrays, used=arrays.used)
         return y
 
     def _shares(
@@ -145,28 +162,30 @@ class Program:
         cell: Any, valid: Array | None = None, compiled: bool = False, kept: Kept | None = None,
     ) -> list[Any]:  # fmt: skip
         if isinstance(y, Tensor):
-            return cell.twin_shares(dy, inputs, valid)
+            return cell.twin_shares(spread(dy), inputs, valid)
         if not kept or kept["y"]() is not y:
             kept = {}
             self.op.forward(*inputs, cell=cell, valid=valid, compiled=compiled, kept=kept)
-        dstates, parameters, parts = dy if self.n > 1 else dy[None], inputs[1 + self.n :], kept["parts"]
-        _, back = self.functions(compiled)
+        dstates, (_, back), arrays = self._of_states(dy, y, compiled), self.functions(compiled), kept["arrays"]
+        with arrays.lock, one_thread() if compiled else nullcontext():
+            arrays.again(kept["used"])
+            dxs, *others = back(
+                [d.swapaxes(0, 1) for d in dstates],
+                *(kept[name] for name in ("values", "xs", "over")), *inputs[1 + self.n :], empty=arrays,
+            )  # fmt: skip
+            return [arrays.own(dxs).swapaxes(0, 1), *others]
 
-        def run(rows: slice) -> list[Array]:
-            ds, part = dstates[:, rows].swapaxes(1, 2), parts[rows.start]
-            with part.arrays.lock:
-                part.arrays.again(part.used)
-                ds = np.ascontiguousarray(ds) if compiled else ds
-                dxs, *others = back(ds, part.values, part.xs, part.over, *parameters, empty=part.arrays)
-                return [part.arrays.own(dxs).swapaxes(0, 1), *others]
+    def _of_states(self, dy: Any, y: Array, compiled: bool) -> list[Array]:
+        """The gradient of each state, (batch, time, hidden).
 
-        shares = [share for _, share in _in_threads(run, len(inputs[0]), compiled)]
-        if len(shares) == 1:
-            return shares[0]
-        own = list(zip(*shares, strict=True))  # of each input those of all threads
-        return [
-            np.concatenate(parts) if k <= self.n else reduce(np.add, parts) for k, parts in enumerate(own)
-        ]  # x and states have rows, parameters none
+        One without any takes no memory: it is a single 0, compiled it has no columns.
+        """
+        if self.n == 1:
+            return [spread(dy)]
+        if type(dy) is Piece and isinstance(dy.index, int):
+            zeros = np.broadcast_to(y.dtype.type(0), (*y.shape[1:-1], 0 if compiled else y.shape[-1]))
+            return [dy.values if k == dy.index % self.n else zeros for k in range(self.n)]
+        return list(spread(dy))
 
     def run(self, cell: Any, x: Any, *state: Any, valid: Array | None, compiled: bool = False) -> Tensor:
         """The op on a cell's parameters, in the arrays of the cell's last run if they are free.
@@ -213,33 +232,9 @@ def _settings(x: Any) -> Any:
     return frozen(x)
 
 
-def _over(valid: Array | None, rows: slice, time: int, compiled: bool) -> Any:
+def _over(valid: Array | None, time: int, compiled: bool) -> Any:
     """For each step which rows keep their state, None where none do; compiled in one array (time, rows), or (0, 0)."""
     if valid is None:
         return np.empty((0, 0), bool) if compiled else [None] * time
-    gone = ~valid[rows].T
+    gone = ~valid.T
     return np.ascontiguousarray(gone) if compiled else [over if over.any() else None for over in gone]
-
-
-def threads() -> int:
-    """How many rows' parts run at once: one for each core, or as many as OMP_NUM_THREADS says, as for others."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """The threads of this process: a fork has none of its parent's."""
-    return ThreadPoolExecutor(threads(), "tinygrad_lstm")
-
-
-def _in_threads(run: Callable[[slice], Any], batch: int, compiled: bool) -> list[tuple[slice, Any]]:
-    """Rows, and what a function makes of them: of all at once, or compiled of some in each thread, BLAS held at one."""
-    if not compiled:
-        return [(slice(0, batch), run(slice(0, batch)))]
-    n = max(1, min(threads(), batch // ROWS_OF_A_THREAD))
-    rows = [slice(batch * k // n, batch * (k + 1) // n) for k in range(n)]
-    with one_thread():
-        others = [_pool(os.getpid()).submit(copy_context().run, run, some) for some in rows[1:]]  # np.errstate's, too
-        return list(zip(rows, [run(rows[0]), *(other.result() for other in others)], strict=True))

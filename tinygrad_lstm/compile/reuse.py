@@ -1,11 +1,11 @@
-"""Which values of the loop need no array of their own: they are put where an input of theirs was."""
+"""Which values need no array of their own, and which need not be made before the loop."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import Protocol
 
-from .values import AHEAD, LOOP, POINTWISE, Node, base_of
+from .values import AHEAD, LOOP, ONCE, POINTWISE, Node, base_of
 
 
 class Reusing(Protocol):
@@ -38,3 +38,23 @@ def in_place(graph: Reusing, read: set[Node]) -> dict[Node, Node]:
             if place is not None and node.inputs.count(place) == 1:
                 lives[node] = place
     return lives
+
+
+def made_in_loop(graph: Reusing) -> dict[Node, Node]:
+    """Products of x that a compiled loop makes on its way, and in whose array: the product's, or its sum's with a bias.
+
+    Made before the loop, for all steps at once, they would go to the memory and back until they are used.
+    """
+
+    def users(node: Node) -> list[Node]:
+        return [user for one in graph.users[node] for user in (users(one) if one.columns else [one])]
+
+    found = {}
+    for node in graph.nodes:
+        if node.op == "matmul" and node.stage == AHEAD:
+            own, total = node, graph.users[node][0]
+            if len(graph.users[node]) == 1 and total.op == "add" and total.inputs[0] is node:
+                own = total if total.stage == AHEAD and total.inputs[1].stage == ONCE else node
+            if all(user.stage == LOOP for user in users(own)):
+                found[node] = own
+    return found

@@ -12,6 +12,7 @@ from .gradients import Gradients, tile
 from .loops import Loop, backward_steps, forward_steps
 from .naming import at_all
 from .passes import PASSES, joined_scope
+from .reuse import made_in_loop
 from .symbols import Expr
 from .tape import Recorded
 from .values import AHEAD, LOOP, NUMBER, ONCE, STOP, Node, base_of
@@ -79,13 +80,15 @@ class Sequence:
         graph, names, rows = self.graph, self.graph.names, f"len({self.starts[0]})"
         shared = {node: graph.lives[node] for node in graph.kept if node in graph.lives}
         early = [node for node in made if node.stage == ONCE or (node.stage == AHEAD and not node.columns)]
+        moved = made_in_loop(graph) if call else {}
+        places = {n: self._empty(n, rows) if n in moved.values() else "" for n in early if moved.get(n, n) is n}
         first = [
             f"T, dt = len(xs), np.result_type({', '.join(['xs', *self.starts, *graph.parameters])})",
             f"states = np.empty(({len(self.starts)}, T + 1, *{self.starts[0]}.shape), dt)",
             f"{', '.join(map(at_all, graph.fields))}{self.comma} = states",
             *(f"{at_all(field)}[0] = {field}_0" for field in graph.fields),
-            *(f"{names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)" for n in graph.kept if n not in shared),
-            *(noted(f"{names[node]} = {self._early(node)}", node.scope) for node in early),
+            *(f"{names[n]}_all = {self._empty(n, rows)}" for n in graph.kept if n not in shared),
+            *(noted(f"{names[n]} = {place or self._early(n)}", n.scope) for n, place in places.items()),
             *(f"{names[n]}_all = {graph.whole(at)}  # in its place, step by step" for n, at in shared.items()),
         ]
         if call:
@@ -103,6 +106,10 @@ class Sequence:
             body.append(f"    {new}[gone] = {old}[gone]")
         head = loop.head({"gone": "over"} | loop.through, INDENT)
         return "\n".join([*self._laid([*first, *loop.before], rows), *head, *self._laid(body, rows, 2 * INDENT)])
+
+    def _empty(self, node: Node, rows: str) -> str:
+        """An array for a value, or its gradient, at all steps."""
+        return f"empty((T, {self.graph.shape(node, rows)}), dt)"
 
     def _early(self, node: Node) -> str:
         """What makes a value before the loop; where the loop will put others in its place, in their dtype."""
@@ -161,7 +168,7 @@ class Sequence:
             "T, dt = len(xs), states.dtype",
             *(f"{d} = np.zeros_like({at_all(d[1:])}[0])" for d in ds),
             *(f"{old} = np.empty_like({d})" for d, old in zip(ds, olds, strict=True)),
-            *(f"d{graph.names[n]}_all = empty((T, {graph.shape(n, rows)}), dt)" for n in graph.stored),
+            *(f"d{graph.names[n]}_all = {self._empty(n, rows)}" for n in graph.stored),
         ]
         after = self._laid(self._after(), rows)
         if call:

@@ -21,8 +21,8 @@ BYTES = 64  # of a vector, the widest there is; narrower processors take it in p
 VECTORS = 2  # side by side in a panel
 
 
-def _tile(rows: int) -> Any:
-    """The function for a tile of so many rows."""
+def _tile(rows: int, wide: int = 1) -> Any:
+    """The function for a tile of so many rows and panels."""
 
     @intrinsic
     def tile(typingctx, left, x, step, panels, p, depth, out, y, stride, added):
@@ -32,17 +32,17 @@ def _tile(rows: int) -> Any:
         number, n = panels.dtype, types.intp
 
         def made(context, builder, signature, args):
-            return _code(context, builder, number, rows, signature, args)
+            return _code(context, builder, number, (rows, wide * VECTORS), signature, args)
 
         return types.void(left, n, n, panels, n, n, out, n, n, types.boolean), made
 
     return tile
 
 
-def _code(context: Any, builder: Any, number: Any, rows: int, signature: Any, args: Any) -> Any:
+def _code(context: Any, builder: Any, number: Any, size: tuple[int, int], signature: Any, args: Any) -> Any:
     """The instructions: sums in registers, one for each row and vector; weights and x are read once for all of them."""
-    size = number.bitwidth // 8
-    lanes = BYTES // size
+    (rows, vectors), width = size, number.bitwidth // 8
+    lanes = BYTES // width
     vector = ir.VectorType(context.get_value_type(number), lanes)
     index = ir.IntType(32)
     left, panels, out = (
@@ -66,28 +66,30 @@ def _code(context: Any, builder: Any, number: Any, rows: int, signature: Any, ar
         builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{number.bitwidth}"
     )
     zero = ir.Constant(vector, [0.0] * lanes)
-    sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(VECTORS)] for _ in range(rows)]
+    sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)] for _ in range(rows)]
+    a_panel = of(VECTORS * lanes, depth)
     with cgutils.for_range(builder, depth) as loop:
         start = builder.add(p, of(VECTORS * lanes, loop.index))
         weights = [
-            builder.load(vector_at(at(panels, start, ir.Constant(start.type, v * lanes))), align=size)
-            for v in range(VECTORS)
+            builder.load(vector_at(at(panels, start, of(p, a_panel), ir.Constant(start.type, v * lanes))), align=width)
+            for p, v in (divmod(v, VECTORS) for v in range(vectors))
         ]
         for r in range(rows):
             one = builder.load(at(left, x, of(r, step), loop.index))
             first = builder.insert_element(ir.Constant(vector, ir.Undefined), one, ir.Constant(index, 0))
             same = builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(index, lanes), [0] * lanes))
-            for v in range(VECTORS):
+            for v in range(vectors):
                 builder.store(builder.call(fma, [same, weights[v], builder.load(sums[r][v])]), sums[r][v])
     for r in range(rows):
-        for v in range(VECTORS):
+        for v in range(vectors):
             place = vector_at(at(out, y, of(r, stride), ir.Constant(y.type, v * lanes)))
-            before = builder.select(added, builder.load(place, align=size), zero)
-            builder.store(builder.fadd(before, builder.load(sums[r][v])), place, align=size)
+            before = builder.select(added, builder.load(place, align=width), zero)
+            builder.store(builder.fadd(before, builder.load(sums[r][v])), place, align=width)
     return context.get_dummy_value()
 
 
 TILES = _eight, _four, _two, _one = tuple(_tile(rows) for rows in (8, 4, 2, 1))
+_one_by_four = _tile(1, 4)  # so that as many sums grow side by side, each of which waits for its own last term
 
 
 @njit(nogil=True)
@@ -121,16 +123,35 @@ def _rows(left, x, step, panels, p, out, y, stride, rows, added):
 
 
 @njit(nogil=True)
-def matrix_product(left, i, panels, out, j, n, added):
-    """left[:, i:…] · W, put into the n columns out[:, j:…] or added to them; W as `packed` gives it, all contiguous."""
-    rows, panel = len(left), panels.shape[2]
+def matrix_product(left, i, panels, out, j, n, added, first, last):
+    """left[:, i:…] · W, put into the n columns out[:, j:…] or added to them, in the rows from first to last.
+
+    W as `packed` gives it; all arrays are contiguous.
+    """
+    rows, panel = last - first, panels.shape[2]
     step, stride, size, rest = left.shape[1], out.shape[1], panels.shape[1] * panel, n % panel
-    for k in range(n // panel):
-        _rows(left, i, step, panels, k * size, out, j + k * panel, stride, rows, added)
+    x, y, k = first * step + i, first * stride + j, 0
+    if rows == 1:
+        while k + 4 <= n // panel:
+            _one_by_four(left, x, step, panels, k * size, panels.shape[1], out, y + k * panel, stride, added)
+            k += 4
+    while k < n // panel:
+        _rows(left, x, step, panels, k * size, out, y + k * panel, stride, rows, added)
+        k += 1
     if rest:
-        last = np.empty((rows, panel), panels.dtype)
-        _rows(left, i, step, panels, (n // panel) * size, last, 0, panel, rows, False)
+        end = np.empty((rows, panel), panels.dtype)
+        _rows(left, x, step, panels, k * size, end, 0, panel, rows, False)
         for r in range(rows):
-            for k in range(rest):
-                before = out[r, j + n - rest + k] if added else last.dtype.type(0)
-                out[r, j + n - rest + k] = before + last[r, k]
+            for c in range(rest):
+                before = out[first + r, j + k * panel + c] if added else end.dtype.type(0)
+                out[first + r, j + k * panel + c] = before + end[r, c]
+
+
+@njit(nogil=True)
+def product_ahead(left, t, panels, out, n, first, last):
+    """left[t] · W for the rows from first to last, put into out[t]; where they are few, now and then for many steps."""
+    T, rows = left.shape[0], left.shape[1]
+    many = max(1, 32 // rows) if last - first == rows else 1
+    if t % many == 0:
+        xs, ys = left.reshape(T * rows, left.shape[2]), out.reshape(T * rows, out.shape[2])
+        matrix_product(xs, 0, panels, ys, 0, n, False, t * rows + first, (min(t + many, T) - 1) * rows + last)

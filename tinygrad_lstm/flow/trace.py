@@ -7,7 +7,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..engine import seed_of, travel
+from ..engine import seed_of, spread, travel
 from ..numerics import norm
 from ..op import Piece
 from ..tensor import Array, Tensor
@@ -39,7 +39,7 @@ class Trace:
         self._grads: dict[int, Array] = {}
         self._visited: list[tuple[Tensor, tuple[Tensor, ...], list[Any]]] = []
         for tensor, gradient, shares in travel(y, seed_of(y, seed)):
-            self._grads[tensor.birth] = _closed(gradient)
+            self._grads[tensor.birth] = _closed(spread(gradient))
             arrived = iter(shares)
             expected = next(arrived, None)
             row: list[Any] = []

@@ -53,7 +53,7 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], not {label_smoothing!r}.")
     with scope("cross entropy"):
         flat = logits.reshape(-1, classes)
-        p = log_softmax(flat if mask is None else flat[rows])
+        p = log_softmax(flat if len(rows) == len(flat) else flat[rows])
         each = -p[np.arange(len(rows)), picked]
         if weight is None and not label_smoothing:
             return _reduced(each, reduction, "cross_entropy")

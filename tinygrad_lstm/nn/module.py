@@ -141,6 +141,9 @@ class Module:
         return "\n".join(_tree(self))
 
 
+HOLDERS = (Tensor, Module, list, tuple, dict)  # what a walk stops at: most attributes are settings
+
+
 def _tree(module: Module, head: str = "", below: str = "") -> Iterator[str]:
     """The line of a module, and those of the modules inside it."""
     modules, shapes = {}, defaultdict(list)
@@ -172,9 +175,11 @@ def _walk(value: Any, path: str, above: tuple[Any, ...] = (), *, deep: bool = Tr
     elif isinstance(value, dict):
         inside = value
     for key, item in inside.items():
+        if not isinstance(item, HOLDERS):
+            continue
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, Tensor | Module):
             yield name, item
-        inner = (Module, list, tuple, dict) if deep else (list, tuple, dict)
-        if isinstance(item, inner) and not any(item is outer for outer in (value, *above)):
+        leaf = isinstance(item, Tensor if deep else Tensor | Module)
+        if not leaf and not any(item is outer for outer in (value, *above)):
             yield from _walk(item, name, (value, *above), deep=deep)

@@ -144,9 +144,10 @@ class Record:
             scale, label = colors.Normalize(0, 1), f"{name}ₜ"
             label = label if "∘" in name else said("mean of {name}", name=label)
         else:
-            values = np.ma.masked_invalid(np.ma.masked_less_equal(values, 0))
-            high = float(values.max()) if values.count() else 1.0
-            low = max(float(values.min()) if values.count() else high, high * 1e-6)
+            values = np.where(np.isfinite(values) & (values > 0), values, np.nan)  # of the others there is no logarithm
+            known = values[~np.isnan(values)]
+            high = float(known.max()) if known.size else 1.0
+            low = max(float(known.min()) if known.size else high, high * 1e-6)
             scale, label = colors.LogNorm(min(low, high / 10), high), f"‖∂L/∂{name}ₜ‖"
         shade = colors.LinearSegmentedColormap.from_list("flow", STOPS)
         edges = np.append(self.steps, 2 * self.steps[-1] - self.steps[-2] if len(self) > 1 else self.steps[-1] + 1)
