@@ -101,10 +101,9 @@ class Loop:
         if node.stage == ONCE:
             return graph.whole(node)
         base, name = base_of(node), kind + graph.names[node] + "_t" * (node.stage == AHEAD and node.op != X)
-        if kind and (field := graph.field_of(base)):
-            return f"d{field}" if node is base else some(f"d{field}", *node.columns or ())
-        if kind and base.op == STATES:
-            return name
+        if kind and (base.op == STATES or graph.field_of(base)):  # these change places: no view of them holds
+            own = f"d{graph.field_of(base) or graph.names[base]}"
+            return own if node is base else some(own, *node.columns or ())
         elsewhere = base in graph.kept or base in graph.lives or graph.field_of(base)
         if base in graph.stored if kind else elsewhere or base.stage != LOOP or not base.made:
             self.through[name] = graph.whole(node, kind)

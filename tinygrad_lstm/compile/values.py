@@ -98,6 +98,8 @@ class Values:
         return self._made.setdefault((x.dtype, x.tobytes()), Node(NUMBER, (), {}, x))
 
     def make(self, op: str, *inputs: Node, name: str = "", scope: str = "", **settings: Any) -> Node:
+        if op == "take" and inputs[0].columns and _is_of_columns(settings["index"]):  # columns of columns
+            return self.cut(inputs[0], settings["index"][1].start, settings["index"][1].stop, name, scope)
         key = op, tuple(map(id, inputs)), frozen(settings)
         if key not in self._made:
             arrays = [x.example for x in inputs]
