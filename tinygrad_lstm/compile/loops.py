@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .derive import computed
 from .gradients import Gradients, some, tile
@@ -121,10 +121,8 @@ class Loop:
             self.through[target] = f"d{graph.names[node]}_all"
         if step.expr is None:
             return f"{target}[...] = 0"
-        expr = self._factored(step.expr) if kind else step.expr
-        if step.at is None:
-            return noted(self._put(target, expr, node, step.added), step.scope, step.rule)
-        line = added_at(target, self._text(step.at), self._text(expr))
+        expr, at = self._factored(step.expr) if kind else step.expr, step.at and self._text(step.at)
+        line = added_at(target, at, self._text(expr)) if at else self._put(target, expr, node, step.added)
         return noted(line, step.scope, step.rule)
 
     def _text(self, expr: Expr) -> str:
@@ -135,14 +133,11 @@ class Loop:
         leaves = expr.leaves()
         if not expr.parts or any(kind for kind, _ in leaves) or all(node.stage == ONCE for _, node in leaves):
             return expr._replace(parts=tuple(map(self._factored, expr.parts)))
-        text = expr.text(self._of_block)
+        wholes = {leaf: self.graph.whole(leaf[1]) for leaf in leaves}
+        text = expr.text(lambda leaf: wholes[leaf] if leaf[1].stage == ONCE else f"{wholes[leaf]}[steps]")
         name = self.factors.setdefault(text, f"factor_{len(self.factors) + 1}")
         self.through[name.replace("factor", "by")] = name
         return Expr(leaf=("by", name.replace("factor", "by")))
-
-    def _of_block(self, leaf: Any) -> str:
-        whole = self.graph.whole(leaf[1])
-        return whole if leaf[1].stage == ONCE else f"{whole}[steps]"
 
     def _put(self, target: str, expr: Expr, node: Node, added: bool) -> str:
         """A formula put into an array or added to it, by way of no new array where that can be."""

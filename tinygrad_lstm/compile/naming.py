@@ -45,7 +45,7 @@ class Names:
         self._taken |= forms | outside
         self.chosen[node] = new
 
-    def of_step(self, nodes: list[Node], leaves: Graph, outs: Graph) -> dict[Node, str]:
+    def of_step(self, leaves: Graph, nodes: list[Node], outs: Graph) -> dict[Node, str]:
         """Of all values of a recorded step."""
         self._taken |= {f"d{field}" for field in outs}
         users = users_of(nodes)

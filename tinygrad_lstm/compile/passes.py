@@ -169,7 +169,7 @@ PASSES = (split_products, sort_sums, merge_products, sort_sums, widen)
 def at_best(step: Recorded, v: Values) -> tuple[Graph, Graph]:
     """The leaves of a recorded step, and what it makes, after all passes."""
     leaves, outs = graph_of(step, v)
-    for node, name in Names(RESERVED).of_step(v.made, leaves, outs).items():
+    for node, name in Names(RESERVED).of_step(leaves, v.made, outs).items():
         node.name = name
     for one in PASSES:
         outs = one(v, outs)

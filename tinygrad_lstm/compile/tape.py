@@ -6,7 +6,7 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from cProfile import Profile
 from keyword import iskeyword
 from pathlib import PurePath
@@ -85,10 +85,7 @@ def record(cell: Any, rows: int) -> Recorded:
             name += "_"
         inputs[name] = p
     names: dict[int, str] = {}
-    plain = setting(recording, True), setting(hooks, ()), setting(anomaly, False), setting(scope_path, "")
-    with ExitStack() as stack:
-        for one in (*plain, _watched(names)):
-            stack.enter_context(one)
+    with setting(recording, True), setting(hooks, ()), setting(anomaly, False), setting(scope_path, ""), _watched(names):
         step = cell.step(x, state)
         after = cell.state_of(step)
     outputs = dict(zip(state._fields, after, strict=True))

@@ -66,7 +66,7 @@ class Writer:
         self.nodes = values.made
         self.formulas = {node: computed(node, step.rows) for node in self.nodes}
         self.helpers = helpers_of(self.formulas)
-        self.names = Names({*self.helpers, "forward", "backward"}).of_step(self.nodes, self.leaves, self.outs)
+        self.names = Names({*self.helpers, "forward", "backward"}).of_step(self.leaves, self.nodes, self.outs)
         self.inputs = [self.names[leaf] for leaf in self.leaves.values()]
         self.sent: dict[Node, list[Share]] = defaultdict(list)
         for field, out in self.outs.items():
