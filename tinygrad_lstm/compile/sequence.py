@@ -56,7 +56,7 @@ class Sequence:
         made = {node: computed(node, graph.step.rows) for node in graph.nodes if node.made}
         names = sorted(helpers_of(made))
         body = self._backward(calls[1])
-        read = set(re.findall(r"\w+", body))
+        read = set(re.findall(r"\w+", re.sub("#.*", "", body)))
         early = [graph.names[node] for node in made if node.stage != LOOP]
         kept = ["states", *(f"{graph.names[node]}_all" for node in graph.kept), *(n for n in early if n in read)]
         passes = ", ".join(one.__name__.replace("_", " ") for one in PASSES)

@@ -161,13 +161,13 @@ def written(x: Any, rows: int) -> Expr:
 
 def _number(x: Any, rows: int) -> str:
     """A number as it is written: the shortest text that gives it back, in its own precision."""
+    x = x[()] if isinstance(x, np.ndarray) else x
     if isinstance(x, int | np.integer) and not isinstance(x, bool):
         return "len(x)" if x == rows else str(x)
-    if isinstance(x, float | np.floating | np.ndarray) and np.asarray(x).dtype.kind == "f":
+    if isinstance(x, float | np.floating):
         if not np.isfinite(x):
             return f'float("{x}")'
-        whole = float(x).is_integer() and abs(float(x)) < 1e6
-        return str(int(x)) if whole else str(x[()] if isinstance(x, np.ndarray) else x)
+        return str(int(x)) if float(x).is_integer() and abs(float(x)) < 1e6 else str(x)
     if x is None or isinstance(x, bool | np.bool_ | str):
         return repr(x)
     raise CannotCompile(f"source: {x!r:.60} is no number, so it has no place in a formula.")

@@ -84,13 +84,13 @@ def record(cell: Any, rows: int) -> Recorded:
         while name in inputs or iskeyword(name):
             name += "_"
         inputs[name] = p
-    names: dict[int, str] = {}
-    with setting(recording, True), setting(hooks, ()), setting(anomaly, False), setting(scope_path, ""), _watched(names):
+    held: dict[int, str] = {}
+    with setting(recording, True), setting(hooks, ()), setting(anomaly, False), setting(scope_path, ""), _watched(held):
         step = cell.step(x, state)
         after = cell.state_of(step)
     outputs = dict(zip(state._fields, after, strict=True))
     attributes = {name: tensor for name, tensor in vars(step).items() if isinstance(tensor, Tensor)}
-    names |= {tensor.birth: name for known in (attributes, outputs) for name, tensor in known.items()}
+    names = held | {tensor.birth: name for known in (attributes, outputs) for name, tensor in known.items()}
     found, waiting = dict[int, Tensor](), [*after]
     while waiting:
         tensor = waiting.pop()
