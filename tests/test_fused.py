@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_lstm as tl
 from tinygrad_lstm import Tensor, compile, concat, nn, tanh
+from tinygrad_lstm.compile.shared_work import shared
 from tinygrad_lstm.compile.threads import Later, in_threads
 from tinygrad_lstm.engine import vjp
 from tinygrad_lstm.testing import gradcheck
@@ -209,6 +210,28 @@ def test_what_threads_do_later_is_what_numpy_does_at_once(monkeypatch, m, k, n):
     np.testing.assert_allclose(total, x.sum(axis=(0, 1)), rtol=1e-12, atol=1e-12)
 
 
+def test_results_of_threads_are_waited_for_before_they_are_read():
+    lines = ["C = A @ B @ A", "D = np.zeros((1, 2))", "D += C @ A", "E = C[0]", "return D, E"]
+    lines = shared("def forward(A, B):\n    " + "\n    ".join(lines))
+    made, calls = {"A": 2.0, "B": 3.0, "np": np}, []
+
+    class Slow:
+        def product(self, a, b):
+            y = np.full((1, 1), np.nan)
+            calls.append((y, a, b))
+            return y
+
+        def finish(self):
+            for y, a, b in calls:
+                y[...] = a * b
+            calls.clear()
+
+    made["Later"] = Slow
+    exec(lines, made)
+    D, E = made["forward"](2.0, 3.0)
+    assert (D.tolist(), E.tolist()) == ([[24.0, 24.0]], [12.0])
+
+
 def test_an_error_in_a_thread_is_raised_when_all_have_ended():
     ended = []
 
@@ -239,7 +262,8 @@ class LooksTwice(nn.Cell):
 
 
 @needs_numba
-def test_what_threads_do_later_is_done_before_the_next_product_needs_it():
+def test_what_threads_do_later_is_done_before_the_next_product_needs_it(monkeypatch):
+    monkeypatch.setattr("tinygrad_lstm.compile.threads.threads", lambda: 2)
     x = np.random.default_rng(1).normal(size=(32, 40, 50))
     found = []
     for fused in (False, "numba"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from contextlib import nullcontext
 from threading import Lock
@@ -18,6 +17,7 @@ from ..tensor import Array, Shape, Tensor
 from .blas import one_thread
 from .kernels import Kernel
 from .sequence import Sequence
+from .shared_work import shared
 from .symbols import CannotCompile
 from .tape import for_any_rows, record
 from .threads import Later
@@ -70,39 +70,6 @@ class Arrays:
         return array.copy() if any(np.may_share_memory(array, one) for one in self._arrays) else array
 
 
-class Shared(ast.NodeTransformer):
-    """Products and sums over all steps, in a function's text, become work that threads share: see `Later`."""
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        return self._later("product", node.left, node.right) if isinstance(node.op, ast.MatMult) else node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        is_total = isinstance(node.func, ast.Attribute) and ast.unparse(node).endswith(".sum(axis=(0, 1))")
-        return self._later("total", node.func.value) if is_total else node  # type: ignore[attr-defined]
-
-    def _later(self, name: str, *of: ast.expr) -> ast.AST:
-        self.found = True
-        return ast.Call(ast.Attribute(ast.Name("later"), name), list(of), [])
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Before a line reads what is to be done later, and is more than another name for it, all is finished."""
-        first, waiting, body = ast.parse("later = Later()\nlater.finish()").body, set[str](), list[ast.stmt]()
-        for line in node.body:
-            names = [one for one in ast.walk(line) if isinstance(one, ast.Name)]
-            reads = waiting & {name.id for name in names}
-            if reads and not (isinstance(line, ast.Assign) and isinstance(line.value, ast.Name | ast.Subscript)):
-                body.append(first[1])
-                reads, waiting = set[str](), set[str]()
-            self.found = False
-            body.append(self.visit(line))
-            if self.found or reads:
-                waiting |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        node.body = [first[0], *body]
-        return node
-
-
 class Program:
     """What a cell computes over a whole sequence, forward and backward, as functions made of its text.
 
@@ -138,7 +105,7 @@ class Program:
             except ModuleNotFoundError:
                 raise ImportError('compiled steps need numba: pip install "tinygrad-lstm[fast]"') from None
             loops = functions(f"{forth.text}\n\n\n{back.text}\n", self.name)
-            text = ast.unparse(Shared().visit(ast.parse(self.sequence.text((forth.call, back.call)))))
+            text = shared(self.sequence.text((forth.call, back.call)))
             self._fast = self._functions(text, loops | {"Later": Later})
         return self._fast
 
