@@ -330,6 +330,20 @@ def test_the_list_of_tutorials_is_whole_and_fits_the_terminal(course, capsys, mo
         assert not any(re.match("[，。：；、？！”）]", line) for line in words)
 
 
+def test_no_assert_of_a_copy_tells_what_a_prediction_asks():
+    from tinygrad_lstm.cli import tutorials
+    from tinygrad_lstm.course import book
+
+    for lang in ("en", "zh"):
+        for path in tutorials.notebooks(lang).values():
+            cells = [cell["source"] for cell in json.loads(tutorials.cleared(path, lang))["cells"]]
+            asked = [text for text in cells if "quiz.reveal(" in text]
+            assert asked and not any(re.search("(?m)^assert", text) for text in asked), path.name
+    kept = 'x = 1\nassert (\n    x == 1\n)\nquiz.reveal(my_guess, x)\nfor k in (1,):\n    assert k\nprint(x)'
+    assert book.unclaimed(kept) == "x = 1\nquiz.reveal(my_guess, x)\nfor k in (1,):\n    assert k\nprint(x)"
+    assert book.unclaimed("assert 1") == "assert 1"
+
+
 def test_a_tutorial_is_copied_out_to_work_on(here, course, capsys):
     code, out, err = run(capsys, "tutorials", "1", "--out", "work")
     assert (code, err) == (0, "") and 'pip install "tinygrad-lstm[course]" && jupyter lab work' in out

@@ -27,6 +27,7 @@ from tinygrad_lstm.graph.routes import Slot, corners_of
 from tinygrad_lstm.graph.tiles import _sorted
 from tinygrad_lstm.nn import Step
 from tinygrad_lstm.nn.lstm import CoupledLSTMCell, LSTM1997Cell, NoForgetLSTMCell, PeepholeLSTMCell, TruncatedLSTMCell
+from tinygrad_lstm.spoken import speaking
 
 GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -591,6 +592,14 @@ def test_a_window_of_steps_says_so():
     assert any("steps 2 to 4 of 6" in text for text in shown)
 
 
+@pytest.mark.parametrize("view", ["time", "ops", "strip"])
+def test_a_window_of_one_step_names_it_once(view):
+    for lang, wanted, unwanted in (("en", "step 4 of ", "4 to 4"), ("zh", "第 4 步，共 ", "4–4")):
+        with speaking(lang):
+            told = draw(every(T=6), steps=(4, 4), view=view).summary
+        assert wanted in told and unwanted not in told
+
+
 def test_one_to_four_graphs_stand_in_one_picture():
     graphs = [last(nn.RNN, T=2) for _ in range(5)]
     assert draw(graphs[:4]).svg() and draw(graphs[:1]).svg()
@@ -768,9 +777,12 @@ def test_a_png_that_no_viewer_opens_is_refused(tmp_path):
 
 
 def test_notebooks_get_an_svg_that_fits(monkeypatch):
-    bundle = draw(product(), view="ops")._repr_mimebundle_()
-    root = ET.fromstring(bundle["image/svg+xml"].encode())
-    assert root.get("width") == "100%" and root.get("viewBox") and root.get("height") is None
+    for drawing, wide in ((draw(product(), view="ops"), False), (draw(last(T=4)), True)):
+        root = ET.fromstring(drawing._repr_mimebundle_()["image/svg+xml"].encode())
+        own = float(root.get("viewBox").split()[2])
+        assert (own > 720) is wide and root.get("height") is None
+        assert root.get("width") == ("100%" if wide else f"{own:g}pt")  # a small one is not blown up
+        assert wide or root.get("style") == "max-width: 100%; height: auto"
     monkeypatch.setenv("TINYGRAD_LSTM_DOT", "/no/such/program")
     assert "TINYGRAD_LSTM_DOT=/no/such/program" in draw(product(), view="ops")._repr_mimebundle_()["text/plain"]
 
@@ -872,7 +884,7 @@ def test_a_slide_has_its_size_and_text_that_can_be_read(tmp_path, name):
 @pytest.mark.parametrize("name", SLIDES)
 def test_a_notebook_shows_text_that_can_be_read_in_as_few_rows_as_that_needs(name):
     svg = ET.fromstring(SLIDES[name](for_="notebook").svg())
-    pixels = 1000 / float(svg.get("viewBox").split()[2])
+    pixels = 960 / float(svg.get("viewBox").split()[2])
     assert min(float(text.get("font-size")) for text in svg.iter(f"{SVG}text")) * pixels >= 8.95
     heads = [text for text in svg.iter(f"{SVG}text") if (text.text or "").replace("\xa0", " ").startswith("t = ")]
     rows = {"lstm 4": 2, "lstm 6": 3, "layers": 2, "two": 2}  # all others in one

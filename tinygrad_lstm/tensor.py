@@ -188,10 +188,10 @@ class Tensor:
         return f"Tensor({values}, {', '.join(facts)})"
 
     def _repr_html_(self) -> str:
-        """For notebooks: the same, with where it was made, from what, and its gradient."""
+        """For notebooks: the same, with where it was made, from what, and its gradient: in names of the code."""
         values = "–" if self.grad is None else np.array2string(self.grad, threshold=100, precision=4)
-        facts = {"in": self.scope, "from": "; ".join(x.describe() for x in self.inputs)}
-        facts |= {"gradient": values} if self.requires_grad else {}
+        made = (f"{visible(x.name or (x.op.name if x.op else 'leaf'))} {x.shape}" for x in self.inputs)
+        facts = {".scope": self.scope, ".inputs": ", ".join(made)} | ({".grad": values} if self.requires_grad else {})
         rows = "".join(f"<tr><th>{key}</th><td>{escape(fact)}</td></tr>" for key, fact in facts.items() if fact)
         return f"<pre>{escape(repr(self))}</pre><table>{rows}</table>"
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..course.book import unclaimed
 from ..spoken import LANGUAGES, Language, checked, columns, ranged, said
 from .console import say
 
@@ -74,13 +75,17 @@ def folders() -> list[Path]:
 
 
 def cleared(path: Path, lang: str = "en") -> str:
-    """A notebook as it was before it ran. A link to another one becomes the command that copies that one, too."""
+    """A notebook as it was before it ran, and its predictions without what their asserts would tell.
+
+    A link to another notebook becomes the command that copies that one, too.
+    """
     book = _read(path)
     option, brackets = (" --lang zh", "（`{}`）") if lang == "zh" else ("", " (`{}`)")
     other = r"\1" + brackets.format(rf"tinygrad-lstm tutorials \2{option}")
     for cell in book["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+            cell["source"] = unclaimed("".join(cell["source"]))
         else:
             cell["source"] = re.sub(r"\[([^]]+)\]\(0?(\d+)_\w+\.ipynb\)", other, "".join(cell["source"]))
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from .book import CHECK, PREDICT, read, text_of, title
+from .book import CHECK, PREDICT, read, text_of, title, unclaimed
 from .film import Language
 from .solutions import solutions
 
@@ -54,6 +54,7 @@ def assignment(path: Path, lang: Language) -> dict[str, Any]:
             cells += _exercise(cell["id"], text)
             continue
         alone = re.sub(r"\[([^]]+)\]\(\w+\.ipynb\)", r"\1", text)  # another notebook is not beside it
+        alone = unclaimed(alone) if cell["cell_type"] == "code" else alone
         cells.append(_cell(cell["id"], cell["cell_type"], alone))
         if asked and cell["cell_type"] == "code" and "my_guess = None" in text:
             reasons, asked = reasons + 1, False

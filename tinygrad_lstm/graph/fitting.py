@@ -24,7 +24,7 @@ class Format(NamedTuple):
 FORMATS = {
     "slide": Format(1920, 1080, 18),
     "paper": Format(672, None, 9.34),  # 7 inches, two columns; 7 pt
-    "notebook": Format(1000, None, 9, enough=14.5),  # as wide as notebooks show a picture
+    "notebook": Format(960, None, 9, enough=15.1),  # as wide as a notebook shows a picture on a small screen
 }
 PAD = 10.8  # points on each side, graphviz's
 MOST = 17.0  # points: between the boxes there is no room for larger text

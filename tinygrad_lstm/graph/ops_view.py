@@ -88,7 +88,9 @@ def _title(shown: OpsGraph, window: Window, gradient: set[int], births: set[int]
     what = f"{root.name or ('L' if graph.trace else 'y')}{f' = {digits(root.item())}' if root.size == 1 else ''}"
     title = said("{n} tensors, {m} edges", n=len(births), m=len(shown.edges))
     if window:
-        title = said("steps {first} to {last} of ", first=window[0], last=window[1]) + repr(graph)
+        one = window[0] == window[1]
+        title = said("step {first} of " if one else "steps {first} to {last} of ", first=window[0], last=window[1])
+        title += repr(graph)
     elif gradient:
         own, plain = len(gradient), len(births - gradient)
         title = said("a gradient, computed by {n} tensors from {m} of the forward pass", n=own, m=plain)

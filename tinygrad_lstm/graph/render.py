@@ -25,6 +25,7 @@ from ..spoken import current, speaking
 from .press import EXTRA, WORD, has_press, pressed, size_of, without_font
 
 SUFFIXES = (".svg", ".html", ".png", ".pdf", ".gv")
+CELL = 720.0  # points: about the width of a cell in a notebook
 LARGEST_PNG = 16_000  # pixels; above it most viewers give up
 TIMEOUT = 120.0  # seconds
 IN_A_BROWSER = (
@@ -243,7 +244,10 @@ class Drawing:
             )
 
     def _repr_svg_(self) -> str:
-        return re.sub(r'<svg width="[\d.]+pt" height="[\d.]+pt"', '<svg width="100%"', self._svg, count=1)
+        """As wide as a notebook's cell, but a small picture no larger than it is."""
+        width = size_of(self._svg)[0]
+        own = "100%" if width > CELL else f'{width:g}pt" style="max-width: 100%; height: auto'
+        return re.sub(r'<svg width="[\d.]+pt" height="[\d.]+pt"', f'<svg width="{own}"', self._svg, count=1)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         try:

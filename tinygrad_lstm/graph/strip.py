@@ -64,7 +64,8 @@ def strip_drawing(graph: Graph, window: tuple[int, int] | None, labels: Sequence
     picture.legend((0, y), scale, "‖∂L/∂·‖")
     title = f"{titled(rail)} · {said('one column for each step, one row for each name')}"
     if window:
-        which = said("steps {first} to {last} of {n}", first=steps[0].t, last=steps[-1].t, n=len(rail.steps))
+        one = "step {first} of {n}" if len(steps) == 1 else "steps {first} to {last} of {n}"
+        which = said(one, first=steps[0].t, last=steps[-1].t, n=len(rail.steps))
         title += f" · {which}"
     for k, note in enumerate([title, *notes]):
         picture.line((-56, y - 40 - 15 * k), note, 9, GREY)

@@ -82,7 +82,7 @@ def draw(
         answer: what the net says at the end, ["his 99.8 %", "her 0.2 %"]: first the answer whose loss this is, then
             alternatives. They stand at the loss (time). Of several graphs, such a list for each.
         for_: "slide", 1920 × 1080 pixels with text of 18 at least, "paper", 7 inches wide with text of 7 points, or
-            "notebook", at most 1000 pixels wide with text of 9: steps stand in rows, so many as make it largest, in a
+            "notebook", 960 pixels wide or more with text of 9: steps stand in rows, so many as make it largest, in a
             notebook as few as can be read (time, cells, rolled).
         light: a gate ("f", "i", …): it, what it is made from and what it acts on in colour, the rest grey. With
             backward=False a picture of how the cell is built (time).
@@ -244,7 +244,8 @@ def _title(graph: Graph, rails: list[Rail], window: Window, name: str) -> str:
     count = said("{n} steps" if len(times) > 1 else "1 step", n=len(times))
     if window:
         first, last = max(window[0], times[0]), min(window[1], times[-1])
-        count = said("steps {first} to {last} of ", first=first, last=last) + count
+        one = first == last
+        count = said("step {first} of " if one else "steps {first} to {last} of ", first=first, last=last) + count
     parts = [name, count]
     if len(rails) > 1 and rails[0].way == rails[-1].way:
         parts.append(said("{n} layers, the first below", n=len(rails)))

@@ -148,7 +148,8 @@ class Cell(Module):
         if isinstance(state, Tensor | np.ndarray):
             state = (state,)
         if state is not None and len(state) != len(fields):
-            raise ValueError(f"{type(self).__name__}: the state is ({', '.join(fields)}), not {len(state)} tensors.")
+            given = f"{len(state)} tensor{'' if len(state) == 1 else 's'}"
+            raise ValueError(f"{type(self).__name__}: the state is ({', '.join(fields)}), not {given}.")
         tensors = []
         for k, field in enumerate(fields):
             value = np.zeros((batch, self.hidden_size), dtype) if state is None else state[k]
