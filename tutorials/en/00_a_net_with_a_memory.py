@@ -103,7 +103,7 @@ wide = nn.RNN(3, 5, rng=np.random.default_rng(0))
 count = sum(parameter.size for parameter in wide.parameters())
 short, long = (wide(np.zeros((1, length, 3), np.float32)).h.shape for length in (4, 400))
 quiz.reveal(my_guess, count)
-print(f"the same net reads 4 steps, h of shape {short}, and 400, h of shape {long}")
+print(f"the same net reads 4 steps: h has the shape {short}; and 400: {long}")
 
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
@@ -136,8 +136,8 @@ assert np.allclose(wishes.sum(axis=0), flow.trace.grad(cell.W_h)[:, 0], rtol=1e-
 # %%
 lstm = nn.LSTM(1, 2, rng=np.random.default_rng(0)).astype(np.float64)
 seen = lstm(np.array([1.0, 0, 0, 0]).reshape(1, 4, 1))
-print("hidden state h after each step:", *seen.h.numpy()[0].round(3))
-print("cell state C after each step:  ", *seen.C.numpy()[0].round(3))
+for t, (h, C) in enumerate(zip(seen.h.numpy()[0], seen.C.numpy()[0], strict=True), 1):
+    print(f"step {t}: hidden state h = {h.round(3)}, cell state C = {C.round(3)}")
 tl.draw(seen.last.h.sum(), view="rolled", follow="C", backward=False, parameters=False)
 
 # %% [markdown]
@@ -196,7 +196,7 @@ assert accuracy > 0.99
 # sequences. So take five seeds each time, and count a net as successful if its share of right answers is at least
 # `0.9`.
 #
-# **Predict.** With 60 steps instead of 10, how many of the five plain nets succeed?
+# **Predict.** With 60 steps instead of 10, how many of the five plain nets (`nn.RNN`) succeed?
 
 # %%
 my_guess = None

@@ -33,7 +33,7 @@ def read(sequence, u, v=1.0, b=0.0):
 
 for first in (+1, -1):
     sequence = [first, 0, 0, 0, 0, 0]
-    print(f"read {sequence}: h =", read(sequence, u=2.0).round(3))
+    print(f"读 {sequence}：h =", read(sequence, u=2.0).round(3))
 
 # %% [markdown]
 # 两个序列都以同样的五个零结尾。没有笔记、只看最后一个元素的网络，对它们只能给出同一个答案。而这里的 $h$ 到最后仍然说得出各自是怎么开头的：循环网络就是干这个用的。
@@ -120,8 +120,8 @@ assert np.allclose(wishes.sum(axis=0), flow.trace.grad(cell.W_h)[:, 0], rtol=1e-
 # %%
 lstm = nn.LSTM(1, 2, rng=np.random.default_rng(0)).astype(np.float64)
 seen = lstm(np.array([1.0, 0, 0, 0]).reshape(1, 4, 1))
-print("每一步之后的隐藏状态 h：", *seen.h.numpy()[0].round(3))
-print("每一步之后的元胞状态 C：", *seen.C.numpy()[0].round(3))
+for t, (h, C) in enumerate(zip(seen.h.numpy()[0], seen.C.numpy()[0], strict=True), 1):
+    print(f"第 {t} 步之后：隐藏状态 h = {h.round(3)}，元胞状态 C = {C.round(3)}")
 tl.draw(seen.last.h.sum(), view="rolled", follow="C", backward=False, parameters=False)
 
 # %% [markdown]
@@ -132,7 +132,7 @@ tl.draw(seen.last.h.sum(), view="rolled", follow="C", backward=False, parameters
 # | **步** | 读一个元素：$t = 1 \ldots T$ |
 # | **隐藏状态** $h_t$ | 第 $t$ 步之后的笔记：传给第 $t+1$ 步，也交给外面要用的地方 |
 # | **元胞状态** $C_t$ | LSTM 的第二份笔记：传给第 $t+1$ 步，外面只能通过 $h_t$ 看到它 |
-# | **单元** | $h$（以及 $C$）里的一个数；“8 个单元”也说成“隐藏大小为 8” |
+# | **单元** | $h$（以及 $C$）里的一个数；“8 个单元”也说成“隐藏层大小（hidden size）为 8” |
 # | **元胞** | 一步之内发生的事：那些公式和它们的权重 |
 # | **层** | 让一个元胞走完序列的所有步 |
 #
@@ -174,7 +174,7 @@ assert accuracy > 0.99
 #
 # 噪声可以拖多长？一个网络说明不了什么：换一个**随机种子**，初始权重不同，读到的序列也不同。所以每种情形取五个种子，正确率至少到 `0.9` 才算成功。
 #
-# **先猜。** 把 10 步换成 60 步，五个普通循环网络里有几个能成功？
+# **先猜。** 把 10 步换成 60 步，五个普通循环网络（`nn.RNN`）里有几个能成功？
 
 # %%
 my_guess = None
