@@ -11,6 +11,7 @@
 
 # %%
 import heapq
+from textwrap import fill
 
 import numpy as np
 
@@ -35,14 +36,14 @@ y
 
 # %% [markdown]
 # The value is there, and beside it stands `op='add'`: the tensor knows which op made it. It also keeps the inputs of
-# that op; the table names them. They are tensors, so they know where they come from, too. (The gradient is a dash: none
-# has been asked for yet.)
+# that op, `.inputs` in the table, each with its name (or the op that made it) and its shape. They are tensors, so they
+# know where they come from, too. (`.grad`, the gradient, is a dash: none has been asked for yet.)
 
 # %%
 product = y.inputs[0]
-print("y was made by", y.op.name, "from", y.inputs)
-print("its first input was made by", product.op.name, "from", [x.name for x in product.inputs])
-print("a was made by", a.op, "from", a.inputs)
+print(f"y was made by {y.op.name} from", *y.inputs, sep="\n    ")
+print(f"its first input was made by {product.op.name} from", [x.name for x in product.inputs])
+print(f"a was made by {a.op} from", a.inputs)
 
 # %% [markdown]
 # `a` is a **leaf**: nothing made it. By following `.inputs` from `y` to the leaves you reach everything that `y`
@@ -59,7 +60,8 @@ for op in (tl.add, tl.mul, tl.tanh):
 # %% [markdown]
 # A sum passes the gradient on unchanged. A product multiplies it by the *other* input. No rule looks further than its
 # own op. In the picture each arrow carries its rule and the number that it sends; the arrows point the way the
-# gradient travels, from `y` back to the leaves.
+# gradient travels, from `y` (there called L, since it has no name) back to the leaves. The larger what an arrow sends,
+# the wider and darker it is; the bar below the graph is the scale.
 
 # %%
 tl.draw(y, view="ops")
@@ -115,7 +117,8 @@ print(f"into s from × (two edges): {from_square:.4f}   from +: {from_sum:.4f}  
 slope = 1 - s.item() ** 2
 paths = [s.item() * slope, s.item() * slope, slope]
 right = trace.grad(x).item()
-print("one number a path:", np.round(paths, 4), " their sum:", round(sum(paths), 6), " the gradient:", round(right, 6))
+print("one number a path:", np.round(paths, 4))
+print(f"their sum: {sum(paths):.6f}   the gradient: {right:.6f}")
 assert np.isclose(sum(paths), right, rtol=1e-14)
 
 # %% [markdown]
@@ -193,7 +196,7 @@ for n in (1, 2, 4, 8, 16):
     x, s = diamonds(n)
     totals = {}
     visits = per_path(s, np.float64(1), totals)
-    print(f"{n:>2} diamonds: {len(totals):>2} tensors, gradient {totals[x]:>7,.0f}, visits {visits:>7,}")
+    print(f"{n:>2} diamond{'s' if n > 1 else ' '}: {len(totals):>2} tensors, gradient {totals[x]:>7,.0f}, visits {visits:>7,}")
 
 # %% [markdown]
 # Every diamond doubles the number of paths, so the visits are $2^{n+1}-1$. The gradient itself is $2^n$, since each
@@ -229,7 +232,7 @@ assert totals[x] == 2**60 and visits == 61
 # has been visited and has sent it a share, so it waits. But it is at least as new as that user, so newer than the
 # tensor we took, which was the newest. So there is no such user.
 #
-# So the order was written down when the forward pass ran, and a heap finds it again. There is no recursion either, so
+# The order, then, was written down when the forward pass ran, and a heap finds it again. There is no recursion either, so
 # a chain of a hundred thousand ops cannot overflow Python's stack.
 #
 # ## How many paths has an LSTM?
@@ -293,7 +296,7 @@ print("a.grad =", a.grad)
 try:
     y.backward()
 except RuntimeError as error:
-    print(error)
+    print(fill(str(error), 80))
 
 # %% [markdown]
 # The error is the first of the three, and names both remedies. The second comes without an error: a new forward pass,
@@ -316,7 +319,7 @@ pair = a * np.array([1.0, 10.0])
 try:
     pair.backward()
 except ValueError as error:
-    print(error)
+    print(fill(str(error), 80))
 a.grad = None
 pair.backward(seed=[1.0, 0.5])
 print("a.grad =", a.grad)

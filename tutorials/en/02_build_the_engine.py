@@ -10,6 +10,7 @@
 import operator
 from heapq import heappop, heappush
 from itertools import count
+from textwrap import fill
 
 import numpy as np
 
@@ -199,7 +200,7 @@ print(f"largest difference in dL/dU: {still:.0e}")
 assert still < 1e-12
 
 # %% [markdown]
-# Tested on the net that one cares about, and faster. Now a smaller graph: `y` sums the entries of `(a + b) + a`, so
+# Tested on the net that one cares about, and an array saved each time. Now a smaller graph: `y` sums the entries of `(a + b) + a`, so
 # in each entry the gradient of `a` is 2 and that of `b` is 1.
 
 # %%
@@ -246,14 +247,14 @@ def central(f, x, eps):
     return slopes
 
 
-found = central(step_loss, U["C"], 1e-5)
+found = central(step_loss, U["C"], 1e-3)
 difference = np.abs(found - U["C"].grad).max()
 print(f"dL/dU_C: largest entry {np.abs(found).max():.3f}, largest difference {difference:.0e}")
-assert difference < 1e-8
+assert difference < 1e-5
 
 # %% [markdown]
-# The two agree to {{difference:.0e}}, and this time nothing was shared between them but the forward pass. Why not
-# more digits, with $\varepsilon$ smaller still?
+# With $\varepsilon=10^{-3}$ the two agree to {{difference:.0e}}, and this time nothing was shared between them but the
+# forward pass. For more digits, should one not make $\varepsilon$ as small as it goes?
 #
 # **Predict.** Which of the steps `1e-1`, `1e-2`, …, `1e-13` gives the smallest error? Type that number.
 
@@ -285,7 +286,7 @@ for eps, error in errors.items():
 #
 # `gradcheck` does this for any function of Tensors: all inputs, all entries, with random weights on the outputs, in
 # float64, and once more for the second derivatives. An op of your own is a forward function and a rule for each
-# input. Take $y = x\,\sigma(x)$.
+# input. A rule gets `dy`, the output `y`, and the inputs. Take $y = x\,\sigma(x)$.
 
 # %%
 @op("swish", "y = x · σ(x).")
@@ -305,7 +306,7 @@ swish.wrt("x", "dy · σ", lambda dy, y, x: dy * tl.sigmoid(x))
 try:
     gradcheck(swish, [points])
 except AssertionError as error:
-    print(error)
+    print(fill(str(error), 80))
 
 # %% [markdown]
 # The message names the function, the input, the entry, both numbers, and how many entries differ. Two of three: at
@@ -316,18 +317,19 @@ except AssertionError as error:
 #
 # **Rules run on arrays, and on Tensors too.** While training they run on plain arrays, which is fast. With
 # `create_graph=True` the same rules run on Tensors, so the gradient has a graph of its own and can be differentiated
-# again. A rule written with NumPy's functions can do only the first.
+# again. So a rule may use what both know: operators, the library's functions, and those of NumPy which Tensors take,
+# such as `np.exp`. With another one it can do only the first. (`np.expm1(z)` is $e^z-1$.)
 
 # %%
-swish.wrt("x", "…", lambda dy, y, x: dy * (y + (1 - y) / (1 + np.exp(-x))))
-print("first order:", gradcheck(swish, [points], order=1))
+swish.wrt("x", "…", lambda dy, y, x: dy * (y + (1 - y) / (2 + np.expm1(-x))))
+print(f"first order: {gradcheck(swish, [points], order=1)}")
 try:
     gradcheck(swish, [points], order=2)
 except TypeError as error:
-    print("second order:", error)
+    print(fill(f"second order: {error}", 72))
 
 # %% [markdown]
-# With `tl.exp` in the place of `np.exp` both would pass. Your closures compute with `.data`, so your engine stops at
+# An array would lose the gradient's graph. With `tl.exp(-x) - 1` in the place of `np.expm1(-x)` both would pass. Your closures compute with `.data`, so your engine stops at
 # first derivatives.
 #
 # **Pieces.** The rule of `x[t]` says: the gradient of `x` is `dy` at `t` and 0 elsewhere. Written as a full array
@@ -357,15 +359,15 @@ y = (a @ w).sum()
 try:
     w.data[:] = 100.0
 except ValueError as error:
-    print("ours, in place:", error)
+    print(fill(f"ours, in place: {error}", 72))
 w.data = np.array([[100.0]])
 try:
     y.backward()
 except RuntimeError as error:
-    print("ours, replaced:", error)
+    print(fill(f"ours, replaced: {error}", 72))
 
 # %% [markdown]
-# You meet the last message when `optimizer.step()` comes between the forward pass and `loss.backward()`.
+# You will meet the last message when `optimizer.step()` comes between the forward pass and `loss.backward()`.
 #
 # **History is freed.** Your nodes stay alive as long as the loss does, and a second `backward` adds everything again
 # without a word. Ours forgets each tensor's inputs once they have been used: memory is given back on the way, and

@@ -7,6 +7,7 @@
 
 # %%
 import heapq
+from textwrap import fill
 
 import numpy as np
 
@@ -32,13 +33,13 @@ y = a * b + c
 y
 
 # %% [markdown]
-# 值算出来了，旁边还写着 `op='add'`：张量知道自己是哪个运算（op）的结果。它也留着这个运算的输入，下面的表里写着是哪些。输入同样是张量，所以也知道各自的来历。（梯度一栏是短横，因为还没有求过。）
+# 值算出来了，旁边还写着 `op='add'`：张量知道自己是哪个运算（op）的结果。它也留着这个运算的输入，就是表里的 `.inputs`：写着各自的名字（没有名字的，写产生它的运算）和形状。输入同样是张量，所以也知道各自的来历。（`.grad` 是梯度，这里是短横，因为还没有求过。）
 
 # %%
 product = y.inputs[0]
-print("y 由运算", y.op.name, "得出，输入为", y.inputs)
-print("它的第一个输入由运算", product.op.name, "得出，输入为", [x.name for x in product.inputs])
-print("a 由运算", a.op, "得出，输入为", a.inputs)
+print(f"y 由运算 {y.op.name} 得出，输入为", *y.inputs, sep="\n    ")
+print(f"它的第一个输入由运算 {product.op.name} 得出，输入为", [x.name for x in product.inputs])
+print(f"a 由运算 {a.op} 得出，输入为", a.inputs)
 
 # %% [markdown]
 # `a` 是**叶子张量**（leaf）：它不是任何运算的结果。从 `y` 出发，顺着 `.inputs` 一直走到叶子，`y` 所依赖的一切就都走到了。这就是**计算图**，此外没有别的记录。（如果所有输入都不需要梯度，或者代码写在 `with tl.no_grad():` 里面，就什么也不记。）
@@ -50,7 +51,7 @@ for op in (tl.add, tl.mul, tl.tanh):
     print(f"{op.name:>5}: ", ",  ".join(f"给 {name}：{op.formula(k)}" for k, name in enumerate(op.inputs)))
 
 # %% [markdown]
-# 加法把梯度原样往下传。乘法给梯度乘上**另一个**输入。每条规则只管自己的运算，不看更远的地方。下图中每个箭头都标着它的规则和它送出的数；箭头的方向就是梯度走的方向，从 `y` 回到叶子。
+# 加法把梯度原样往下传。乘法给梯度乘上**另一个**输入。每条规则只管自己的运算，不看更远的地方。下图中每个箭头都标着它的规则和它送出的数；箭头的方向就是梯度走的方向，从 `y`（它没有名字，图里叫 L）回到叶子。送出的数越大，箭头越粗、颜色越深，图下面的色条就是刻度。
 
 # %%
 tl.draw(y, view="ops")
@@ -101,7 +102,8 @@ print(f"从 ×（两条边）流入 s：{from_square:.4f}   从 +：{from_sum:.4
 slope = 1 - s.item() ** 2
 paths = [s.item() * slope, s.item() * slope, slope]
 right = trace.grad(x).item()
-print("每条路径一个数：", np.round(paths, 4), " 它们的和：", round(sum(paths), 6), " 梯度：", round(right, 6))
+print("每条路径一个数：", np.round(paths, 4))
+print(f"它们的和：{sum(paths):.6f}   梯度：{right:.6f}")
 assert np.isclose(sum(paths), right, rtol=1e-14)
 
 # %% [markdown]
@@ -256,10 +258,10 @@ print("a.grad =", a.grad)
 try:
     y.backward()
 except RuntimeError as error:
-    print(error)
+    print(fill(str(error), 80))
 
 # %% [markdown]
-# 这个报错是第一件事，两种解决办法都写在里面。第二件事没有报错：重新做一遍前向计算，`.grad` 却不是预想的数。
+# 这个报错是第一件事。它说：`y` 的历史已经被一次反向传播释放了。两种解决办法也写在里面：如果 `y` 是上一段序列留下的状态，就用 `state.detach()` 把它切断；要走两遍，就用 `backward(keep_graph=True)`。第二件事没有报错：重新做一遍前向计算，`.grad` 却不是预想的数。
 
 # %%
 for _ in range(2):
@@ -269,14 +271,14 @@ for _ in range(2):
 # %% [markdown]
 # 每次的梯度都是 $-3$，`.grad` 却变成了 {{a.grad:.0f}}：**`.grad` 会累加**。如果一个损失分几部分计算，这正是想要的。在训练循环里，每次反向传播之前要调用 `optimizer.zero_grad()`（单个张量可写 `a.grad = None`），否则每一步都会带上以前的全部梯度。
 #
-# 第三件事：反向传播从一个数出发。若有几个数，就得说明它们各占多少权重。
+# 第三件事：反向传播从一个数出发。若有几个数，就得说明它们各占多少权重（不然它会报错：这不是一个数）。
 
 # %%
 pair = a * np.array([1.0, 10.0])
 try:
     pair.backward()
 except ValueError as error:
-    print(error)
+    print(fill(str(error), 80))
 a.grad = None
 pair.backward(seed=[1.0, 0.5])
 print("a.grad =", a.grad)
