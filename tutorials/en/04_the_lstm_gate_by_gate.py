@@ -8,6 +8,8 @@
 
 # %%
 import inspect
+import re
+from textwrap import dedent
 
 import numpy as np
 
@@ -113,10 +115,11 @@ for word, features in zip(words, x):
 by_equations = h.item(), C.item()
 
 # %% [markdown]
-# The same story, now with gates that are nearly and never quite 0 or 1: $\sigma(6)$ is {{float(sigmoid(6.0)):.4f}}. The library's cell is written the same way. This is all of it:
+# The same story, now with gates that are nearly and never quite 0 or 1: $\sigma(6)$ is {{float(sigmoid(6.0)):.4f}}. The library's cell is written the same way. This is all of it, without its comments:
 
 # %%
-print(inspect.getsource(nn.LSTMCell.step))
+code = inspect.getsource(nn.LSTMCell.step)
+print(dedent(re.sub(r" +#.*", "", code)))
 
 # %% [markdown]
 # `∘` in formulas is `*` here, gate by gate and unit by unit. `.named("f")` and the scopes change no number: they are how a picture, a trace or a what-if finds the forget gate again. With the same weights it gives the same numbers.
@@ -190,7 +193,7 @@ print(f"f at 'mary': {right:.4f} with [h ; x], {swapped:.4f} with [x ; h]")
 #
 # ## A net that learns its gates
 #
-# Now nobody chooses. The task `pronouns` makes sentences of one or two clauses; the net reads them word by word through an embedding, and is asked for the next word where that is a pronoun. Eight units, 250 steps of Adam.
+# Now nobody chooses. The task `pronouns` makes sentences of one or two clauses; the net reads them word by word through an **embedding** (a table with a row of numbers for each word, trained with the rest), and is asked for the next word where that is a pronoun. Eight units, 250 steps of Adam.
 # Nets A start with open forget gates (`forget_bias=3`) and no recurrent weights, so that at first only $C$ leads from word to word; nets B start as Keras starts. Of each there are five, with the seeds 0 to 4.
 
 # %%
@@ -212,13 +215,14 @@ def trained(seed, **settings):
 starts = {"A": {"forget_bias": 3.0, "recurrent_initializer": "zeros"}, "B": {"forget_bias": 1.0}}
 nets = {(start, seed): trained(seed, **settings) for start, settings in starts.items() for seed in range(5)}
 accuracy = {key: evaluate(net, task, batch=100, batches=1).accuracy for key, net in nets.items()}
-print(*(f"{start}{seed}: {share:.1%}" for (start, seed), share in accuracy.items()), sep="   ")
+for start in starts:
+    print(*(f"{start}{seed}: {accuracy[start, seed]:.1%}" for seed in range(5)), sep="   ")
 assert min(accuracy.values()) > 0.95
 
 # %% [markdown]
 # All ten answer held-out sentences (nearly) without a mistake. Training runs in float64 here, so that other machines find the same numbers.
 #
-# Look inside one of them, A0, for an example. `written()` says what each word has left in $C_T$; times $\partial\text{margin}/\partial C_T$ it says which unit the answer rests on (the margin is the logit of the right pronoun minus that of the wrong one, here *his* minus *her*). Take the heaviest unit at "john".
+# Look inside one of them, A0, for an example. `written()` says what each word has left in $C_T$; times $\partial\text{margin}/\partial C_T$ it says which unit the answer rests on (the **margin** is the score of the right pronoun minus that of the wrong one, before the softmax: the difference of their logits, here *his* minus *her*). Take the heaviest unit at "john".
 
 # %%
 said = task.read("mary lost her keys and then john found the old box and slowly sold his car .")
@@ -256,7 +260,7 @@ for word, *row in zip(question.words, *values.values()):
 # </details>
 
 # %%
-tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, for_="notebook")
+tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, parameters=False, for_="notebook")
 
 # %% [markdown]
 # And the whole sentence at a glance, one column a word:
@@ -278,7 +282,8 @@ my_guess = None
 
 # %%
 weights = weigh(net, question)
-top = {name: question.words[int(np.abs(column).argmax())] for name, column in weights._asdict().items()}
+names = ("gradient", "written", "erased")
+top = {name: question.words[int(np.abs(column).argmax())] for name, column in zip(names, weights)}
 quiz.reveal(my_guess, next(name for name, word in top.items() if word != "john"))
 print(f"margin {margin.item():.2f}\n{'':<8}gradient  written   erased")
 for word, *row in zip(question.words, *weights):
@@ -351,7 +356,7 @@ neither = [key for key in nets if max(*writing[key], forgetting[key]) < 0.25]
 assert one_sided and forgetful and neither
 
 # %% [markdown]
-# Hardly two are alike. In {{len(one_sided)}} of the ten only one gender is ever written: there erasing turns at least half of the answers, and for the other gender less than a tenth, because an empty memory stands for that one. In {{len(forgetful)}} the message is in the forgetting: keep the name from closing $f$, and at least half of the answers for one gender turn;
+# Hardly two are alike. In {{len(one_sided)}} of the ten the writing counts for one gender only: there erasing it turns at least half of the answers, and for the other gender less than a tenth, as if an empty memory stood for that one. In {{len(forgetful)}} the message is in the forgetting: keep the name from closing $f$, and at least half of the answers for one gender turn;
 # the old content stays, and the net answers as if the old subject were still there. In {{len(neither)}} neither of the two changes turns a quarter: these have a way that both erasures do not find. What is removed can say as much as what is written, and a method that looks at writing alone does not see it.
 # (By *written* the name ranks first in {{min(written_first):.0%}} to {{max(written_first):.0%}} of the sentences: that says what lies in $C$, and not what the answer would be without it.)
 #

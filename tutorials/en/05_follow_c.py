@@ -8,6 +8,7 @@
 
 # %%
 from math import sqrt, tanh
+from textwrap import fill
 
 import numpy as np
 
@@ -90,8 +91,8 @@ by_hand = {
 }
 quiz.reveal(my_guess, max(by_hand, key=by_hand.get))
 for path, term in by_hand.items():
-    print(f"{path:<8}{term:+.6f}")
-print(f"sum     {sum(by_hand.values()):+.6f}")
+    print(f"{term:+.6f}  {path}")
+print(f"{sum(by_hand.values()):+.6f}  sum")
 
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
@@ -128,7 +129,7 @@ def loss_if(push):
 
 
 pushed = (loss_if(1e-5) - loss_if(-1e-5)) / 2e-5
-print(f"{pushed:+.8f} against {total:+.8f}")
+print(f"by pushing C {pushed:+.8f}, by the engine {total:+.8f}")
 assert abs(pushed - total) < 1e-8
 
 # %% [markdown]
@@ -142,7 +143,7 @@ print("C1.grad is", out.steps[0].C.grad)
 try:
     loss.backward()
 except RuntimeError as exc:
-    print(exc)
+    print(fill(str(exc), 80))
 
 # %% [markdown]
 # `backward` leaves gradients in *leaves*, the parameters. $C_1$ was computed on the way; its gradient was used and dropped, as in PyTorch. And the history was freed behind it. `tl.trace(loss)` is the tool for looking: it keeps every gradient and every

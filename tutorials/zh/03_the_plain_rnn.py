@@ -6,6 +6,8 @@
 # 需要的基础：第 0、1 篇，知道矩阵乘向量得到向量。大约 45 分钟。
 
 # %%
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -35,14 +37,14 @@ def with_recurrent(rnn, U):
 #
 # $$\frac{\partial h_T}{\partial h_t} = J_T\,J_{T-1}\cdots J_{t+1}$$
 #
-# （雅可比矩阵 $J_t$ 的 $[i,j]$ 元表示：这一步之前的单元 $j$ 变一点，这一步之后的单元 $i$ 变多少。$D(v)$ 是以 $v$ 为对角线的对角矩阵。）下面是一个只有两个单元的网络，走三步，以及梯度往回走的样子：
+# （$J_t$ 是这一步的**雅可比矩阵**，它的 $[i,j]$ 元表示：这一步之前的单元 $j$ 变一点，这一步之后的单元 $i$ 变多少。$D(v)$ 是以 $v$ 为对角线的对角矩阵，$\circ$ 是逐元素相乘。）下面是一个只有两个单元的网络，走三步，以及梯度往回走的样子：
 
 # %%
 rng = np.random.default_rng(0)
 small = nn.RNN(1, 2, rng=rng).astype(np.float64)
 out = small(rng.normal(size=(1, 3, 1)))
 trace = tl.trace(out.last.h.sum())
-tl.draw(trace, follow="h")
+tl.draw(trace, follow="h", for_="notebook")
 
 # %% [markdown]
 # 每往回一步，先过一次 tanh，再过一次矩阵。库能在图上直接测出每一步的雅可比矩阵，它应当与公式一致。
@@ -56,7 +58,7 @@ for t in range(3):
 print(jacobians.steps[:, 0].round(3))
 
 # %% [markdown]
-# 梯度走过许多步，就乘上许多个矩阵。全部问题在于：这样的乘积会变成什么？为此先要说清三个词。矩阵把有的向量拉长，把有的缩短。让所有长度为 1 的向量（下图灰色的圆）都过一遍矩阵，出来的是一个椭圆。椭圆的两条半轴（红色）就是最大和最小的伸缩倍数，叫作矩阵的**奇异值**。最大的那个又叫矩阵的**范数**，记作 $\|M\|$：不会有向量被拉得比它更长。奇异值全是 1 的矩阵只转动（或镜像），叫作**正交矩阵**。
+# 梯度走过许多步，就乘上许多个矩阵。全部问题在于：这样的乘积会变成什么？为此先要说清三个词。矩阵把有的向量拉长，把有的缩短。让所有长度为 1 的向量（下图灰色的圆）都过一遍矩阵，出来的是一个椭圆。椭圆的两条半轴（红色）就是最大和最小的伸缩倍数，叫作矩阵的**奇异值**。最大的那个又叫矩阵的**范数**，记作 $\|M\|$：没有哪个向量的伸长倍数会超过它。奇异值全是 1 的矩阵只转动（或镜像），叫作**正交矩阵**。
 
 # %%
 M = np.array([[1.0, 0.8], [0.0, 0.5]])
@@ -76,7 +78,7 @@ axes.set_aspect("equal")
 plt.show()
 
 # %% [markdown]
-# **特征值**说的是另一回事：有这样一个方向，矩阵不转动它，只把它拉长或缩短若干倍（特征值是复数时，看它的模）。走一步，奇异值说了算；同样的步走很多次，特征值说了算，下面会看到。先看两个能算出精确答案的网络。
+# **特征值**说的是另一回事：有这样一个方向，矩阵不转动它，只把它拉长或缩短若干倍。（特征值是复数时，矩阵让一个平面转动，特征值的模是平均每步的伸缩倍数。）走一步，奇异值说了算；同样的步走很多次，特征值说了算，下面会看到。先看两个能算出精确答案的网络。
 #
 # ## 两个一目了然的网络
 #
@@ -169,8 +171,18 @@ expected = np.sqrt((slopes**2).mean(axis=1))
 measured = flow.norm[:-1] / flow.norm[1:]
 print(f"每步的系数：只凭斜率 {np.exp(np.log(expected).mean()):.3f}，实测 {share ** (1 / T):.3f}")
 
+
+def half_life(seed):
+    other = nn.RNN(8, 32, rng=np.random.default_rng(seed)).astype(np.float64)
+    return tl.trace(other(x).last.h.sum()).flow("h").half_life
+
+
+lives = [half_life(seed) for seed in range(5)]
+print(f"五个这样的网络，半衰期 {min(lives):.2f} 到 {max(lives):.2f} 步")
+assert 1.5 < min(lives) and max(lives) < 4
+
 # %% [markdown]
-# 原因清楚了：系数取决于各单元离 0 有多远。输入越强，饱和越深，梯度就丢得越快。$U$ 不减少任何东西，它保持每个范数不变；减少梯度的是 tanh。
+# 原因清楚了：系数取决于各单元离 0 有多远；换几组同样产生的权重（种子 0 到 4），差别不大。输入越强，饱和越深，梯度就丢得越快。$U$ 不减少任何东西，它保持每个范数不变；减少梯度的是 tanh。
 #
 # ## 那就把权重加大
 #
@@ -227,10 +239,10 @@ print("损失", round(loss.item(), 3))
 try:
     optim.SGD(deep.parameters(), lr=0.1, global_clipnorm=1.0).step()
 except FloatingPointError as error:
-    print(error)
+    print(fill(str(error), 80))
 
 # %% [markdown]
-# 爆炸的网络，报的就是这个错。（许多优化器不报错，直接把 NaN 写进权重。）这里设了裁剪，却帮不上忙：裁剪只有用得早才有效，要用在把权重带到这种地方来的那些步上。
+# 爆炸的网络，报的就是这个错：梯度不是有限的数，所以什么也没有改。（许多优化器不报错，直接把 NaN 写进权重。）这里设了裁剪，却帮不上忙：裁剪只有用得早才有效，要用在把权重带到这种地方来的那些步上。
 #
 # 梯度消失看上去正好反过来：太短了，那就放长。要明白这为什么行不通，还得再看一件事。
 #
@@ -246,7 +258,8 @@ W = rnn.cells[0][0].W_h
 trace = tl.trace(nn.mse_loss(rnn(x).h, target))
 flow = trace.flow("h")
 weight_norm = np.linalg.norm(trace.grad(W))
-print(f"|dL/dW_h| = {weight_norm:.3f}   t = 1、25、50、75、100 处的 |dL/dh_t|：", flow.norm[[1, 25, 50, 75, 100]].round(4))
+print(f"|dL/dW_h| = {weight_norm:.3f}")
+print("t = 1、25、50、75、100 处的 |dL/dh_t|：", flow.norm[[1, 25, 50, 75, 100]].round(4))
 
 # %% [markdown]
 # 看不出消失的痕迹：权重梯度的范数大小正常，$|\partial L/\partial h_t|$ 在开头和在末尾一样大。可是每个 $h_t$ 都直接进入自己那一步的损失，而从总和里看不出各部分来自哪里。
@@ -273,7 +286,7 @@ plt.show()
 running = np.add.accumulate(by_lag.astype(np.float32))
 changes = (running[1:] != running[:-1]).any(axis=(1, 2))
 silent = int(np.flatnonzero(changes).max()) + 2
-print(f"从滞后 {silent} 起，dL/dW_h 的 {W.size:,} 个元素一位也不再变")
+print(f"从滞后 {silent} 起，dL/dW_h 的 {W.size:,} 个元素一个比特也不再变")
 assert silent < T - 10
 
 # %% [markdown]

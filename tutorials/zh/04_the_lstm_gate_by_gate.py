@@ -7,6 +7,8 @@
 
 # %%
 import inspect
+import re
+from textwrap import dedent
 
 import numpy as np
 
@@ -111,10 +113,11 @@ for word, features in zip(words, x):
 by_equations = h.item(), C.item()
 
 # %% [markdown]
-# 情节没有变，只是门很接近 0 或 1，却从不等于 0 或 1：$\sigma(6)$ 是 {{float(sigmoid(6.0)):.4f}}。本库的元胞也是这样写的，全文如下：
+# 情节没有变，只是门很接近 0 或 1，却从不等于 0 或 1：$\sigma(6)$ 是 {{float(sigmoid(6.0)):.4f}}。本库的元胞也是这样写的，去掉注释，全文如下：
 
 # %%
-print(inspect.getsource(nn.LSTMCell.step))
+code = inspect.getsource(nn.LSTMCell.step)
+print(dedent(re.sub(r" +#.*", "", code)))
 
 # %% [markdown]
 # 公式里的 `∘` 在代码里就是 `*`，逐单元相乘。`.named("f")` 和 `scope` 不改变任何数值，它们是给图、追踪和 `what_if` 找遗忘门用的。用同样的权重，它算出同样的数。
@@ -187,7 +190,7 @@ print(f"mary 处的 f：用 [h ; x] 是 {right:.4f}，用 [x ; h] 是 {swapped:.
 #
 # ## 让网络自己学门
 #
-# 现在没有人替它设门了。任务 `pronouns` 造出一到两个分句的句子；网络经过嵌入层逐词读入，凡是下一个词是代词的地方，就要它回答是哪个。8 个单元，Adam 走 250 步。A 组网络的遗忘门一开始就开着（`forget_bias=3`），也没有循环权重，所以起初只有 $C$ 能从一个词通到下一个词。B 组按 Keras 的默认方式开始。每组五个网络，随机种子从 0 到 4。
+# 现在没有人替它设门了。任务 `pronouns` 造出一到两个分句的句子；网络经过**嵌入层**（一张表，每个词对应一行数，和别的权重一起训练）逐词读入，凡是下一个词是代词的地方，就要它回答是哪个。8 个单元，Adam 走 250 步。A 组网络的遗忘门一开始就开着（`forget_bias=3`），也没有循环权重，所以起初只有 $C$ 能从一个词通到下一个词。B 组按 Keras 的默认方式开始。每组五个网络，随机种子从 0 到 4。
 
 # %%
 steps = 250
@@ -208,13 +211,14 @@ def trained(seed, **settings):
 starts = {"A": {"forget_bias": 3.0, "recurrent_initializer": "zeros"}, "B": {"forget_bias": 1.0}}
 nets = {(start, seed): trained(seed, **settings) for start, settings in starts.items() for seed in range(5)}
 accuracy = {key: evaluate(net, task, batch=100, batches=1).accuracy for key, net in nets.items()}
-print(*(f"{start}{seed}: {share:.1%}" for (start, seed), share in accuracy.items()), sep="   ")
+for start in starts:
+    print(*(f"{start}{seed}: {accuracy[start, seed]:.1%}" for seed in range(5)), sep="   ")
 assert min(accuracy.values()) > 0.95
 
 # %% [markdown]
 # 在没见过的句子上，十个网络都答得（几乎）全对。这里用 float64 训练，好让别的机器得到相同的数。
 #
-# 打开其中的 A0 看看，当作一个例子。`written()` 给出每个词在 $C_T$ 里留下了多少；乘上 $\partial\text{margin}/\partial C_T$，就知道答案靠的是哪个单元。margin 是正确代词的 logit 减去另一个的，这句话里就是 *his* 减 *her*。取在 john 处分量最重的那个单元。
+# 打开其中的 A0 看看，当作一个例子。`written()` 给出每个词在 $C_T$ 里留下了多少；乘上 $\partial\text{间隔}/\partial C_T$，就知道答案靠的是哪个单元。**间隔**（margin）是 softmax 之前正确代词的得分（logit）减去另一个的，这句话里就是 *his* 减 *her*。取在 john 处分量最重的那个单元。
 
 # %%
 said = task.read("mary lost her keys and then john found the old box and slowly sold his car .")
@@ -246,12 +250,12 @@ for word, *row in zip(question.words, *values.values()):
 #
 # 手工搭的时候，我们**在**名字处忘。这个单元在 {{closes}} 处就忘了（$f=$ {{values["f"].min():.3f}}），早了一个词：这些句子里，and then 后面总是新的主语，所以可以提前清空记忆。到了 john，$f$ 是 {{values["f"][question.name]:.2f}}，但已经没有什么可保留的了。$i$ 在两个名字处都开着。它的正负号也与我们的相反：正的表示 his。没有人告诉过它该用哪一种。
 #
-# 下面是 margin 的梯度往回走，从 john 后面的那个词走到 then。
+# 下面是间隔的梯度往回走，从 john 后面的那个词走到 then。
 #
 # </details>
 
 # %%
-tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, for_="notebook")
+tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, parameters=False, for_="notebook")
 
 # %% [markdown]
 # 整个句子放在一张图里，一列一个词：
@@ -262,9 +266,9 @@ tl.draw(flow.trace, view="strip", labels=question.words)
 # %% [markdown]
 # ## 哪个词说了算？三个问题，三个回答
 #
-# - **梯度**（gradient）：这个词的向量稍变一点，margin 变多少？
-# - **写入**（written）：这个词往 $C$ 里写了什么，经过后面的遗忘门还剩多少，margin 又（按一阶近似）给它多大的权重？
-# - **抹去**（erased）：**只**把这个词写入的内容置为 0，重读一遍句子，margin 少了多少？
+# - **梯度**（gradient）：这个词的向量稍变一点，间隔变多少？
+# - **写入**（written）：这个词往 $C$ 里写了什么，经过后面的遗忘门还剩多少，间隔又（按一阶近似）给它多大的权重？
+# - **抹去**（erased）：**只**把这个词写入的内容置为 0，重读一遍句子，间隔少了多少？
 #
 # **先猜。** 三列之中，有一列的最大值不在 john 处。是哪一列？请填列名。
 
@@ -273,17 +277,18 @@ my_guess = None
 
 # %%
 weights = weigh(net, question)
-top = {name: question.words[int(np.abs(column).argmax())] for name, column in weights._asdict().items()}
+names = ("梯度", "写入", "抹去")
+top = {name: question.words[int(np.abs(column).argmax())] for name, column in zip(names, weights)}
 quiz.reveal(my_guess, next(name for name, word in top.items() if word != "john"))
-print(f"margin {margin.item():.2f}\n{'':<8}     梯度     写入     抹去")
+print(f"间隔 {margin.item():.2f}\n{'':<8}     梯度     写入     抹去")
 for word, *row in zip(question.words, *weights):
     print(f"{word:<8}" + "".join(f"{value:>9.2f}" for value in row))
-assert top["written"] == top["erased"] == "john" != top["gradient"]
+assert top["写入"] == top["抹去"] == "john" != top["梯度"]
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 梯度最大的词是 {{top["gradient"]}}，是 john 处的 {{weights.gradient.max() / weights.gradient[question.name]:.0f}} 倍。john 处在 $\sigma$ 和 $\tanh$ 的饱和段（看上面它的 $i$ 和 $\tilde C$），词向量稍变一点，几乎什么也不会变。{{top["gradient"]}} 处在斜坡上，却没有什么依赖它。把 john 写入的内容抹去，margin 减少 {{weights.erased[question.name]:.1f}}，降到 0 以下：答案翻了过来。
+# 梯度最大的词是 {{top["梯度"]}}，是 john 处的 {{weights.gradient.max() / weights.gradient[question.name]:.0f}} 倍。john 处在 $\sigma$ 和 $\tanh$ 的饱和段（看上面它的 $i$ 和 $\tilde C$），词向量稍变一点，几乎什么也不会变。{{top["梯度"]}} 处在斜坡上，却没有什么依赖它。把 john 写入的内容抹去，间隔减少 {{weights.erased[question.name]:.1f}}，降到 0 以下：答案翻了过来。
 #
 # 所以，梯度热图画的不是“哪个词说了算”。它回答的是它自己的问题；如果你问的是**训练**会改动哪些词，那么该看的正是它。
 #
@@ -304,7 +309,7 @@ name_flips = np.array([[found[start, seed].name_flips for seed in range(5)] for 
 other_flips = max(f.other_flips for f in found.values())
 written_first = [f.written_first for f in found.values()]
 quiz.reveal(my_guess, name_flips.mean())
-print("网络    名字最要紧   抹去翻转      抹去别词翻转        名字写得最重")
+print("网络   名字影响最大   答案翻转      抹别的词翻转        名字写得最多")
 for (start, seed), f in found.items():
     print(f"{start}{seed}{f.name_first:>17.0%}{f.name_flips:>11.0%}{f.other_flips:>18.1%}{f.written_first:>20.0%}")
 assert other_flips < 0.05 and name_flips.min() < 0.2 and name_flips.max() > 0.5
@@ -333,7 +338,7 @@ turned = {
     (*key, gender, gate): flips(net, gender, **{gate: value})
     for key, net in nets.items() for gender in "mf" for gate, value in (("C̃", 0.0), ("f", 1.0))
 }
-print("       末名为男              末名为女\n网络   C̃ = 0     f = 1      C̃ = 0     f = 1")
+print("       最后是男名           最后是女名\n网络   C̃ = 0     f = 1      C̃ = 0     f = 1")
 for start, seed in nets:
     row = (turned[start, seed, gender, gate] for gender in "mf" for gate in ("C̃", "f"))
     print(f"{start}{seed}" + "{:>10.0%}{:>10.0%}{:>11.0%}{:>10.0%}".format(*row))
@@ -345,7 +350,7 @@ neither = [key for key in nets if max(*writing[key], forgetting[key]) < 0.25]
 assert one_sided and forgetful and neither
 
 # %% [markdown]
-# 十个网络几乎各有各的办法。有 {{len(one_sided)}} 个只写一种性别：抹去这种名字写入的内容，至少一半答案翻转；抹去另一种，翻转的不到一成，因为记忆空着就代表另一种。有 {{len(forgetful)}} 个把消息藏在遗忘里：不让名字关上 $f$，其中一种性别的答案至少翻转一半；旧内容还在，网络照旧主语作答。还有 {{len(neither)}} 个，两种改动都翻不动四分之一：它们另有办法，这两种抹法都找不到。清掉什么，和写入什么一样能传递消息；只看写入的方法看不到这一点。（按“写入”排，名字在 {{min(written_first):.0%}} 到 {{max(written_first):.0%}} 的句子里排第一。这说的是 $C$ 里装着什么，不是没有它答案会怎样。）
+# 十个网络几乎各有各的办法。有 {{len(one_sided)}} 个只靠一种性别的写入：抹去这种名字写入的内容，至少一半答案翻转；抹去另一种，翻转的不到一成，仿佛记忆空着就代表那一种。有 {{len(forgetful)}} 个把消息藏在遗忘里：不让名字关上 $f$，其中一种性别的答案至少翻转一半；旧内容还在，网络照旧主语作答。还有 {{len(neither)}} 个，两种改动能翻转的都不到四分之一：它们另有办法，这两种抹法都找不到。清掉什么，和写入什么一样能传递消息；只看写入的方法看不到这一点。（按“写入”排，名字在 {{min(written_first):.0%}} 到 {{max(written_first):.0%}} 的句子里排第一。这说的是 $C$ 里装着什么，不是没有它答案会怎样。）
 #
 # 任务相同，大小相同，准确率相同，机制却有好几种。是初值决定的吗？抹去写入，A 组翻转 {{name_flips[0].min():.0%}} 到 {{name_flips[0].max():.0%}}，B 组翻转 {{name_flips[1].min():.0%}} 到 {{name_flips[1].max():.0%}}：A 组的初值让这种办法更容易出现，但两个范围有重叠。如果每组只挑一个网络，挑哪个种子，就能讲出哪种故事。
 #

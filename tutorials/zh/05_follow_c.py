@@ -7,6 +7,7 @@
 
 # %%
 from math import sqrt, tanh
+from textwrap import fill
 
 import numpy as np
 
@@ -91,8 +92,8 @@ by_hand = {
 }
 quiz.reveal(my_guess, max(by_hand, key=by_hand.get))
 for path, term in by_hand.items():
-    print(f"{path:<8}{term:+.6f}")
-print(f"合计    {sum(by_hand.values()):+.6f}")
+    print(f"{term:+.6f}  {path}")
+print(f"{sum(by_hand.values()):+.6f}  合计")
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -142,7 +143,7 @@ print("C1.grad 是", out.steps[0].C.grad)
 try:
     loss.backward()
 except RuntimeError as exc:
-    print(exc)
+    print(fill(str(exc), 80))
 
 # %% [markdown]
 # `backward` 只把梯度留在**叶子张量**里，也就是参数里。$C_1$ 是途中算出来的，它的梯度用完就丢，与 PyTorch 一样；走过的历史也随手释放了。想看途中的东西，用 `tl.trace(loss)`：每个梯度、每个份额它都留着，不动任何 `.grad`，也不释放什么。（只想留一个，可以在 `backward` 之前调用 `C.keep_grad()`。）要查账，请赶在 `backward` 之前：账本要顺着历史走，而 `backward` 会把历史释放掉。
@@ -270,7 +271,7 @@ def textbook(k, T=30):
 
 
 # %% [markdown]
-# **先猜。** 从 $C_{29}$ 到 $C_{30}$ 只有一步，这个乘积是精确的。从 $C_{20}$ 到 $C_{30}$ 有十步，误差是百分之几？（误差指差的范数除以真值的范数；真值由 `tl.jacobian` 给出。）
+# **先猜。** 从 $C_{29}$ 到 $C_{30}$ 只有一步，这个乘积是精确的。从 $C_{20}$ 到 $C_{30}$ 有十步，误差是百分之几？（误差指差值的范数除以真值的范数；真值由 `tl.jacobian` 给出。）
 
 # %%
 my_guess = None
