@@ -436,7 +436,9 @@ def test_a_rounded_answer_is_right_or_near(path):
                 assert kind == "right" or hint == quiz.MORE or "near" in hint.en.lower(), (key, digits, hint)
 
 
-@pytest.mark.parametrize(("key", "answer"), [("5.1", 0.17), ("5.3", 3.7), ("6.1", 38), ("8.2", 0.83), ("10.1", 2450)])
+@pytest.mark.parametrize(
+    ("key", "answer"), [("1.2", 59000), ("5.1", 0.17), ("5.3", 3.7), ("6.1", 38), ("8.2", 0.83), ("10.1", 2450)]
+)
 def test_near_is_said_or_it_is_right(key, answer):
     kind, hint = quiz.judge(key, answer)
     assert kind == "right" if key == "6.1" else (kind, hint) == ("wrong", quiz.MORE)
@@ -445,6 +447,18 @@ def test_near_is_said_or_it_is_right(key, answer):
 def test_the_hint_for_pairs_counted_once_names_it():
     answers = module(SOLUTIONS[0].with_name("s10.py"))
     assert "np.add.at" in quiz.judge("10.2", answers.each_pair_once).hint.en
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "named"),
+    [
+        ("2.2", lambda dy, a, b: (dy / b, -dy * a / b**2), "unbroadcast"),
+        ("2.2", lambda dy, a, b: dy / b, "two shares"),
+        ("3.2", [[0.0, 100.0], [0.0, 0.0]], "eigenvalues near 0.9"),
+    ],
+)
+def test_a_hint_names_what_is_missing(key, wrong, named):
+    assert named in quiz.judge(key, wrong).hint.en
 
 
 @each_solution

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..flow.trace import trace
 from ..tensor import Tensor
-from .quiz import Hint, close, exercise
+from .quiz import MORE, Hint, close, exercise, near
 
 
 @exercise("1.1")
@@ -60,6 +60,8 @@ def paths_of_threes(answer: int) -> Hint | None:
         return Hint(
             "Ways that follow one another multiply; they do not add up.", "前后相接的路段，路径数相乘，不是相加。"
         )
+    if near(answer, 3**times):
+        return MORE
     if answer in (3 ** (times - 1), 3 ** (times + 1)):
         return Hint("Off by one repetition: count how often s is replaced.", "差了一次重复：数一数 s 被替换了几次。")
     return Hint(

@@ -51,7 +51,15 @@ def division(answer: Callable[[Array, Array, Array], Any]) -> Hint | None:
         dy = rng.normal(size=np.broadcast_shapes(shape_a, shape_b))
         tensors = [Tensor(x, requires_grad=True) for x in (a, b)]
         right = [dx.numpy() for dx in grad(ops.div(*tensors), tensors, dy)]
-        to_a, to_b = (np.asarray(share) for share in answer(dy.copy(), a.copy(), b.copy()))
+        given = answer(dy.copy(), a.copy(), b.copy())
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            return Hint("Return two shares, that of a and that of b.", "请返回两个份额：a 的和 b 的。")
+        to_a, to_b = map(np.asarray, given)
+        if to_a.shape == to_b.shape == dy.shape and shape_a != shape_b:
+            return Hint(
+                "Both shares have the shape of dy: `unbroadcast` each to the shape of its input.",
+                "两个份额的形状都和 dy 一样：请用 `unbroadcast` 各自变回输入的形状。",
+            )
         if (to_a.shape, to_b.shape) != (shape_a, shape_b):
             return Hint(
                 f"For a {shape_a} and b {shape_b} your shares have shapes {to_a.shape} and {to_b.shape}.",

@@ -56,6 +56,11 @@ def grows_before_it_vanishes(answer: Array) -> Hint | None:
             "If U commutes with its transpose, norm and eigenvalue agree: no growth. Couple the units one way only.",
             "若 U 与其转置可交换，范数与特征值一致，就没有增长。让两个单元只在一个方向上耦合。",
         )
+    if grown < 1:
+        return Hint(
+            f"After 5 steps at most {grown:.3g} of a length is left: eigenvalues near 0.9 let the coupling act longer.",
+            f"5 步后长度最多剩 {grown:.3g} 倍：特征值接近 0.9，耦合才能起作用更久。",
+        )
     return Hint(
         f"After 5 steps the longest is {grown:.3g} times as long. Couple the two units more.",
         f"5 步后最多只有原来的 {grown:.3g} 倍。让两个单元耦合得更强。",

@@ -112,9 +112,11 @@ print(f"the same net reads 4 steps: h has the shape {short}; and 400: {long}")
 # sequences of every length, and what it has learned at one place it knows at every other.
 #
 # What is shared is trained by all who share it. Each step says how it would like `W_h` to change, and the gradient of
-# `W_h` is the sum of these wishes. Let us take it apart by step.
+# `W_h` is the sum of these wishes.
 #
 # </details>
+#
+# What does each step want of `W_h`? Its gradient, taken apart by step:
 
 # %%
 flow = tl.trace(out.last.h.sum()).flow("h")

@@ -65,9 +65,11 @@ quiz.reveal(my_guess, without_f)
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# It holds {{without_f:g}}. The new name was added to the old one, and $+1-1$ is no gender at all: without forgetting, the memory is a sum, and a sum of opposite names cancels. Each of the three gates can be taken away like this:
+# It holds {{without_f:g}}. The new name was added to the old one, and $+1-1$ is no gender at all: without forgetting, the memory is a sum, and a sum of opposite names cancels.
 #
 # </details>
+#
+# Each of the three gates can be taken away like this:
 
 # %%
 for k, gate in ((0, "f"), (1, "i"), (3, "o")):
@@ -86,7 +88,7 @@ for k, gate in ((0, "f"), (1, "i"), (3, "o")):
 #
 # $$f = \sigma(hx_t W_f + b_f)\quad i = \sigma(hx_t W_i + b_i)\quad o = \sigma(hx_t W_o + b_o)\quad \tilde C = \tanh(hx_t W_C + b_C)$$
 #
-# Let each word be one of four kinds: a female name, a male name, a verb, another word. Then the weights can be written down. Each $W$ has one row for $h$ and four for $x$; here nothing hangs on $h$ yet.
+# Let each word be one of four kinds: a female name, a male name, a verb, another word. Then the weights can be written down. Each $W$ has one row for $h$ and four for $x$; here nothing depends on $h$ yet.
 
 # %%
 kinds = {"mary": 0, "john": 1, "lost": 2, "sold": 2}
@@ -255,9 +257,9 @@ for word, *row in zip(question.words, *values.values()):
 # By hand we forgot *at* the name. This unit forgets at "{{closes}}" ($f=$ {{values["f"].min():.3f}}), one word early: in these sentences "and then" always announces a new subject, so the memory can be wiped before it comes. At "john"
 # itself $f$ is {{values["f"][question.name]:.2f}}, but there is nothing left to keep. Its $i$ is open at both names. And its signs are the other way round: here "his" is positive. Nobody told it which.
 #
-# Here is the gradient of the margin on its way back, from the word after "john" to "then".
-#
 # </details>
+#
+# Here is the gradient of the margin on its way back: "found", "john" and the word before.
 
 # %%
 tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, parameters=False, for_="notebook")
@@ -294,7 +296,7 @@ assert top["written"] == top["erased"] == "john" != top["gradient"]
 # <details><summary>The answer, and why</summary>
 #
 # The gradient is largest at "{{top["gradient"]}}", {{weights.gradient.max() / weights.gradient[question.name]:.0f}} times that at "john". "john" stands on the flat ends of $\sigma$ and $\tanh$ (see its $i$ and $\tilde C$ above), where a small
-# change of its vector changes next to nothing. "box" stands on a slope, and nothing hangs on it. Erase what was written at "john", and the margin falls by {{weights.erased[question.name]:.1f}}, below 0: the answer turns round.
+# change of its vector changes next to nothing. "{{top["gradient"]}}" stands on a slope, and the answer does not depend on it. Erase what was written at "john", and the margin falls by {{weights.erased[question.name]:.1f}}, below 0: the answer turns round.
 #
 # So a heat map of gradients is not a map of what decided. It answers its own question, and it is the right one when you ask which words *training* will move.
 #
@@ -324,10 +326,11 @@ assert other_flips < 0.05 and name_flips.min() < 0.2 and name_flips.max() > 0.5
 # <details><summary>The answer, and why</summary>
 #
 # {{name_flips.mean():.0%}} on average, and from {{name_flips.min():.0%}} to {{name_flips.max():.0%}}, among ten nets which all have learned the task. One thing holds in all of them: erasing any *other* word turns {{other_flips:.1%}} of the answers at most. If a word's writing decides, it is the name's.
-# The other half is no law: often erasing the name turns nothing. An emptied memory answers something too, and where it happens to lean to the right pronoun, nothing turns. And erasing $\tilde C$ leaves the gates as they are: the name can still *forget*. So leave the writing alone, and forbid the name to forget: $f=1$ at that
-# one word. Male and female names apart:
+# The other half is no law: often erasing the name turns nothing. An emptied memory answers something too, and where it happens to lean to the right pronoun, nothing turns. And erasing $\tilde C$ leaves the gates as they are: the name can still *forget*.
 #
 # </details>
+#
+# Ask the other way round, too: leave the writing alone, and forbid the name to forget, $f=1$ at that one word. Male and female names apart:
 
 # %%
 def flips(net, gender, **at_name):
@@ -364,7 +367,7 @@ assert one_sided and forgetful and neither
 #
 # ## Exercises
 #
-# **4.1** A gate hangs on one input that is 1 at a name and 0 elsewhere: $f=\sigma(w\,x+b)$. Choose $w$ and $b$ so that $f$ is `0.99` at ordinary words and `0.01` at names. Give the pair `(w, b)`.
+# **4.1** A gate depends on one input that is 1 at a name and 0 elsewhere: $f=\sigma(w\,x+b)$. Choose $w$ and $b$ so that $f$ is `0.99` at ordinary words and `0.01` at names. Give the pair `(w, b)`.
 
 # %%
 answer = None

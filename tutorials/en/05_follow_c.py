@@ -97,9 +97,11 @@ print(f"{sum(by_hand.values()):+.6f}  sum")
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# The readout is larger than the highway here: a loss that reads $h$ at every step feeds $C$ at every step. Does the engine find the same?
+# The readout is larger than the highway here: a loss that reads $h$ at every step feeds $C$ at every step.
 #
 # </details>
+#
+# Does the engine find the same?
 
 # %%
 total = flow.trace.grad(out.steps[0].C).item()

@@ -64,9 +64,11 @@ quiz.reveal(my_guess, without_f)
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 是 {{without_f:g}}。新名字加在了旧名字上，而 $+1-1$ 说不出任何性别：不会忘，记忆就只是一个和，性别相反的名字在和里抵消。三个门都可以这样拿掉试试：
+# 是 {{without_f:g}}。新名字加在了旧名字上，而 $+1-1$ 说不出任何性别：不会忘，记忆就只是一个和，性别相反的名字在和里抵消。
 #
 # </details>
+#
+# 三个门都可以这样拿掉试试：
 
 # %%
 for k, gate in ((0, "f"), (1, "i"), (3, "o")):
@@ -84,7 +86,7 @@ for k, gate in ((0, "f"), (1, "i"), (3, "o")):
 #
 # $$f = \sigma(hx_t W_f + b_f)\quad i = \sigma(hx_t W_i + b_i)\quad o = \sigma(hx_t W_o + b_o)\quad \tilde C = \tanh(hx_t W_C + b_C)$$
 #
-# 把词分成四类：女名、男名、动词、其他。这样权重就能直接写出来。每个 $W$ 有一行给 $h$，四行给 $x$；这里暂时没有什么依赖 $h$。
+# 把词分成四类：女名、男名、动词、其他。这样权重就能直接写出来。每个 $W$ 有一行给 $h$，四行给 $x$；这里的门暂时都不看 $h$。
 
 # %%
 kinds = {"mary": 0, "john": 1, "lost": 2, "sold": 2}
@@ -171,7 +173,7 @@ tl.draw(out.last.h.sum(), steps=(7, 9), labels=words, for_="notebook")
 # %% [markdown]
 # 时间往右走，梯度往左走：彩色的线就是梯度，越大越宽。沿着传送带从 sold 往回看：slowly 和 sold 两个词处 $f$ 开着，梯度几乎原样通过；到了 john，再往前就没有了。元胞把之前的忘了，之前的也就影响不到结果。
 #
-# ## 两个错误，一个不出声
+# ## 两个错误，其中一个悄无声息
 #
 # LSTM 的状态是一对。如果像普通 RNN 那样只给 $h$，它会报错。如果把 $x$ 放在 $h$ 前面，它什么也不说：形状正好对得上。
 
@@ -250,9 +252,9 @@ for word, *row in zip(question.words, *values.values()):
 #
 # 手工搭的时候，我们**在**名字处忘。这个单元在 {{closes}} 处就忘了（$f=$ {{values["f"].min():.3f}}），早了一个词：这些句子里，and then 后面总是新的主语，所以可以提前清空记忆。到了 john，$f$ 是 {{values["f"][question.name]:.2f}}，但已经没有什么可保留的了。$i$ 在两个名字处都开着。它的正负号也与我们的相反：正的表示 his。没有人告诉过它该用哪一种。
 #
-# 下面是间隔的梯度往回走，从 john 后面的那个词走到 then。
-#
 # </details>
+#
+# 下面是间隔的梯度往回走：经过 found、john 和它前面的那个词。
 
 # %%
 tl.draw(flow.trace, follow="C", steps=(6, 8), labels=question.words, parameters=False, for_="notebook")
@@ -288,7 +290,7 @@ assert top["写入"] == top["抹去"] == "john" != top["梯度"]
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 梯度最大的词是 {{top["梯度"]}}，是 john 处的 {{weights.gradient.max() / weights.gradient[question.name]:.0f}} 倍。john 处在 $\sigma$ 和 $\tanh$ 的饱和段（看上面它的 $i$ 和 $\tilde C$），词向量稍变一点，几乎什么也不会变。{{top["梯度"]}} 处在斜坡上，却没有什么依赖它。把 john 写入的内容抹去，间隔减少 {{weights.erased[question.name]:.1f}}，降到 0 以下：答案翻了过来。
+# 梯度最大的词是 {{top["梯度"]}}，是 john 处的 {{weights.gradient.max() / weights.gradient[question.name]:.0f}} 倍。john 处在 $\sigma$ 和 $\tanh$ 的饱和段（看上面它的 $i$ 和 $\tilde C$），词向量稍变一点，几乎什么也不会变。{{top["梯度"]}} 处在斜坡上，可是答案并不靠它。把 john 写入的内容抹去，间隔减少 {{weights.erased[question.name]:.1f}}，降到 0 以下：答案翻了过来。
 #
 # 所以，梯度热图画的不是“哪个词说了算”。它回答的是它自己的问题；如果你问的是**训练**会改动哪些词，那么该看的正是它。
 #
@@ -319,9 +321,11 @@ assert other_flips < 0.05 and name_flips.min() < 0.2 and name_flips.max() > 0.5
 #
 # 平均 {{name_flips.mean():.0%}}，从 {{name_flips.min():.0%}} 到 {{name_flips.max():.0%}} 不等，而十个网络都学会了任务。有一点十个都成立：抹去**别的**任何一个词，翻转的答案最多 {{other_flips:.1%}}。如果有哪个词写入的内容说了算，那就是名字。
 #
-# 反过来就不成立了：抹去名字，常常什么也不翻。空的记忆也会给出某个答案，碰巧偏向正确的代词时就不翻。再说，抹去 $\tilde C$，三个门都没有动：名字照样可以**忘**。那就换一种做法：写入照旧，但不许名字忘，只在这一个词上令 $f=1$。男名和女名分开看：
+# 反过来就不成立了：抹去名字，常常什么也不翻。空的记忆也会给出某个答案，碰巧偏向正确的代词时就不翻。再说，抹去 $\tilde C$，三个门都没有动：名字照样可以**忘**。
 #
 # </details>
+#
+# 反过来也问一问：写入照旧，但不许名字忘，只在这一个词上令 $f=1$。男名和女名分开看：
 
 # %%
 def flips(net, gender, **at_name):

@@ -98,9 +98,11 @@ print(f"{sum(by_hand.values()):+.6f}  合计")
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 这里读出比高速通道还大：损失每一步都读 $h$，每一步也就都往 $C$ 送梯度。引擎算出来的一样吗？
+# 这里读出比高速通道还大：损失每一步都读 $h$，每一步也就都往 $C$ 送梯度。
 #
 # </details>
+#
+# 引擎算出来的一样吗？
 
 # %%
 total = flow.trace.grad(out.steps[0].C).item()
