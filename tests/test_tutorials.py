@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_lstm.chinese import CHINESE
 from tinygrad_lstm.course import quiz
 from tinygrad_lstm.course.solutions import Solution, solutions
 from tinygrad_lstm.spoken import speaking
@@ -78,13 +77,56 @@ def test_chinese_prose_keeps_to_its_terms_and_signs(build, rules, stem):
     assert [line for text in prose for line in rules.awkward(text, stem)] == []
 
 
-def test_the_chinese_page_for_teachers_and_the_hints_keep_to_them(rules):
-    assert rules.awkward((COURSE / "zh" / "teachers.md").read_text("utf-8"), "teachers") == []
-    trees = [ast.parse(path.read_text("utf-8")) for path in sorted(Path(quiz.__file__).parent.glob("t[0-9]*.py"))]
-    texts = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    texts = [text for text in texts if isinstance(text, str) and re.search("[\u4e00-\u9fff]", text)]
-    texts += [text for text in CHINESE.values() if not re.match(r"\w+\(.*\)$", text)]  # no repr, which is code
-    assert [line for text in texts for line in rules.awkward(text, text[:40])] == []
+PACKAGE = HERE.parent / "tinygrad_lstm"
+HAN = re.compile("[\u4e00-\u9fff]")
+
+
+def _spoken_by(folder):
+    """The texts in Chinese of a folder's programs and pages: of each, where it stands and what it says."""
+    for path in sorted(folder.rglob("*.py")):
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        yield from ((path, text) for text in texts if isinstance(text, str) and HAN.search(text))
+    for path in sorted([*folder.rglob("*.js"), *folder.rglob("*.html")]):
+        for text in re.findall(r"\"[^\"\n]*\"|`[^`\n]*`|>[^<>\n]+<", path.read_text("utf-8")):
+            if HAN.search(text):
+                yield path, re.sub(r"\$\{[^{}]*\}", "∙", text)
+    for path in sorted([*folder.rglob("*.md"), *folder.rglob("*.toml")]):
+        yield from ((path, line) for line in path.read_text("utf-8").splitlines() if HAN.search(line))
+
+
+@pytest.mark.parametrize(
+    "folder", ["tinygrad_lstm", "tutorials/site", ".github/README.zh.md", "tutorials/zh/teachers.md"]
+)
+def test_whatever_else_is_chinese_keeps_to_the_terms_and_signs(rules, folder):
+    place = HERE.parent / folder
+    texts = [(place, place.read_text("utf-8"))] if place.is_file() else list(_spoken_by(place))
+    assert any(HAN.search(text) for _, text in texts)
+    prose = [(path, text) for path, text in texts if not re.match(r"\w+\(.*\)$", text) and "(?:" not in text]  # code
+    assert [line for path, text in prose for line in rules.awkward(text, f"{path.name}: {text[:40]}")] == []
+
+
+def _in_both_languages():
+    """A sentence of the package in English and the same in Chinese, wherever they stand side by side."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            sides = [node.args[:2]] if isinstance(node, ast.Call) else []
+            sides = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else sides
+            for side in sides:
+                said = [part.value for part in side if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+                if len(said) == 2 and HAN.search(said[1]) and not (HAN.search(said[0]) or said[0].isidentifier()):
+                    yield said
+    for path in sorted(PACKAGE.rglob("words.js")):
+        yield from re.findall(r"\[\s*\"([^\"]*)\",\s*\"([^\"]*)\",?\s*\]", path.read_text("utf-8"))
+
+
+def test_a_cell_is_never_a_unit_in_chinese():
+    """单元 is what most books call both: here it is a unit, and 元胞 a cell."""
+    pairs = list(_in_both_languages())
+    assert len(pairs) > 500
+    for en, zh in pairs:
+        words = set(re.findall(r"(?<!\.)\b[a-z]+", en.lower()))  # nn.Cell is a name
+        assert not re.search("单元(?!格)", zh) or words & {"unit", "units"}, (en, zh)
+        assert not words & {"cell", "cells"} or re.search("元胞|单元格", zh), (en, zh)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +141,7 @@ def test_the_chinese_page_for_teachers_and_the_hints_keep_to_them(rules):
         ("ReLU 接通时，像站在刀刃上", 2),
         ("常误差传送带（CEC）", 0),
         ("输入,输出", 1),
+        ("遗忘偏置为 1，遗忘门偏置为 3", 1),
         ("决定*留下多少*，而 **不是** *BIT* 16", 1),
     ],
 )

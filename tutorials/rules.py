@@ -61,6 +61,8 @@ CHINESE = {  # what stands in no prose in Chinese, and what to write
     "of a cell 元胞, of C 元胞状态, of a unit 单元": r"细胞|单元状态|记忆单元|cell state(?!）)",
     "常误差传送带（CEC）": "恒定误差|误差轮盘|常误差(?!传送带)",
     "激活 / 未激活": "接通|神经元",
+    "遗忘门偏置": "遗忘偏置",
+    "窥视孔": "窥孔",
     "emphasis is **…**: Chinese has no italics": rf"(?<!\*)\*(?![*\s])[^*\n]*{HAN}[^*\n]*(?<!\*)\*(?!\*)",
     "a word that a native would not use there": "刀刃|老实",
 }

@@ -50,11 +50,11 @@ NUMBER = Both("{field}: must be {must}, not {value}.", "{field}：必须是{must
 CHOICE = Both("{field}: there is no {value}; there are {known}.", "{field}：没有 {value}；可用的有 {known}。")
 NO_NET = Both("there is no net {net} yet: make it first.", "还没有网络 {net}：请先创建它。")
 NOT_HERE = Both(
-    "{field}: a cell {cell} has no such setting; leave it out.", "{field}：单元 {cell} 没有这个设置；请去掉它。"
+    "{field}: a cell {cell} has no such setting; leave it out.", "{field}：元胞 {cell} 没有这个设置；请去掉它。"
 )
 NO_ERASE = Both("erase: a cell {cell} writes no candidate C̃ that could be erased; take an LSTM.",
-                "erase：单元 {cell} 不写入候选 C̃，没有可以抹去的；请用 LSTM。")  # fmt: skip
-NO_F = Both("f: a cell {cell} has no forget gate f that could be frozen.", "f：单元 {cell} 没有可以冻结的遗忘门 f。")
+                "erase：元胞 {cell} 不写入候选值 C̃，没有可以抹去的；请用 LSTM。")  # fmt: skip
+NO_F = Both("f: a cell {cell} has no forget gate f that could be frozen.", "f：元胞 {cell} 没有可以冻结的遗忘门 f。")
 POSITION = Both("erase: there is no word {value}; they are counted from 0 to {last}.",
                 "erase：没有第 {value} 个词；从 0 数到 {last}。")  # fmt: skip
 NUMBERS = Both("text: write numbers from 0 to 1 with blanks between, and a * behind the two that are to be added; "
@@ -69,7 +69,7 @@ BAD_STATE = Both("step returns {name}, which must be a tensor of shape (batch, h
 UNNAMED = Both("step returns a {name} without a name: write .named(\"{name}\") behind it, so that it is found.",
                "step 返回的 {name} 没有名字：请在后面写 .named(\"{name}\")，这样才能跟踪它。")  # fmt: skip
 NO_FLOW = Both("no gradient comes back to the cell: is everything in it detached?",
-               "没有梯度回到单元：是不是都被 detach 了？")  # fmt: skip
+               "没有梯度回到元胞：是不是都被 detach 了？")  # fmt: skip
 PANIC = Both("{kind}: {why} (this should not happen)", "{kind}：{why}（这本不应发生）")
 OTHER_STEPS = Both("beside: one net reads this in {one} steps and the other in {other}; give them the same task.",
                    "beside：两个网络读这段文字分别用 {one} 步和 {other} 步；请给它们相同的任务。")  # fmt: skip
@@ -123,7 +123,7 @@ TAKE = {
     "start": Both("A net of the lab, with the same numbers. Install: pip install tinygrad-lstm",
                   "实验室中的网络，数字相同。安装：pip install tinygrad-lstm"),
     "task": Both("What it learns on", "学习的任务"),
-    "cell": Both("Its cell", "它的单元"),
+    "cell": Both("Its cell", "它的元胞"),
     "train": Both("The training", "训练"),
     "ask": Both("The question: what the net expects, and the gradient on its way back",
                 "提问：网络的预测，以及梯度的回程"),

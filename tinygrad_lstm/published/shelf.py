@@ -44,7 +44,7 @@ CONTINUAL = Published(
     differs=Told(
         "cells with gates of their own, not blocks; backpropagation through 40 steps in 16 streams with Adam, not "
         "online; test streams of 10,000 symbols (quick) or 100,000, where the paper has up to 1,000,000",
-        "每个细胞有自己的门，不成块；在 16 条流中每次反向传播 40 步并用 Adam，不是在线学习；"
+        "每个元胞有自己的门，不成块；在 16 条流中每次反向传播 40 步并用 Adam，不是在线学习；"
         "测试流为 10,000（快速）或 100,000 个符号，论文最多 1,000,000",
     ),
     run=continual_reber,
@@ -149,7 +149,7 @@ REBER = Published(
     ),
     differs=Told(
         "cells with gates of their own that see h alone (in the paper gates see gates); looked at every 250 strings",
-        "每个细胞有自己的门，门只看 h（论文中门也看门）；每 250 条检查一次",
+        "每个元胞有自己的门，门只看 h（论文中门也看门）；每 250 条检查一次",
     ),
     run=embedded_reber,
     value="strings",
@@ -181,7 +181,7 @@ ORDER = Published(
     differs=Told(
         "4 cells with gates of their own that see h alone (176 weights) for 2 blocks of 2 cells (156); the control is "
         "a tanh RNN of 8 units (172 weights) with the same learning rate and budget",
-        "4 个各有门的细胞，门只看 h（176 个权重），论文为 2 块各 2 个细胞（156 个）；对照是 8 个单元的 tanh RNN"
+        "4 个各有门的元胞，门只看 h（176 个权重），论文为 2 块各 2 个元胞（156 个）；对照是 8 个单元的 tanh RNN"
         "（172 个权重），学习率与预算相同",
     ),
     run=temporal_order,

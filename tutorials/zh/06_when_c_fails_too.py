@@ -85,7 +85,7 @@ assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1
 #
 # $$z, r = \sigma(hx\,W + b)\qquad n = \tanh\big(x\,W_n + r\circ(h_{t-1}U_n)\big)\qquad h_t = z\circ h_{t-1} + (1-z)\circ n$$
 #
-# 它的高速通道是 $\prod z$，而且保留和写入是**绑在一起**的（coupled）：一个等于 1 减另一个。LSTM 也可以这样绑，$i=1-f$（`nn.CoupledLSTMCell`），于是 $|C|$ 不会超过 1。带**窥孔**（peephole）的 LSTM 让门除了 $h$ 和 $x$ 还能看到 $C$（`nn.PeepholeLSTMCell`）：这样，梯度从门到 $C$ 就不必绕道 $h$。
+# 它的高速通道是 $\prod z$，而且保留和写入是**绑在一起**的（coupled）：一个等于 1 减另一个。LSTM 也可以这样绑，$i=1-f$（`nn.CoupledLSTMCell`），于是 $|C|$ 不会超过 1。带**窥视孔**（peephole）的 LSTM 让门除了 $h$ 和 $x$ 还能看到 $C$（`nn.PeepholeLSTMCell`）：这样，梯度从门到 $C$ 就不必绕道 $h$。
 #
 # `tl.compare` 给几个网络同样的输入、同样的损失梯度，用 float64 来测。`"lstm:5"` 指遗忘门偏置为 5 的 LSTM。
 #
