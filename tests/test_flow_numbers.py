@@ -333,6 +333,21 @@ def test_the_ledger_of_a_backward_direction_adds_up():
     assert [line.split()[0] for line in flow.table().splitlines()[1:]] == ["1", "2", "3", "4", "0"]
 
 
+@pytest.mark.parametrize("cell", [nn.LSTM, partial(nn.Recurrent, cell=nn.PeepholeLSTMCell)])
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_the_ledger_adds_up_where_the_loss_reads_the_last_C_alone(cell, way):
+    """There the last o leads nowhere, and is in no graph: the earlier ones are gates all the same."""
+    module = cell(3, 4, bidirectional=way == "backward", rng=np.random.default_rng(0)).astype(np.float64)
+    out = module(np.random.default_rng(1).normal(size=(2, 6, 3)))
+    trace = tl.trace(out.last.C.sum())
+    flow = trace.flow("C", "backward" if way == "backward" else None)
+    for before, t in zip(flow.order, flow.order[1:], strict=False):
+        terms = flow.ledger(t)
+        assert [*terms] == ["highway", "readout", "f", "i", "C̃", "o"]
+        assert np.abs(terms["o"]).max() > 0 or before == 0 or t == flow.end
+        np.testing.assert_allclose(sum(terms.values()), trace.grad(flow.states[before]), rtol=1e-12, atol=1e-14)
+
+
 def test_a_step_that_joins_twice_is_one_pass_and_two_steps_of_one_are_two():
     class Bare(nn.Cell):  # a minimal gated unit without scopes: its second concat stands where a step begins
         def __init__(self, *sizes, **settings):

@@ -122,8 +122,10 @@ class Recurrence:
     @cached_property
     def gates(self) -> list[str]:
         """The names of the cell's gates and candidate, in the order in which they were made."""
-        names = [x.name for x in self.steps[self.T] if x.name and x.name not in STATES and "₀" not in x.name]
-        return list(dict.fromkeys(names))
+        steps = [[x.name for x in xs if x.name and x.name not in STATES and "₀" not in x.name]
+                 for xs in self.steps.values()]  # fmt: skip
+        fullest = max(steps, key=len)  # not the last: where the loss reads C alone, its o leads nowhere
+        return list(dict.fromkeys([*fullest, *(name for names in steps for name in names)]))
 
 
 def recurrences(tensors: Iterable[Tensor]) -> dict[str, Recurrence]:
