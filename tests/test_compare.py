@@ -24,6 +24,12 @@ def norms(found, name, state="h"):
 # — the numbers ——————————————————————————————————————————————————————————————————————————————————————————
 
 
+def test_the_picture_can_be_read_in_a_notebook():
+    found = compare("rnn,lstm:1,gru", steps=30, hidden=4).draw().svg()
+    pixels = 960 / float(re.search(r'viewBox="0.00 0.00 ([\d.]+) ', found)[1])
+    assert min(map(float, re.findall(r'font-size="([\d.]+)"', found))) * pixels >= 8.95
+
+
 def test_row_measures():
     halves = Row("x", "h", 0.5 ** np.arange(40, -1, -1.0))
     assert halves.half_life == pytest.approx(1) and halves.below == 24  # 2^-23 = 1.2e-7, 2^-24 = 6e-8

@@ -13,6 +13,7 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import nn, spoken
 from tinygrad_lstm.chinese import CHINESE
 from tinygrad_lstm.graph import press
+from tinygrad_lstm.op import registry
 
 HOUSE = Path(tl.__file__).parent
 TREES = {
@@ -79,6 +80,27 @@ def test_pictures_are_chinese_to_the_last_caption(chinese):
             words = [word for text in re.findall("<text[^>]*>([^<]*)</text>", shown) for word in english(text)]
             assert words == [], (layer, view)
             assert re.search("[\u4e00-\u9fff]", drawn.summary), view
+
+
+def test_rules_and_cells_without_a_kind_are_chinese_too(chinese):
+    class Mine(nn.Cell):
+        def __init__(self, *sizes, **settings):
+            super().__init__(*sizes, **settings)
+            self.W = self.weight("W")
+
+        def step(self, x, state):
+            return nn.Step(h=tl.tanh(tl.concat(state.h, x) @ self.W).named("h"))
+
+    h = nn.Recurrent(3, 4, cell=Mine, rng=0)(np.ones((1, 2, 3), np.float32)).last.h
+    assert tl.draw(h.sum()).summary.startswith("元胞 “mine” ")
+    assert {"dy，在其原位"} <= set(re.findall("<text[^>]*>([^<]*)</text>", tl.draw(h.sum(), view="ops").svg()))
+
+
+def test_the_page_has_the_rules_of_the_catalogue():
+    terms = (HOUSE / "graph" / "page" / "assets" / "shell.js").read_text("utf-8")
+    rules = {rule for entry in registry.values() for rule in entry.formulas if rule in CHINESE}
+    assert len(rules) > 12
+    assert [rule for rule in rules if f'"{rule}": "{CHINESE[rule]}",' not in terms] == []
 
 
 def test_a_comparison_a_ledger_and_a_diagnosis_are_chinese(chinese):

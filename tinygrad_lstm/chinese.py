@@ -41,9 +41,19 @@ CHINESE: dict[str, str] = {
     " (grey: its values)": "（灰色为前向的值）",
     " · gradients flow back from {what}": " · 梯度从 {what} 往回传",
     " · on an arrow: the rule, and what it sends": " · 箭头上标的是规则和它送出的数",
-    "constant": "常量", "leaf": "叶子", "ones": "全 1", "data": "值", "grad": "梯度",
+    "cell": "元胞", "constant": "常量", "leaf": "叶子", "ones": "全 1", "data": "值", "grad": "梯度",
     "everything after the layer, up to {root}": "该层之后的全部运算，直到 {root}",
     "what reads it": "读取它的部分",
+    # rules on arrows
+    "dy where y = a": "dy，在 y = a 处", "dy where y = b": "dy，在 y = b 处",
+    "dy where low ≤ x ≤ high": "dy，在 low ≤ x ≤ high 处", "dy where true": "dy，在条件成立处",
+    "dy where false": "dy，在条件不成立处",
+    "dy where x > 0": "dy，在 x > 0 处", "dy, or dy · slope": "dy，或 dy · 斜率",
+    "dy · slope where 0 < y < 1": "dy · 斜率，在 0 < y < 1 处", "dy · sign x": "dy · x 的符号",
+    "dy at the maximum": "dy，在最大值处", "dy at the minimum": "dy，在最小值处",
+    "Σ dy from there on": "从该处起的 Σ dy",
+    "dy at the index": "dy，在索引处", "dy at each row": "dy，在各行处", "dy at its place": "dy，在其原位",
+    "Σ dy · the others": "Σ dy · 其余各项",
     # plots and tables of a flow
     "pure highway": "纯高速通道", "recurrence alone": "只走循环连接", "norm": "范数", "share of the terms": "各项所占份额",
     "Gradient of {name} in {place}; {alone}: half-life {life:.3g} steps":

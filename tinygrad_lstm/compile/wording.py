@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from textwrap import fill
 
 from ..spoken import Language, columns
+from ..spoken import said as spoken
 
 FORWARD = "One step of {}: the state after it, and in `kept` what the way back needs."
 SEQUENCE = "{} over a whole sequence: states after each step, and in `kept` what the way back needs. Passes: {}."
@@ -15,16 +16,7 @@ ZH = {  # by the English
     "forget gate": "遗忘门", "input gate": "输入门", "output gate": "输出门", "candidate": "候选值",
     "cell state": "元胞状态", "hidden state": "隐藏状态", "update gate": "更新门", "reset gate": "重置门",
     "layer norm": "层归一化",
-    "dy where y = a": "dy，在 y = a 处", "dy where y = b": "dy，在 y = b 处",
-    "dy where low ≤ x ≤ high": "dy，在 low ≤ x ≤ high 处", "dy where true": "dy，在条件成立处",
-    "dy where false": "dy，在条件不成立处",
-    "dy where x > 0": "dy，在 x > 0 处", "dy, or dy · slope": "dy，或 dy · 斜率",
-    "dy · slope where 0 < y < 1": "dy · 斜率，在 0 < y < 1 处", "dy · sign x": "dy · x 的符号",
-    "dy at the maximum": "dy，在最大值处", "dy at the minimum": "dy，在最小值处",
-    "Σ dy from there on": "从该处起的 Σ dy",
-    "dy at the index": "dy，在索引处", "dy at each row": "dy，在各行处", "dy at its place": "dy，在其原位",
     "from later steps and the loss": "来自之后的时间步和损失", "no gradient returns": "没有梯度返回",
-    "dy · cos x": "dy · cos x", "−dy · sin x": "−dy · sin x", "Σ dy · the others": "Σ dy · 其余各项",
     SEQUENCE: "整个序列上的 {}：给出每一步之后的状态，并在 `kept` 中留下反向传播所需的值。所做的变换：{}。",
     SEQUENCE_BACK: "由每一步之后各状态的梯度，求所有输入的梯度。",
     "rows that are over keep their state": "已结束的行保持其状态", "the step before comes next": "接下来是前一步",
@@ -37,9 +29,10 @@ ZH = {  # by the English
 
 
 def said(english: str, lang: Language) -> str:
-    """A comment in its language; what the table does not have, such as `dy · bᵀ`, stays as it is."""
-    if lang == "en" or english in ZH:
-        return ZH[english] if lang == "zh" else english
+    """A comment in its language; what no table has, such as `dy · bᵀ`, stays as it is."""
+    told = ZH[english] if lang == "zh" and english in ZH else spoken(english, lang)
+    if lang == "en" or told != english:
+        return told
     for mark, chinese in ((": ", "："), (" → ", " → "), (", ", "、"), ("/", "/")):
         if mark in english:
             return chinese.join(said(part, lang) for part in english.split(mark))

@@ -215,7 +215,8 @@ def formula_of(graph: Graph, edge: Edge) -> str:
     names = {} if op.variadic else dict(zip(op.inputs, map(_operand, graph.inputs(out)), strict=False))
     y = cleaned(out.name or "y", 16)
     names |= {"y": y, "dy": (f"∂L/∂({y})" if "/" in y else f"∂L/∂{y}") if out.name else "dy"}
-    return re.sub(r"(?<![A-Za-z])(dy|[a-z]+)(?![A-Za-z])", lambda word: names.get(word[0], word[0]), op.formula(edge.k))
+    rule = said(op.formula(edge.k))
+    return re.sub(r"(?<![A-Za-z])(dy|[a-z]+)(?![A-Za-z])", lambda word: names.get(word[0], word[0]), rule)
 
 
 def _operand(x: Tensor) -> str:

@@ -234,11 +234,11 @@ class Picture:
             ys += [text.at[1] - text.size * len(text.lines), text.at[1] + text.size * len(text.lines)]
         return min(xs), min(ys), max(xs), max(ys)
 
-    def legend(self, at: Point, scale: Scale, title: str, pitch: float = 48) -> None:
+    def legend(self, at: Point, scale: Scale, title: str, pitch: float = 48, size: float = 8) -> None:
         """Swatches of the colour scale with their numbers, from the left end on."""
         x, y = at
         self.text((x + 20, y), title, size=10, colour=INK)
         for k, mark in enumerate(scale.marks()):
             centre = x + 26 + (k + 1) * pitch
             self.tile((centre, y), (pitch - 8, scale.width(mark) + 1), scale.colour(mark))
-            self.text((centre, y - 14), digits(float(f"{mark:.2g}")), colour=INK)
+            self.text((centre, y - 14), digits(float(f"{mark:.2g}")), size=size, colour=INK)

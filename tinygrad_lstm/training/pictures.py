@@ -51,7 +51,7 @@ def drawing(maps: Maps) -> Drawing:
         gate = name in maps.gates
         colour = _opening if gate else scale.colour
         y = _map(picture, y, name, values[rows], [maps.steps[k] for k in rows], colour, first=int(gate))
-    picture.legend((0, y), scale, "‖∂L/∂·‖")
+    picture.legend((0, y), scale, "‖∂L/∂·‖", size=9)
     if maps.gates:
         picture.text((20, y - 40), said("gates"), size=10, colour=INK)
         for k in range(7):

@@ -82,7 +82,7 @@ def comparison_drawing(nets: list[Net], about: str) -> Drawing:
     for k in range(0, axis.T + 1, every):
         picture.text((axis.end - k * axis.wide / axis.stride, y + 6), f"T−{k}" if k else "T", size=9, colour=INK)
     y -= 34
-    picture.legend((0, y), scale, "‖∂L/∂·‖")
+    picture.legend((0, y), scale, "‖∂L/∂·‖", size=9)
     marks = [(2.0, 18.0, said("below 1e-7 of the end's"))]
     if any(net.overflow for net in nets):
         marks.append((14.0, 10.0, said("overflow: inf or NaN")))

@@ -18,7 +18,7 @@ function formula(op, k) {
     said[name] = operands[j] && wrap(operands[j].sym);
     counted[name] = operands[j]?.y?.[0];
   });
-  const text = rule[k] ?? rule[0];
+  const text = term(rule[k] ?? rule[0]);
   const filled = (table) => text.replace(/(?<![A-Za-z])(dy|[a-z])(?![A-Za-z])/g, (word) => own(table, word) ?? word);
   const figures = Object.fromEntries(
     Object.entries(counted).map(([word, v]) => [word, v < 0 ? `(${digits(v)})` : digits(v)]),

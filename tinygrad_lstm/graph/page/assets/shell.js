@@ -33,6 +33,22 @@ const TERMS = {
   highway: "高速通道",
   recurrence: "循环连接",
   readout: "读出",
+  "dy where y = a": "dy，在 y = a 处",
+  "dy where y = b": "dy，在 y = b 处",
+  "dy where low ≤ x ≤ high": "dy，在 low ≤ x ≤ high 处",
+  "dy where true": "dy，在条件成立处",
+  "dy where false": "dy，在条件不成立处",
+  "dy where x > 0": "dy，在 x > 0 处",
+  "dy, or dy · slope": "dy，或 dy · 斜率",
+  "dy · slope where 0 < y < 1": "dy · 斜率，在 0 < y < 1 处",
+  "dy · sign x": "dy · x 的符号",
+  "dy at the maximum": "dy，在最大值处",
+  "dy at the minimum": "dy，在最小值处",
+  "Σ dy from there on": "从该处起的 Σ dy",
+  "dy at the index": "dy，在索引处",
+  "dy at each row": "dy，在各行处",
+  "dy at its place": "dy，在其原位",
+  "Σ dy · the others": "Σ dy · 其余各项",
 };
 const spoken = { lang: "en" };
 
