@@ -30,6 +30,12 @@ def test_the_picture_can_be_read_in_a_notebook():
     assert min(map(float, re.findall(r'font-size="([\d.]+)"', found))) * pixels >= 8.95
 
 
+def test_a_table_fits_a_terminal_and_has_the_step_where_it_is_not_the_gradient():
+    plain = compare("rnn,lstm:0,gru", steps=100, hidden=8).table()
+    assert max(map(len, plain.splitlines())) <= 80 and "step" not in plain
+    assert "step" in compare("rnn+clip,gru", steps=20, hidden=4).table()
+
+
 def test_row_measures():
     halves = Row("x", "h", 0.5 ** np.arange(40, -1, -1.0))
     assert halves.half_life == pytest.approx(1) and halves.below == 24  # 2^-23 = 1.2e-7, 2^-24 = 6e-8

@@ -16,6 +16,8 @@ from ..sweeps.outcomes import Sweep
 from .rows import LARGEST, Net, Row, lasting, life, number
 from .strips import comparison_drawing
 
+COLUMNS = 80  # of a terminal: a wider table gets narrower gaps
+
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
@@ -42,23 +44,28 @@ class Comparison:
         return {net.name: net for net in self.nets}[name]
 
     def table(self) -> str:
-        """One line for each state of each net."""
+        """One line for each state of each net; the step of the optimizer only where it is not the gradient."""
         back = sorted({0, self.T // 10, self.T // 2, self.T})
         heads = [f"T−{k}" if k else "t=T" for k in back]
-        heads += [*map(said, ("half-life", "highway", "<1e-7 at")), "‖∂L/∂W‖", said("step")]
+        heads += [*map(said, ("half-life", "highway", "<1e-7 at")), "‖∂L/∂W‖"]
+        stepped = any(net.clip or net.step != net.gradient for net in self.nets)
+        heads += [said("step")] if stepped else []
         grid = [[said("net"), "", *heads]]
         for net in self.nets:
             for row in net.rows:
                 cells = [number(row.norm[self.T - k]) for k in back]
                 cells += [lasting(row), "" if math.isnan(row.highway) else life(row.highway)]
                 cells += [said("never") if row.below is None else f"T−{row.below}"]
-                whole = [number(net.gradient), said("refused") if math.isnan(net.step) else number(net.step)]
+                whole = [number(net.gradient)]
+                whole += [said("refused") if math.isnan(net.step) else number(net.step)] if stepped else []
                 first = row is net.rows[0]
-                grid.append([net.name if first else "", f"∂L/∂{row.state}", *cells, *(whole if first else ["", ""])])
+                whole = whole if first else [""] * len(whole)
+                grid.append([net.name if first else "", f"∂L/∂{row.state}", *cells, *whole])
         widths = [max(map(columns, column)) for column in zip(*grid, strict=True)]
+        gap = 2 if sum(widths) + 2 * len(widths) - 2 <= COLUMNS else 1
         lines = [
-            f"{ranged(name, widths[0], '<')}  {ranged(state, widths[1], '<')}"
-            + "".join(ranged(cell, wide + 2) for cell, wide in zip(cells, widths[2:], strict=True))
+            f"{ranged(name, widths[0] + gap, '<')}{ranged(state, widths[1], '<')}"
+            + "".join(ranged(cell, wide + gap) for cell, wide in zip(cells, widths[2:], strict=True))
             for name, state, *cells in grid
         ]
         return "\n".join(line.rstrip() for line in lines)

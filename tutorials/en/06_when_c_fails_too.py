@@ -19,7 +19,7 @@ def sigmoid(z):
 # %% [markdown]
 # ## The cleanest case
 #
-# Set all weights to zero and keep the biases. Then nothing depends on the input or on $h$; every forget gate is $\sigma(b_f)$ at every step; no way but the highway is left. So $\partial C_T/\partial C_0=\sigma(b_f)^T$ in each unit, exactly.
+# Set all weights to zero and keep the biases. Then nothing depends on the input or on $h$; every forget gate is $\sigma(b_f)$ at every step; no way but the highway is left. So $\partial C_T/\partial C_0=\sigma(b_f)^T$ in each unit, exactly. The number of steps after which half is left is called the **half-life**: $\ln\frac12/\ln\sigma(b_f)$.
 #
 # **Predict.** `forget_bias=1`, the default in Keras and here. What is left of a gradient after 100 steps? (Any power of ten is a fine guess: `1e-3`, say.)
 
@@ -46,7 +46,7 @@ for b, measured in left.items():
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# {{left[1.0]:.1e}}. The **half-life**, $\ln\frac12/\ln\sigma(b_f)$, is {{blank[1.0].half_life:.1f}} steps; after ten words {{sigmoid(1.0) ** 10:.0%}} is left. At $b_f=0$ it is one step, since $\sigma(0)=\frac12$. That second case is no museum piece: PyTorch's `nn.LSTM` draws all biases evenly around 0.
+# {{left[1.0]:.1e}}. The half-life is {{blank[1.0].half_life:.1f}} steps; after ten words {{sigmoid(1.0) ** 10:.0%}} is left. At $b_f=0$ it is one step, since $\sigma(0)=\frac12$. That second case does occur: PyTorch's `nn.LSTM` draws all biases evenly around 0.
 #
 # </details>
 #
@@ -69,14 +69,14 @@ for b in left:
     flows = [flow_of(b, seed=seed) for seed in range(5)]
     rows[b] = np.array([(f.highway[0] / f.highway[-1], f.norm[0] / f.norm[-1], f.highway[0] / f.norm[0]) for f in flows])
 print("        left of the gradient after 100 steps, lowest and highest of five seeds")
-print("b_f     highway alone           all ways                length of the highway's part / all")
+print("b_f     highway alone           all ways                highway alone / all")
 for b, row in rows.items():
-    print(f"{b:g}   " + "".join(f"{low:12.1e}{high:10.1e}  " for low, high in zip(row.min(axis=0), row.max(axis=0))))
+    print(f"{b:g}   " + "".join(f"{low:12.1e}{high:10.1e}  " for low, high in zip(row.min(axis=0), row.max(axis=0))).rstrip())
 assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1
 
 # %% [markdown]
-# Three things to see. At $b_f=1$ the ways through the gates bring back far more than the highway does (the last column: the pure highway is about {{np.median(rows[1.0][:, 2]):.0e}} of what arrives), but both have vanished: {{rows[1.0][:, 1].max():.0e}} in the best of five nets. At $b_f=5$ something arrives from the first step,
-# and even here the pure highway is a small part of it. And more than 1 can arrive: what comes through the gates adds up, and nothing forbids it to grow.
+# Three things to see. At $b_f=1$ the ways through the gates bring back far more than the highway does (the last column: the pure highway is about {{np.median(rows[1.0][:, 2]):.0e}} of what arrives), but both have vanished: {{rows[1.0][:, 1].max():.0e}} in the best of five nets. At $b_f=5$ the first step is still heard,
+# and even here the pure highway has at most {{rows[5.0][:, 2].max():.0%}} of the length of what arrives. And more than 1 can arrive: what comes through the gates adds up, and nothing forbids it to grow.
 #
 # ## Next to other cells
 #
@@ -84,11 +84,11 @@ assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1
 #
 # $$z, r = \sigma(hx\,W + b)\qquad n = \tanh\big(x\,W_n + r\circ(h_{t-1}U_n)\big)\qquad h_t = z\circ h_{t-1} + (1-z)\circ n$$
 #
-# Its highway is $\prod z$, and what is kept and what is written are **coupled**: one is 1 minus the other. An LSTM can be coupled in the same way, $i=1-f$ (`nn.CoupledLSTMCell`), so that $|C|$ stays at most 1. An LSTM with **peepholes** lets its gates see $C$ as well, beside $h$ and $x$ (`nn.PeepholeLSTMCell`): then a gradient comes from the gates to $C$ without the detour by $h$.
+# ($hx$ is $[h_{t-1}\,;\,x_t]$, as in tutorial 4; $z$ and $r$ have weights of their own, and the biases of $n$ are left out.) Its highway is $\prod z$, and what is kept and what is written are **coupled**: one is 1 minus the other. An LSTM can be coupled in the same way, $i=1-f$ (`nn.CoupledLSTMCell`), so that $|C|$ stays at most 1. An LSTM with **peepholes** lets its gates see $C$ as well, beside $h$ and $x$ (`nn.PeepholeLSTMCell`): then a gradient comes from the gates to $C$ without the detour by $h$.
 #
-# `tl.compare` gives several nets the same input and the same loss gradient, and measures in float64. "lstm:5" is an LSTM with forget bias 5.
+# `tl.compare` gives several nets the same input and the same loss gradient, and measures in float64. `"lstm:5"` is an LSTM with forget bias 5.
 #
-# **Predict.** Five untrained nets: `"rnn"` (plain, orthogonal), `"lstm:0"`, `"lstm:1"`, `"lstm:5"`, `"gru"`. Which has least left after 100 steps, at the state that is its memory ($C$ of an LSTM, $h$ of the others)?
+# **Predict.** Five untrained nets: `"rnn"` (plain, orthogonal), `"lstm:0"`, `"lstm:1"`, `"lstm:5"`, `"gru"`. Which one has least left after 100 steps, at the state that is its memory ($C$ of an LSTM, $h$ of the others)?
 
 # %%
 my_guess = None
@@ -118,9 +118,9 @@ found.draw()
 # %%
 for b in (1.0, 5.0):
     found_here = flow_of(b, x[:, :60]).diagnose()
-    print(f"b_f = {b:g}: {found_here or 'nothing to say'}")
+    print(f"b_f = {b:g}, 60 steps: {' '.join(found_here) or 'nothing to say'}\n")
 longer = flow_of(5.0).diagnose()
-print(f"b_f = 5, 100 steps: {longer}")
+print(f"b_f = 5, 100 steps: {' '.join(longer)}")
 assert not found_here and longer
 
 # %% [markdown]
@@ -164,7 +164,7 @@ with what_if({"t=1/C̃": 0.0}):
     erased = answer_she.item() - note(she).last.h.item()
 change = note(told(-1.0)).last.h.item() - answer_she.item()
 elsewhere = float(trace.grad(she)[0, 1, 0])
-print(f"gradient at the gender              {gradient:.2e}   (at that of the second word {elsewhere:.2e})")
+print(f"gradient at the gender              {gradient:.2e}   (of the second word: {elsewhere:.2e})")
 print(f"so a change from +1 to -1 should do {-2 * gradient:+.2e}")
 print(f"it does                             {change:+.4f}")
 print(f"written at the name, times ∂h/∂C    {note_written:+.4f}")

@@ -21,7 +21,7 @@ def sigmoid(z):
 # %% [markdown]
 # ## 最干净的情形
 #
-# 把权重全部设为零，只留偏置。这时什么也不依赖输入或 $h$，每个遗忘门在每一步都是 $\sigma(b_f)$，除了高速通道没有别的路。所以在每个单元里，$\partial C_T/\partial C_0=\sigma(b_f)^T$，严格成立。
+# 把权重全部设为零，只留偏置。这时什么也不依赖输入或 $h$，每个遗忘门在每一步都是 $\sigma(b_f)$，除了高速通道没有别的路。所以在每个单元里，$\partial C_T/\partial C_0=\sigma(b_f)^T$，严格成立。过多少步还剩一半，叫做**半衰期**：$\ln\frac12/\ln\sigma(b_f)$。
 #
 # **先猜。** `forget_bias=1`，Keras 和本库的默认值。100 步之后，梯度还剩多少？（猜一个 10 的幂就行，比如 `1e-3`。）
 
@@ -48,7 +48,7 @@ for b, measured in left.items():
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 是 {{left[1.0]:.1e}}。**半衰期** $\ln\frac12/\ln\sigma(b_f)$ 是 {{blank[1.0].half_life:.1f}} 步；过十个词，只剩 {{sigmoid(1.0) ** 10:.0%}}。$b_f=0$ 时半衰期是一步，因为 $\sigma(0)=\frac12$。后一种情形并不只在书上才有：PyTorch 的 `nn.LSTM` 把所有偏置都取成 0 附近的均匀随机数。
+# 是 {{left[1.0]:.1e}}。半衰期是 {{blank[1.0].half_life:.1f}} 步；过十个词，只剩 {{sigmoid(1.0) ** 10:.0%}}。$b_f=0$ 时半衰期是一步，因为 $\sigma(0)=\frac12$。后一种情形并不只在书上才有：PyTorch 的 `nn.LSTM` 把所有偏置都取成 0 附近的均匀随机数。
 #
 # </details>
 #
@@ -71,13 +71,13 @@ for b in left:
     flows = [flow_of(b, seed=seed) for seed in range(5)]
     rows[b] = np.array([(f.highway[0] / f.highway[-1], f.norm[0] / f.norm[-1], f.highway[0] / f.norm[0]) for f in flows])
 print("        100 步之后梯度剩下多少，五个种子中的最小与最大")
-print("b_f     只走高速通道            所有的路                高速通道那部分的长度 / 总长度")
+print("b_f     只走高速通道            所有的路                只走高速通道 / 所有的路")
 for b, row in rows.items():
-    print(f"{b:g}   " + "".join(f"{low:12.1e}{high:10.1e}  " for low, high in zip(row.min(axis=0), row.max(axis=0))))
+    print(f"{b:g}   " + "".join(f"{low:12.1e}{high:10.1e}  " for low, high in zip(row.min(axis=0), row.max(axis=0))).rstrip())
 assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1
 
 # %% [markdown]
-# 有三点可看。第一，$b_f=1$ 时，经过各个门带回来的梯度远多于高速通道（看最后一栏：纯高速通道约为到达总量的 {{np.median(rows[1.0][:, 2]):.0e}}），可是两者都消失了：五个网络里最好的也只有 {{rows[1.0][:, 1].max():.0e}}。第二，$b_f=5$ 时，最初一步的梯度确实传得到，而纯高速通道仍只是其中一小部分。第三，到达的可以大于 1：从各个门来的梯度会累加，没有什么规定它不许变大。
+# 有三点值得注意。第一，$b_f=1$ 时，经过各个门带回来的梯度远多于高速通道带回来的（看最后一栏：纯高速通道约为到达总量的 {{np.median(rows[1.0][:, 2]):.0e}}），可是两者都消失了：五个网络里最好的也只有 {{rows[1.0][:, 1].max():.0e}}。第二，$b_f=5$ 时，梯度确实传得到最初一步，而纯高速通道那部分的长度，最多也只有到达总量的 {{rows[5.0][:, 2].max():.0%}}。第三，到达的可以大于 1：从各个门来的梯度会累加，没有什么规定它不许变大。
 #
 # ## 与别的元胞相比
 #
@@ -85,7 +85,7 @@ assert rows[1.0][:, 1].max() < 1e-4 and rows[5.0][:, 1].min() > 0.1
 #
 # $$z, r = \sigma(hx\,W + b)\qquad n = \tanh\big(x\,W_n + r\circ(h_{t-1}U_n)\big)\qquad h_t = z\circ h_{t-1} + (1-z)\circ n$$
 #
-# 它的高速通道是 $\prod z$，而且保留和写入是**绑在一起**的（coupled）：一个等于 1 减另一个。LSTM 也可以这样绑，$i=1-f$（`nn.CoupledLSTMCell`），于是 $|C|$ 不会超过 1。带**窥视孔**（peephole）的 LSTM 让门除了 $h$ 和 $x$ 还能看到 $C$（`nn.PeepholeLSTMCell`）：这样，梯度从门到 $C$ 就不必绕道 $h$。
+# （$hx$ 就是第 4 篇的 $[h_{t-1}\,;\,x_t]$；$z$ 和 $r$ 各有自己的权重；$n$ 的偏置没有写出。）它的高速通道是 $\prod z$，而且保留和写入是**耦合**（coupled）的：一个等于 1 减另一个。LSTM 也可以这样耦合，$i=1-f$（`nn.CoupledLSTMCell`），于是 $|C|$ 不会超过 1。带**窥视孔**（peephole）的 LSTM 让门除了 $h$ 和 $x$ 还能看到 $C$（`nn.PeepholeLSTMCell`）：这样，梯度从门到 $C$ 就不必绕道 $h$。
 #
 # `tl.compare` 给几个网络同样的输入、同样的损失梯度，用 float64 来测。`"lstm:5"` 指遗忘门偏置为 5 的 LSTM。
 #
@@ -118,13 +118,13 @@ found.draw()
 # %%
 for b in (1.0, 5.0):
     found_here = flow_of(b, x[:, :60]).diagnose()
-    print(f"b_f = {b:g}：{found_here or '没有可说的'}")
+    print(f"b_f = {b:g}，60 步：{' '.join(found_here) or '无话可说'}\n")
 longer = flow_of(5.0).diagnose()
-print(f"b_f = 5，100 步：{longer}")
+print(f"b_f = 5，100 步：{' '.join(longer)}")
 assert not found_here and longer
 
 # %% [markdown]
-# 门开着也要付代价：从来不忘，东西就越积越多。$b_f=5$ 时，60 步之内没有什么可说；到 100 步，同一个网络得到的诊断是 $C$ 在增长。$|C|$ 很大，$\tanh C$ 就到了饱和段，$h$ 不再显示 $C$ 里装着什么。没有哪个偏置对所有长度都合适。`forget_bias_for(n)` 是记忆 $n$ 步的一个起点。`diagnose(memory=n)` 则按**你**需要记住的步数来诊断，它可以比序列短得多。
+# 门开着也要付代价：从来不忘，东西就越积越多。$b_f=5$ 时，60 步之内它无话可说；到 100 步，同一个网络得到的诊断是 $C$ 在增长。$|C|$ 很大，$\tanh C$ 就到了饱和段，$h$ 不再显示 $C$ 里装着什么。没有哪个偏置对所有长度都合适。`forget_bias_for(n)` 是记忆 $n$ 步的一个起点。`diagnose(memory=n)` 则按**你**需要记住的步数来诊断，它可以比序列短得多。
 #
 # ## 梯度小，作用大
 #
@@ -169,7 +169,7 @@ print(f"实际变了                            {change:+.4f}")
 print(f"名字处写入的内容，乘以 ∂h/∂C        {note_written:+.4f}")
 print(f"抹去这份写入，答案减少              {erased:+.4f}")
 assert abs(gradient) < 1e-5 and change < -1
-tl.draw(trace, view="strip", labels="mary opened the old box and then slowly sold it".split())
+tl.draw(trace, view="strip", labels="小芳 打开 了 那只 旧 盒子 然后 慢慢 卖掉 它".split())
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
@@ -268,6 +268,6 @@ quiz.check("6.3", answer)
 #
 # ## 参考文献
 #
-# - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen.* 慕尼黑工业大学学位论文。 Y. Bengio, P. Simard, P. Frasconi (1994). *Learning long-term dependencies with gradient descent is difficult.* IEEE Transactions on Neural Networks 5(2).
+# - S. Hochreiter (1991). *Untersuchungen zu dynamischen neuronalen Netzen.* 慕尼黑工业大学学位论文。Y. Bengio, P. Simard, P. Frasconi (1994). *Learning long-term dependencies with gradient descent is difficult.* IEEE Transactions on Neural Networks 5(2).
 # - F. A. Gers, J. Schmidhuber, F. Cummins (2000). *Learning to Forget: Continual Prediction with LSTM.* Neural Computation 12(10).
 # - R. Jozefowicz, W. Zaremba, I. Sutskever (2015). *An Empirical Exploration of Recurrent Network Architectures.* ICML：遗忘门偏置默认取 1。
