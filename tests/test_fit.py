@@ -333,6 +333,8 @@ def test_nan_names_step_and_tensor_and_keeps_good_parameters(tmp_path):
     batch = task.batch(1, np.random.default_rng(0))
     assert math.isfinite(model.loss(model(batch.x), batch).item())
     assert f"and so does {tmp_path / 'm'}" in message
+    error = caught.value
+    assert message.startswith(f"step {error.step}: ") and f"(before: {error.before:.4g})" in message
     kept, _ = load_model(tmp_path / "m")
     for name, array in model.state_dict().items():
         np.testing.assert_array_equal(kept.state_dict()[name], array)
@@ -347,8 +349,9 @@ def test_bad_gradient_is_found_in_its_op(monkeypatch):
     monkeypatch.setattr(SequenceModel, "loss", lambda self, p, batch: sqrt(p.y * 0.0).sum())
     before = model.state_dict()
     line = r"step 1: the gradient of \S+ is not finite .*First: backward: .*made by sqrt"
-    with pytest.raises(TrainingError, match=line):
+    with pytest.raises(TrainingError, match=line) as caught:
         fit(model, task, steps=1, progress=False)
+    assert caught.value.step == 1 and math.isnan(caught.value.before)
     assert same(before, model.state_dict())
 
 

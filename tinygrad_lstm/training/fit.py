@@ -118,7 +118,7 @@ def fit(
                 raise
             training.save(path)
             if isinstance(exc, TrainingError):
-                raise TrainingError(f"{exc}, and so does {path}") from None
+                raise TrainingError(f"{exc}, and so does {path}", exc.step, exc.before) from None
             raise
         if path is not None:
             training.save(path)

@@ -24,7 +24,16 @@ from .record import Record, Snapshot, probe
 
 
 class TrainingError(FloatingPointError):
-    """The training has come to numbers that are not finite. The model has its last good parameters."""
+    """The training has come to numbers that are not finite. The model has its last good parameters.
+
+    Attributes:
+        step: in which step that was, counted from 1.
+        before: the loss of the step before; NaN where there was none.
+    """
+
+    def __init__(self, text: str, step: int = 0, before: float = math.nan) -> None:
+        super().__init__(text)
+        self.step, self.before = step, before
 
 
 class Training:
@@ -130,8 +139,9 @@ class Training:
         before = f" (before: {self.history.loss[-1]:.4g})" if self.history.loss else ""
         return TrainingError(
             f"step {len(self.history) + 1}: {what}{before}. First: {cause.rstrip('.')}. Try a smaller lr than "
-            f"{self.optimizer.lr:g}, or a clip such as global_clipnorm=1. The model keeps its last good parameters"
-        )
+            f"{self.optimizer.lr:g}, or a clip such as global_clipnorm=1. The model keeps its last good parameters",
+            len(self.history) + 1, self.history.loss[-1] if self.history.loss else math.nan,
+        )  # fmt: skip
 
     # — to and from a file ——————————————————————————————————————————————————————————————————————————————————
 

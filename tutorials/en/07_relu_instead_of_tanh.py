@@ -98,7 +98,7 @@ for scale in (0.9, 1.0, 1.1):
 # ## Dead units
 #
 # A unit that is off for *every* input at *every* step gets the gradient 0 from all of them: nothing can switch it on again but a change elsewhere.
-# Two steps of gradient descent that are too large suffice.
+# Two steps of gradient descent that are too large suffice. What `diagnose` says below is about the last of these five nets.
 
 # %%
 batch = tasks.Adding(length=8).batch(32, np.random.default_rng(0))
@@ -133,7 +133,7 @@ print(*tl.diagnose(trace), sep="\n")
 # $\partial C_t/\partial C_{t-1} = f$, and $f$ is still a sigmoid. So the product $\prod f$ cannot explode. Is all well, then?
 #
 # One unit, gates that are constant, `f = 0.95`, `i = o = 0.5`, input `x = 1`, and one recurrent weight `u = 0.4` in the candidate,
-# $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$. Over the 100 steps from $C_{101}$ back to $C_1$ the highway keeps $0.95^{100}$.
+# $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$, where $\varphi$ is the activation: here ReLU. Over the 100 steps from $C_{101}$ back to $C_1$ the highway keeps $0.95^{100}$.
 #
 # **Predict.** What is the whole $\partial C_{101}/\partial C_1$?
 
@@ -165,7 +165,7 @@ assert np.isclose(whole, (0.95 + 0.5 * 0.4 * 0.5) ** 100)
 #
 # $$C_t = (f + i\,u\,o)\,C_{t-1} + i\,x_t, \qquad f + i\,u\,o = 0.95 + 0.5\cdot 0.4\cdot 0.5 = 1.05 .$$
 #
-# The ledger shows it at any step, here from step 50 back to 49; and so does the picture, where a second arrow comes back into $C$ from below.
+# The ledger shows it at any step, here from step 50 back to 49: `highway` and `C̃`. So does the picture, where at $t=2$ a second arrow comes back into $C$ from below.
 #
 # </details>
 
@@ -173,18 +173,19 @@ assert np.isclose(whole, (0.95 + 0.5 * 0.4 * 0.5) ** 100)
 dC50 = flow.trace.grad(flow.state(50))
 shares = {path: (share / dC50).item() for path, share in flow.ledger(50).items()}
 print({path: round(share, 3) for path, share in shares.items()})
-tl.draw(one_unit("relu", T=3).last.C.sum(), steps=(2, 3), show="grad")
+tl.draw(one_unit("relu", T=3).last.C.sum(), steps=(2, 3), show="grad", for_="notebook")
 
 # %% [markdown]
 # Values and gradient grow by the same factor, so this is first of all a disaster of the forward pass:
 
 # %%
+print("       1      10      50     101  C after so many steps")
 for name, out in {
     "tanh": one_unit("tanh", T=101),
     "relu": one_unit("relu", T=101),
     "relu, output tanh": one_unit("relu", T=101, output_activation="tanh"),
 }.items():
-    print(f"{name:18} C after 1, 10, 50, 101 steps:", *(f"{C:8.2f}" for C in out.C.numpy()[0, [0, 9, 49, 100], 0]))
+    print("".join(f"{C:8.2f}" for C in out.C.numpy()[0, [0, 9, 49, 100], 0]), f"  {name}")
 
 # %% [markdown]
 # tanh stays below $i/(1-f) = 10$. The last line is the cure: a bounded *output* opens the loop ($h < 1$, so $\tilde C \le u + x$),
@@ -353,7 +354,7 @@ def train(seed, **clip):
     try:
         history = fit(model, task, steps=100, seed=seed, optimizer=optimizer, progress=False)
     except TrainingError as error:
-        print(f"seed {seed}: {str(error).split('. First')[0]}")
+        print(f"seed {seed}: overflow in step {error.step}, the loss before was {error.before:.4g}")
         return None
     report = optimizer.clip_report()
     print(f"seed {seed}: loss {history.loss[0]:.3g} → {history.recent('loss'):.2f}, {report.clipped} of 100 steps clipped")
@@ -367,7 +368,7 @@ ends, clipped = np.array([train(seed, global_clipnorm=1.0) for seed in range(5)]
 assert ends.max() < 1
 
 # %% [markdown]
-# Without a clip one or two steps are enough, with every seed: the loss rises to the number after `before:`, and the next forward pass overflows. With it all five nets live. They learn slowly, and not all: the errors end at {{ends.min():.1f}} to {{ends.max():.1f}}, below the 1/6 of always answering 1 in {{(ends < 1 / 6).sum()}} of 5.
+# Without a clip one or two updates are enough, with every seed: the next forward pass overflows. (Where it does so in step 2, the loss before is still that of the untrained net, which can be large by itself: values and gradient grow together.) With a clip all five nets live. They learn slowly, and not all: the errors end at {{ends.min():.1f}} to {{ends.max():.1f}}, below the 1/6 of always answering 1 in {{(ends < 1 / 6).sum()}} of 5.
 # {{clipped.min():.0f}} to {{clipped.max():.0f}} of the 100 steps were clipped, so it is mostly the clip, not the gradient, that sets the size of the step. That is what clipping limits: **the step**.
 #
 # ## What it cannot cure
@@ -406,7 +407,8 @@ for dtype in (np.float64, np.float32):
         parts = trace.flow("h").weight_gradient(rnn.cells[0][0].W_h, by="lag")
 lags = np.linalg.norm(parts, axis=(1, 2))
 rounding = np.linalg.norm(grads[np.float32] - grads[np.float64])
-print(*(f"lag {k}: {lags[k]:.1e}" for k in (0, 50, 99)), f"error of the whole in float32: {rounding:.1e}", sep=", ")
+print(*(f"lag {k}: {lags[k]:.1e}" for k in (0, 50, 99)), sep=", ")
+print(f"error of the whole in float32: {rounding:.1e}")
 assert lags[99] < rounding
 
 # %% [markdown]

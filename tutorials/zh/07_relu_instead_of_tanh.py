@@ -94,7 +94,7 @@ for scale in (0.9, 1.0, 1.1):
 # %% [markdown]
 # ## 死掉的单元
 #
-# 如果一个单元对**每个**输入、在**每个**时间步都未激活，那么无论哪个输入、哪一步，它得到的梯度都是 0。除非别处发生变化，否则再没有什么能让它重新激活。梯度下降的步子太大，走两步就会这样。
+# 如果一个单元对**每个**输入、在**每个**时间步都未激活，那么无论哪个输入、哪一步，它得到的梯度都是 0。除非别处发生变化，否则再没有什么能让它重新激活。梯度下降的步子太大，走两步就会这样。再下面一格里，`diagnose` 说的是五个网络中的最后一个。
 
 # %%
 batch = tasks.Adding(length=8).batch(32, np.random.default_rng(0))
@@ -127,7 +127,7 @@ print(*tl.diagnose(trace), sep="\n")
 #
 # 换成 ReLU 之后，$\tilde C = \mathrm{relu}(\dots) \ge 0$，$h = o \circ \mathrm{relu}(C)$。$C$ 的高速通道（highway）没有变：门固定时，$\partial C_t/\partial C_{t-1} = f$，而 $f$ 仍是 sigmoid。所以连乘积 $\prod f$ 不会爆炸。这样就没事了吗？
 #
-# 取一个单元，门都是常数：`f = 0.95`，`i = o = 0.5`；输入 `x = 1`；候选值里有一个循环权重 `u = 0.4`，即 $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$。从 $C_{101}$ 往回走 100 步到 $C_1$，高速通道保住 $0.95^{100}$。
+# 取一个单元，门都是常数：`f = 0.95`，`i = o = 0.5`；输入 `x = 1`；候选值里有一个循环权重 `u = 0.4`，即 $\tilde C_t = \varphi(u\,h_{t-1} + x_t)$，其中 $\varphi$ 是激活函数，这里是 ReLU。从 $C_{101}$ 往回走 100 步到 $C_1$，高速通道保住 $0.95^{100}$。
 #
 # **先猜。** 完整的 $\partial C_{101}/\partial C_1$ 是多少？
 
@@ -158,7 +158,7 @@ assert np.isclose(whole, (0.95 + 0.5 * 0.4 * 0.5) ** 100)
 #
 # $$C_t = (f + i\,u\,o)\,C_{t-1} + i\,x_t, \qquad f + i\,u\,o = 0.95 + 0.5\cdot 0.4\cdot 0.5 = 1.05 .$$
 #
-# 这件事从任何一步的账本里都看得到，这里取从第 50 步回到第 49 步的那一本。图里也看得到：有第二支箭头从下方回到 $C$。
+# 这件事从任何一步的账本里都看得到，这里取从第 50 步回到第 49 步的那一本：看 `highway` 和 `C̃`。图里也看得到：在 $t=2$ 处，另有一支箭头从下方回到 $C$。
 #
 # </details>
 
@@ -166,18 +166,19 @@ assert np.isclose(whole, (0.95 + 0.5 * 0.4 * 0.5) ** 100)
 dC50 = flow.trace.grad(flow.state(50))
 shares = {path: (share / dC50).item() for path, share in flow.ledger(50).items()}
 print({path: round(share, 3) for path, share in shares.items()})
-tl.draw(one_unit("relu", T=3).last.C.sum(), steps=(2, 3), show="grad")
+tl.draw(one_unit("relu", T=3).last.C.sum(), steps=(2, 3), show="grad", for_="notebook")
 
 # %% [markdown]
 # 数值和梯度按同一个系数增长，所以这首先是前向计算的灾难：
 
 # %%
+print("       1      10      50     101  步之后的 C")
 for name, out in {
     "tanh": one_unit("tanh", T=101),
     "relu": one_unit("relu", T=101),
     "relu，输出 tanh": one_unit("relu", T=101, output_activation="tanh"),
 }.items():
-    print(f"第 1、10、50、101 步之后的 C，{name}：", *(f"{C:8.2f}" for C in out.C.numpy()[0, [0, 9, 49, 100], 0]))
+    print("".join(f"{C:8.2f}" for C in out.C.numpy()[0, [0, 9, 49, 100], 0]), f"  {name}")
 
 # %% [markdown]
 # 用 tanh 时，$C$ 不会超过 $i/(1-f) = 10$。最后一行就是药方：有界的**输出**打断了回路（$h < 1$，所以 $\tilde C \le u + x$）。这样，只要 $f < 1$，候选值用 ReLU 就没有害处：$C$ 最多是 $i(u + x)/(1-f) = 14$。
@@ -195,7 +196,7 @@ def layer(forget_bias=5.0, **settings):
 relu = layer(activation="relu")
 runs = {"tanh": layer()(x), "relu": relu(x), "relu，输出 tanh": layer(activation="relu", output_activation="tanh")(x)}
 with what_if(h=lambda h: 0 * h):
-    runs["relu, h = 0"] = relu(x)
+    runs["relu，h = 0"] = relu(x)
 C = runs["relu"].C.numpy()
 assert (C >= 0).all() and np.array_equal(tl.relu(C), C)      # 输出处的 ReLU 就是恒等函数
 
@@ -209,11 +210,11 @@ axis.legend()
 plt.show()
 
 # %%
-assert sizes["relu"][-1] > 1e3 * sizes["relu, h = 0"][-1]
+assert sizes["relu"][-1] > 1e3 * sizes["relu，h = 0"][-1]
 print(*tl.diagnose(runs["relu"].last.h.sum()), sep="\n\n")
 
 # %% [markdown]
-# 没有回路时，$C$ 只加不减，平均达到 {{sizes['relu, h = 0'][-1]:.2g}}：直线上升，而且要 $f$ 接近 1 才会这样。有了回路，$C$ 达到 {{sizes['relu'][-1]:.1e}}，这时 $f$ 根本不必接近 1。看默认的遗忘门偏置：
+# 没有回路时，$C$ 只加不减，平均达到 {{sizes['relu，h = 0'][-1]:.2g}}：直线上升，而且要 $f$ 接近 1 才会这样。有了回路，$C$ 达到 {{sizes['relu'][-1]:.1e}}，这时 $f$ 根本不必接近 1。看默认的遗忘门偏置：
 
 # %%
 out = layer(forget_bias=1.0, activation="relu")(x)
@@ -288,7 +289,7 @@ for clip in ("clipvalue", "clipnorm", "global_clipnorm"):
         print(f"    {name:3}：范数 {e.before:2.0f} → {e.after:.3f}，转了 {e.angle:4.1f}°")
 
 # %% [markdown]
-# `clipvalue` 连 `W` 自己的方向都转了。`clipnorm` 不改变每个参数的方向，但整步的方向还是转了，因为 `W` 和 `b` 现在一样长。只有 `global_clipnorm` 保持整体的方向，这就是 Pascanu、Mikolov 和 Bengio 提出的裁剪。同时用两种，就看不出是哪一种起了作用：
+# `clipvalue` 连 `W` 自己的方向都转了。`clipnorm` 不改变每个参数的方向，但整步的方向还是转了，因为 `W` 和 `b` 现在一样长。只有 `global_clipnorm` 保持整体的方向，这就是 Pascanu、Mikolov 和 Bengio 提出的裁剪。同时用两种，就看不出是哪一种起了作用，所以会报错，要求一次只用一种：
 
 # %%
 try:
@@ -341,7 +342,7 @@ def train(seed, **clip):
     try:
         history = fit(model, task, steps=100, seed=seed, optimizer=optimizer, progress=False)
     except TrainingError as error:
-        print(f"种子 {seed}：{str(error).split('. First')[0]}")
+        print(f"种子 {seed}：第 {error.step} 步溢出，之前的损失是 {error.before:.4g}")
         return None
     report = optimizer.clip_report()
     print(f"种子 {seed}：损失 {history.loss[0]:.3g} → {history.recent('loss'):.2f}，100 步里裁剪了 {report.clipped} 步")
@@ -355,7 +356,7 @@ ends, clipped = np.array([train(seed, global_clipnorm=1.0) for seed in range(5)]
 assert ends.max() < 1
 
 # %% [markdown]
-# 不裁剪，哪个种子都只要一两步就够了：损失升到报错里 `before:` 后面的那个数，下一次前向计算就溢出。裁剪之后，五个网络都活了下来，只是学得慢，也不是个个都学会：误差最后在 {{ends.min():.1f}} 到 {{ends.max():.1f}} 之间，5 个里有 {{(ends < 1 / 6).sum()}} 个低于总是回答 1 的 1/6。100 步里裁剪了 {{clipped.min():.0f}} 到 {{clipped.max():.0f}} 步，也就是说，决定步子大小的多半是裁剪，不是梯度。裁剪限制的正是这个：**步子**。
+# 不裁剪，哪个种子都只要更新一两次就够了：下一次前向计算就溢出。（在第 2 步就溢出的，之前的损失还是没有训练过的网络的；它本身就可能很大，因为数值和梯度一同增长。）裁剪之后，五个网络都活了下来，只是学得慢，也不是个个都学会：误差最后在 {{ends.min():.1f}} 到 {{ends.max():.1f}} 之间，5 个里有 {{(ends < 1 / 6).sum()}} 个低于总是回答 1 的 1/6。100 步里裁剪了 {{clipped.min():.0f}} 到 {{clipped.max():.0f}} 步，也就是说，决定步子大小的多半是裁剪，不是梯度。裁剪限制的正是这个：**步子**。
 #
 # ## 它治不了什么
 #
@@ -376,7 +377,7 @@ with np.errstate(all="ignore"):
         print("\n" + str(error))
 
 # %% [markdown]
-# NaN 乘以再小的数，还是 NaN：优化器拒绝更新，并告诉你接下来该问谁。`detect_anomaly` 停在第一个不是有限数的值上。它停在元胞状态的加法处，两个加数都还是有限的：回路已经把 $C$ 推出了 float32 的范围，上限是 {{float(np.finfo(np.float32).max):.1e}}。
+# NaN 乘以再小的数，还是 NaN：优化器拒绝更新，什么也不改动，并告诉你接下来该用 `detect_anomaly()`。`detect_anomaly` 停在第一个不是有限数的值上。它停在元胞状态的加法处，两个加数都还是有限的：回路已经把 $C$ 推出了 float32 的范围，上限是 {{float(np.finfo(np.float32).max):.1e}}。
 #
 # **梯度消失。** 裁剪既然能把太长的缩短，为什么不把太短的放长？取一个 ReLU RNN，把 $\partial L/\partial W$ 按滞后（lag）拆开：每一部分来自离终点多少步的地方。
 
@@ -391,7 +392,8 @@ for dtype in (np.float64, np.float32):
         parts = trace.flow("h").weight_gradient(rnn.cells[0][0].W_h, by="lag")
 lags = np.linalg.norm(parts, axis=(1, 2))
 rounding = np.linalg.norm(grads[np.float32] - grads[np.float64])
-print(*(f"滞后 {k}：{lags[k]:.1e}" for k in (0, 50, 99)), f"float32 下整个梯度的误差：{rounding:.1e}", sep="，")
+print(*(f"滞后 {k}：{lags[k]:.1e}" for k in (0, 50, 99)), sep="，")
+print(f"float32 下整个梯度的误差：{rounding:.1e}")
 assert lags[99] < rounding
 
 # %% [markdown]
