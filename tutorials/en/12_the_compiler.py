@@ -44,12 +44,13 @@ step = record(cell, rows=11)
 for tensor in step.made:
     print(f"{tensor.op.name:>8}  {tensor.scope or ''}{tensor.name or ''}")
 print(f"{len(step.made)} ops")
-tl.draw(step.outputs["h"].sum(), view="ops", parameters=False)
+x = np.random.default_rng(0).normal(size=(11, 1, 3))
+tl.draw(nn.Recurrent(3, 4, cell=Mine, rng=0)(x).last.h.sum(), show="grad", parameters=False, for_="notebook")
 
 # %% [markdown]
-# {{len(step.made)}} ops. The order on the tape is the order of the forward pass; the backward pass visits them from the last to the first, and asks each for its rules. A rule is a function of arrays. What if it is not given arrays, but *names*? Then `dy * b` does not become a number: it becomes the text `dh * n`.
+# {{len(step.made)}} ops. (In the picture a product and its bias share a box.) The order on the tape is the order of the forward pass; the backward pass visits them from the last to the first, in the picture from above, and asks each for its rules. A rule is a function of arrays. What if it is not given arrays, but *names*? Then `dy * b` does not become a number: it becomes the text `dh * n`.
 #
-# **Predict.** The printed backward pass of this cell: how many matrix products, `@`, stand in it? (Forward there are two. Each product has two inputs.)
+# **Predict.** The printed backward pass of this cell: how many matrix products, `@`, stand in it? (Forward there are two.)
 
 # %%
 my_guess = None
@@ -63,7 +64,7 @@ print(text)
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# Four: one to each input of the two products, by the rules "dy · bᵀ" and "aᵀ · dy". Read the backward pass from above. It begins at `dh`, what comes from later steps and from the loss. Each line is the gradient of one tensor, the sum of what its users send, and its comment says which rule that is. Some lines have several terms: `f` is used three times, `h_prev` three times as well, `x` twice. All in one column of the page: the chain rule.
+# Four: each of the two products has two inputs, and each input gets one, by the rules "dy · bᵀ" and "aᵀ · dy". Read the backward pass from the top down. It begins at `dh`, what comes from later steps and from the loss. Each line is the gradient of one tensor, the sum of what its users send, and its comment says which rule that is. Some lines have several terms: `f` is used three times, `h_prev` three times as well, `x` twice. Line by line this is the chain rule, and nothing else.
 #
 # </details>
 #
@@ -90,7 +91,7 @@ assert off < 1e-12
 #
 # For a whole sequence one puts a loop around `forward`, keeps what each step has kept, and goes back. That is what happens step by step, and there is much in it that need not be in the loop. A gate computes $[h\,;x]\,W$; but $[h\,;x]\,W = h\,W_h + x\,W_x$, and the second product does not need $h$: it can be done for *all* steps at once, in one large product. Large products are what a processor is good at.
 #
-# **Predict.** An LSTM has four gates with one product each. After that trick, and with the four products with $h$ laid side by side: how many products are left in the loop?
+# **Predict.** An LSTM has four gates with one product each. After that trick, and any other that leaves the result as it is: how many products have to stay in the loop?
 
 # %%
 my_guess = None
@@ -118,7 +119,7 @@ assert lstm[-1][2] == 1
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# One. From {{lstm[0][1]}} ops in the loop to {{lstm[-1][1]}}, in a few passes, each of them a dozen lines that one can read (`tinygrad_lstm/compile/passes.py`):
+# One: the four products with $h$ laid side by side. From {{lstm[0][1]}} ops in the loop to {{lstm[-1][1]}}, in a few passes, each of them a dozen lines that one can read (`tinygrad_lstm/compile/passes.py`):
 #
 # - **split products**: $[h\,;x]\,W$ becomes $h\,W_h + x\,W_x$;
 # - **sort sums**: what is known before the loop is added up there, so that one term is left to be added in it;
@@ -127,7 +128,7 @@ assert lstm[-1][2] == 1
 #
 # None of them changes what is computed, only where. (A sum in another order may differ in its last digit.)
 #
-# The way back has the same freedom. The gradient of a weight is a sum over all steps: keep what arrives at each step, and take *one* product behind the loop. And what does not depend on a gradient, such as $1-n^2$, is made for many steps at once before they come.
+# The way back has the same freedom. The gradient of a weight is a sum over all steps: keep what arrives at each step, and take *one* product behind the loop. And what does not depend on a gradient, such as $1-n^2$, is made for many steps at once, before the gradients come.
 #
 # </details>
 
@@ -135,7 +136,7 @@ assert lstm[-1][2] == 1
 print(tl.source(cell, sequence=True))
 
 # %% [markdown]
-# This is the very text that runs when you write `fused=True`. Compare it with the one-step text above: the names are the same, and so are the comments.
+# This is the very text that runs when you write `fused=True`. You need not read all of it. Look for the two loops over time: above the first stand the products with $x$ for all steps, `xs.reshape(…)`, and in it only two `np.matmul`; below the second stand the gradients of the weights, each *one* product. Most lines in the loops you know from the one-step text above: the names are the same, and so are the rules in the comments. (What has to do with `over` and `gone` is for rows of different lengths, tutorial 9.)
 #
 # In your cell one product is left in the loop that the LSTM does not have: $n$ needs $f\circ h$, and $f$ needs $h$. One after the other; no pass can change that. What must wait, waits.
 #
@@ -187,7 +188,7 @@ for kind in (Tired, Moody):
         print(f"{kind.__name__}: {error}\n")
 
 # %% [markdown]
-# Step by step both of them run, and are traced and drawn as any other. That is the trade: a compiler sees one step and must believe that it has seen all.
+# The first counts its calls, so two runs of its step differ; the second wants to see a number before it decides. Step by step both of them run, and are traced and drawn as any other. That is the trade: a compiler sees one step and must believe that it has seen all.
 #
 # ## Exercises
 #

@@ -46,12 +46,13 @@ step = record(cell, rows=11)
 for tensor in step.made:
     print(f"{tensor.op.name:>8}  {tensor.scope or ''}{tensor.name or ''}")
 print(f"{len(step.made)} 个运算")
-tl.draw(step.outputs["h"].sum(), view="ops", parameters=False)
+x = np.random.default_rng(0).normal(size=(11, 1, 3))
+tl.draw(nn.Recurrent(3, 4, cell=Mine, rng=0)(x).last.h.sum(), show="grad", parameters=False, for_="notebook")
 
 # %% [markdown]
-# {{len(step.made)}} 个运算。磁带上的顺序就是前向的顺序；反向从最后一个走到第一个，逐个取它的规则。规则是数组的函数。如果交给它的不是数组，而是**名字**呢？那么 `dy * b` 不会变成一个数，而是变成文字 `dh * n`。
+# {{len(step.made)}} 个运算。（图中，一个乘法和它的偏置合画在一个框里。）磁带上的顺序就是前向的顺序；反向从最后一个走到第一个，在图中就是从上往下，逐个取它的规则。规则是数组的函数。如果交给它的不是数组，而是**名字**呢？那么 `dy * b` 不会变成一个数，而是变成一段代码 `dh * n`。
 #
-# **先猜。** 打印出来的反向传播里有几个矩阵乘法 `@`？（前向有两个，每个乘法有两个输入。）
+# **先猜。** 打印出来的反向传播里有几个矩阵乘法 `@`？（前向有两个。）
 
 # %%
 my_guess = None
@@ -65,7 +66,7 @@ print(text)
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 四个：两个乘法的每个输入各一个，依照规则“dy · bᵀ”和“aᵀ · dy”。反向传播从上往下读。开头是 `dh`，来自之后的时间步和损失。每一行是一个张量的梯度，也就是用到它的各处送回来的份额之和，注释写着依照哪条规则。有的行不止一项：`f` 被用了三次，`h_prev` 也是三次，`x` 两次。整页的一列，就是链式法则。
+# 四个：两个乘法各有两个输入，每个输入一个，依照规则“dy · bᵀ”和“aᵀ · dy”。反向传播从上往下读。开头是 `dh`，来自之后的时间步和损失。每一行是一个张量的梯度，也就是用到它的各处送回来的份额之和，注释写着依照哪条规则。有的行不止一项：`f` 被用了三次，`h_prev` 也是三次，`x` 两次。一行一行写下来，无非就是链式法则。
 #
 # </details>
 #
@@ -92,7 +93,7 @@ assert off < 1e-12
 #
 # 要算整个序列，就在 `forward` 外面套一个循环，把每步留下的东西存起来，再走回去。逐步运行就是这样，而循环里有许多东西本不必在循环里。一个门要算 $[h\,;x]\,W$；可是 $[h\,;x]\,W = h\,W_h + x\,W_x$，第二个乘积用不到 $h$，可以一次为**所有**时间步算完，成为一个大乘积。处理器最擅长的正是大乘积。
 #
-# **先猜。** LSTM 有四个门，每个门一个乘积。用上这一招，再把四个含 $h$ 的乘积并排成一个，循环里还剩几个乘积？
+# **先猜。** LSTM 有四个门，每个门一个乘积。用上这一招，再用上别的不改变结果的招数，循环里至少还要留几个乘积？
 
 # %%
 my_guess = None
@@ -120,7 +121,7 @@ assert lstm[-1][2] == 1
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 一个。循环里的运算从 {{lstm[0][1]}} 个减到 {{lstm[-1][1]}} 个，只用了几遍变换，每一遍都是十来行能读懂的代码（`tinygrad_lstm/compile/passes.py`）：
+# 一个：四个含 $h$ 的乘积并排成一个。循环里的运算从 {{lstm[0][1]}} 个减到 {{lstm[-1][1]}} 个，只用了几遍变换，每一遍都是十来行能读懂的代码（`tinygrad_lstm/compile/passes.py`）：
 #
 # - **split products**：$[h\,;x]\,W$ 变成 $h\,W_h + x\,W_x$；
 # - **sort sums**：循环之前已知的，先在外面加好，循环里只剩一项要加；
@@ -129,7 +130,7 @@ assert lstm[-1][2] == 1
 #
 # 这些都不改变算的是什么，只改变在哪里算。（加法换了次序，最后一位可能不同。）
 #
-# 反向也有同样的自由。权重的梯度是对所有时间步求和：把每步到达的存下来，循环之后做**一个**乘积就行。不依赖梯度的东西，比如 $1-n^2$，可以在用到之前一次为许多步算好。
+# 反向也有同样的自由。权重的梯度是对所有时间步求和：把每步到达的存下来，循环之后做**一个**乘积就行。不依赖梯度的东西，比如 $1-n^2$，可以在梯度到来之前，一次为许多步算好。
 #
 # </details>
 
@@ -137,9 +138,9 @@ assert lstm[-1][2] == 1
 print(tl.source(cell, sequence=True))
 
 # %% [markdown]
-# 写 `fused=True` 时，运行的正是这段文字。与上面单步的那段比一比：名字一样，注释也一样。
+# 写 `fused=True` 时，运行的正是这段代码。不必全部读完，只要找到两个循环：第一个循环之前，含 $x$ 的乘积 `xs.reshape(…)` 一次为所有步算好，循环里只剩两个 `np.matmul`；第二个循环之后，是各个权重的梯度，每个都只是**一个**乘积。循环里的多数行，在上面单步的那段里都见过：名字一样，注释里的规则也一样。（`over` 和 `gone` 是为长短不一的行准备的，见第 9 篇。）
 #
-# 你的元胞比 LSTM 多一个留在循环里的乘积：$n$ 要等 $f\circ h$，$f$ 要等 $h$。只能一个接一个，没有哪一遍变换能改变。该等的，只能等。
+# 你的元胞比 LSTM 多一个留在循环里的乘积：$n$ 要等 $f\circ h$，$f$ 要等 $h$。只能一个接一个，哪一遍变换也改变不了。
 #
 # ## 给你的元胞计时
 #
@@ -165,7 +166,7 @@ assert off < 1e-4 and seconds[True] < seconds[False]
 # %% [markdown]
 # ## 编译不了的
 #
-# 如果一步在各个 $t$ 不一样，就没有这样的文字。这时会拒绝，并指出是哪一行，而不是算错：
+# 如果一步在各个 $t$ 不一样，就没有这样一段代码。这时编译器会拒绝，并用英文指出是哪一行，而不会算出错的结果：
 
 # %%
 class Tired(Mine):
@@ -189,7 +190,7 @@ for kind in (Tired, Moody):
         print(f"{kind.__name__}: {error}\n")
 
 # %% [markdown]
-# 逐步运行时，这两个都能跑，也能照样追踪和画图。这就是取舍：编译器只看一步，只能相信其余各步都一样。
+# 第一个在数自己被调用了几次，所以两次运行这一步，得到的代码不同；第二个要先看一个数，再决定怎么算。逐步运行时，这两个都能跑，也能照样追踪和画图。这就是取舍：编译器只看一步，只能相信其余各步都一样。
 #
 # ## 练习
 #
@@ -222,11 +223,11 @@ quiz.check("12.3", gradient_of_W)
 # %% [markdown]
 # ## 小结
 #
-# 元胞的反向传播不是另外一件需要有人懂的事：它由前向的那一步，按各个运算的规则，一行一行推出来。所以它可以**推导**出来、打印出来、核对，并且变快，而不必再写第二遍。快慢取决于在哪里算，而不是算什么：凡是不必等 $h$ 的，都移出循环；小乘积合成大乘积。要等 $h$ 的，就是循环本身，只有它留下。
+# 元胞的反向传播并不需要另外去学：它由前向的那一步，按各个运算的规则，一行一行推出来。所以它可以**推导**出来、打印出来、核对，并且变快，而不必再写第二遍。快慢取决于在哪里算，而不是算什么：凡是不必等 $h$ 的，都移出循环；小乘积合成大乘积。要等 $h$ 的，正是循环本身，也只有它留了下来。
 #
 # ## 参考文献
 #
-# - R. E. Wengert (1964). *A simple automatic derivative evaluation program.* Communications of the ACM 7(8)：磁带。A. Griewank, A. Walther (2008). *Evaluating Derivatives*, 第 2 版，SIAM.
+# - R. E. Wengert (1964). *A simple automatic derivative evaluation program.* Communications of the ACM 7(8)：磁带。A. Griewank, A. Walther (2008). *Evaluating Derivatives*，第 2 版，SIAM。
 # - P. J. Werbos (1990). *Backpropagation through time: what it does and how to do it.* Proceedings of the IEEE 78(10).
 # - J. Appleyard, T. Kočiský, P. Blunsom (2016). *Optimizing Performance of Recurrent Neural Networks on GPUs.* arXiv:1604.01946：为 LSTM 手工做的这些变换。
 # - G.-B. Zhou, J. Wu, C.-L. Zhang, Z.-H. Zhou (2016). *Minimal Gated Unit for Recurrent Neural Networks.* International Journal of Automation and Computing 13(3).
