@@ -3,8 +3,10 @@
 import ast
 import importlib
 import importlib.util
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -75,6 +77,21 @@ def test_a_number_in_prose_comes_from_the_code(build, rules, stem, language):
 def test_chinese_prose_keeps_to_its_terms_and_signs(build, rules, stem):
     prose = [cell.text for cell in build.cells(stem, "zh") if cell.kind == "markdown"]
     assert [line for text in prose for line in rules.awkward(text, stem)] == []
+
+
+@builder
+@each_tutorial
+def test_chinese_comments_and_outputs_keep_to_them_too(build, rules, stem):
+    """What a learner reads in the code of a cell: all but the shapes of arrays, which are written as in English."""
+    told = []
+    for cell in build.cells(stem, "zh"):
+        if cell.kind == "code":
+            tokens = tokenize.generate_tokens(io.StringIO(cell.text).readline)
+            told += [token.string for token in tokens if token.type == tokenize.COMMENT]
+            told += [node.value for node in ast.walk(ast.parse(cell.text)) if isinstance(node, ast.Constant)]
+    shapes = re.compile(r"\([^\W\d_]+(, [^\W\d_]+)+\)")
+    texts = [shapes.sub("∙", text) for text in told if isinstance(text, str) and HAN.search(text)]
+    assert [line for text in texts for line in rules.awkward(text, stem)] == []
 
 
 PACKAGE = HERE.parent / "tinygrad_lstm"

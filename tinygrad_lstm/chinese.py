@@ -8,7 +8,7 @@ CHINESE: dict[str, str] = {
     ", ": "、",
     # captions and titles of drawings
     "forget": "遗忘门", "input": "输入门", "candidate": "候选值", "cand.": "候选值", "output": "输出门",
-    "update": "更新门", "reset": "重置门", "loss": "损失", "pad": "填充", "forward": "正向", "backward": "反向", "layer {k}": "第 {k} 层", "given": "给定", "gradient": "梯度",
+    "update": "更新门", "reset": "重置门", "loss": "损失", "pad": "填充", "forward": "正向", "backward": "反向", "layer {k}": "第 {k} 层", "given": "给定", "gradient": "梯度", "cell": "元胞",
     " · the path of {name}": " · 突出 {name} 的路径",
     "named tensors only: an edge carries what flows back on all ways between two names":
         "只画有名字的张量：一条边上的梯度，是两个名字之间所有路径之和",
@@ -41,7 +41,7 @@ CHINESE: dict[str, str] = {
     " (grey: its values)": "（灰色为前向的值）",
     " · gradients flow back from {what}": " · 梯度从 {what} 往回传",
     " · on an arrow: the rule, and what it sends": " · 箭头上标的是规则和它送出的数",
-    "cell": "元胞", "constant": "常量", "leaf": "叶子", "ones": "全 1", "data": "值", "grad": "梯度",
+    "constant": "常量", "leaf": "叶子", "ones": "全 1", "data": "值", "grad": "梯度",
     "everything after the layer, up to {root}": "该层之后的全部运算，直到 {root}",
     "what reads it": "读取它的部分",
     # rules on arrows

@@ -9,8 +9,8 @@ from .roles import Rail, rails_of
 
 def titled(rail: Rail) -> str:
     """The kind of cell, and the name of its layer where it has one."""
-    title = said(rail.cell.title)  # a cell of one's own has no name of its kind
-    return f"{title} “{rail.root}”" if rail.root else title
+    kind = said(rail.cell.title)
+    return f"{kind} “{rail.root}”" if rail.root else kind
 
 
 def layers_of(graph: Graph, *, named: bool = False, both: bool = False) -> tuple[list[Rail], list[str]]:

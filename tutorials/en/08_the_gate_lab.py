@@ -71,7 +71,8 @@ z = Tensor([-2.0, -0.3, 0.0, 0.7, 1.1, 3.0], requires_grad=True)
 for gate in (tl.sigmoid, tl.relu):
     y = gate(z)
     slope = tl.grad(y.sum(), [z])[0].numpy()
-    print(f"{gate.name:8} value", np.round(y.numpy(), 2), " slope", np.round(slope, 2))
+    print(f"{gate.name:8} value", np.round(y.numpy(), 2))
+    print(f"{'':8} slope", np.round(slope, 2))
 
 # %% [markdown]
 # On the right $f > 1$: "more than all". On the left $f = 0$ with slope 0, a dead gate: it erases $C$, and since
@@ -131,7 +132,7 @@ highways = {}
 for bias in (0.0, 1.0, 2.0, 3.0):
     F, flow = forgets("relu", bias)
     highways[bias] = flow.highway[0] / flow.highway[100]
-    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, highway over 100 steps × {highways[bias]:.1e}")
+    print(f"forget_bias {bias}: exactly 0: {(F == 0).mean():6.2%}, above 1: {(F > 1).mean():6.1%}, highway × {highways[bias]:.1e}")
 assert highways[0.0] < 1e-6 and highways[3.0] > 1e6
 
 # %% [markdown]
@@ -259,7 +260,7 @@ def lab(name, gate, fused=True):
     z = Tensor(1 + np.random.default_rng(0).normal(size=10_000), requires_grad=True)
     f = gate(z)
     flat = (tl.grad(f.sum(), [z])[0].numpy() == 0).mean()
-    print(f"{name:13}[{f.numpy().min():5.2f}, {f.numpy().max():.2f}]{flat:7.1%}", end="")
+    print(f"{name:13}{f.numpy().min():.2f} … {f.numpy().max():.2f}{flat:5.0%}", end="")
     errors = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -274,19 +275,19 @@ def lab(name, gate, fused=True):
             errors.append([evaluate(model, tasks.Adding(length=n), batches=1).loss for n in (10, 100)])
     for column, digits in zip(np.sort(errors, axis=0).T, (".3f", ".2g")):
         low, middle, high = (format(value, digits) for value in column[[0, 2, 4]])
-        print(f"{middle:>9} ({low} to {high})".ljust(27), end="")
+        print(f"{middle:>7} {f'({low}…{high})':13}", end="")
     print()
     return np.array(errors)
 
-print("             range         flat  highway    error on 10 numbers       error on 100 numbers")
+print("             range       flat  highway  error on 10 numbers error on 100 numbers")
 results = {name: lab(name, gate, fused=gate is not zigzag) for name, gate in gates.items()}
 better = results["sigmoid"][:, 0] / results["clip01"][:, 0]  # seed by seed
 bounded = max(results[name][:, 1].max() for name in ("sigmoid", "hard_sigmoid", "clip01", "zigzag"))
 assert better.min() > 1 and results["relu"][:, 1].max() > 5 * bounded
 
 # %% [markdown]
-# Read it by columns. *On 10 numbers*, which is what was trained: `zigzag`, which never saturates, does about as well as σ; the ranges overlap. `clip01` does better than σ with each of the five seeds, {{better.min():.1f}} to {{better.max():.1f}} times, although it is flat for most of these $z$: a slope of 0 at $f = 1$ does little harm while other inputs still move the gate.
-# ReLU gates learn this task too: over 10 steps no product gets far. `twice` saturates, but at the wrong place: in the median its error is {{np.median(results['twice'][:, 0]):.2f}}, little less than that of the answer 1.
+# Read it by columns. *On 10 numbers*, which is what was trained: `zigzag`, which never saturates, does about as well as σ; the ranges overlap. `clip01` does better than σ with each of the five seeds: its error is {{better.min():.1f}} to {{better.max():.1f}} times smaller, although it is flat for most of these $z$: a slope of 0 at $f = 1$ does little harm while other inputs still move the gate.
+# ReLU gates learn this task too: over 10 steps no product gets very large. `twice` saturates, but at the wrong place: in the median its error is {{np.median(results['twice'][:, 0]):.2f}}, little less than that of the answer 1.
 #
 # *On 100 numbers*, the same nets carried on: σ is worse than the 1/6 of always answering 1 in {{(results['sigmoid'][:, 1] > 1 / 6).sum()}} of 5 nets, so what a bounded gate has learned over 10 steps need not reach to 100, either. But no net with a gate within [0, 1] is further off than {{bounded:.2g}}, and with ReLU gates the error reaches {{results['relu'][:, 1].max():.2g}}: nothing has told an
 # $f > 1$ that it will be multiplied a hundred times. It need not happen (with another seed it is {{results['relu'][:, 1].min():.1g}}); it can, and nothing forbids it.

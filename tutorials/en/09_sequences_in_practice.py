@@ -173,7 +173,7 @@ assert np.ptp(np.diff(visited)) == 0
 # longer fits them: this library refuses such a backward, as PyTorch does where the weights were changed in place.
 #
 # The remedy is `state = chunk.last.detach()`: the same numbers without their history. This is truncated backpropagation
-# through time. To see what it costs, take a net that has to add up its input, 48 steps long, with a forget bias of 3.
+# through time.
 
 # %% [markdown]
 # <details><summary>The same in Keras, in PyTorch: a long text in chunks</summary>
@@ -201,6 +201,8 @@ assert np.ptp(np.diff(visited)) == 0
 # ```
 #
 # </details>
+#
+# What does truncation cost? Take a net that has to add up its input, 48 steps long, with a forget bias of 3.
 
 # %%
 T = 48
@@ -299,8 +301,8 @@ print("without lengths the last h of each row is off by", off.round(3))
 # The loss has a trap of its own. A common recipe multiplies the loss of padded steps by 0 and then takes the mean over
 # the whole array.
 #
-# **Predict.** By what factor is that loss smaller than the mean over the valid steps, for these three lengths? (Give
-# wrong / right.)
+# **Predict.** What is the ratio of that loss to the mean over the valid steps, for these three lengths? (Give wrong /
+# right.)
 
 # %%
 my_guess = None
@@ -368,11 +370,13 @@ out = two_ways(x[:1, :3])
 print("h:", out.h.shape, " last.h:", out.last.h.shape, " as_keras():", out.as_keras().shape)
 last = np.concatenate([out.h.numpy()[:, -1, :2], out.h.numpy()[:, 0, 2:]], axis=1)
 assert np.array_equal(out.as_keras().numpy(), last)
-tl.draw(out.h[:, 1].sum(), view="cells")
+small = nn.RNN(3, 2, bidirectional=True, rng=np.random.default_rng(0)).astype(np.float64)(x[:1, :3])
+tl.draw(small.h[:, 1].sum(), view="cells", show="grad", parameters=False, for_="notebook")
 
 # %% [markdown]
-# The loss reads h at the middle step alone. In the upper half its gradient travels to the left, in the lower half to
-# the right: together they reach every input. Two things follow.
+# The picture shows a plain RNN, whose steps need less room; with an LSTM it is the same. The loss (drawn once in each
+# half) reads h at the middle step alone. In the upper half its gradient travels to the left, in the lower half to the
+# right: together they reach every step. Two things follow.
 #
 # **The last state of the backward half stands at the first step.** `out.h[:, -1]` joins a forward half that has read
 # everything with a backward half that has read one step; what one wants to classify a sequence with is `as_keras()`, or
@@ -399,7 +403,9 @@ def train_on_noise(bidirectional, seed):
 
 
 one_way, both_ways = (np.array([train_on_noise(both, seed) for seed in range(5)]) for both in (False, True))
-print(f"ln 4 = {np.log(4):.3f}; with five seeds one way: {one_way.round(3)}, both ways: {both_ways.round(3)}")
+print(f"ln 4 = {np.log(4):.3f}; the losses with five seeds")
+print("one way:  ", one_way.round(3))
+print("both ways:", both_ways.round(3))
 assert one_way.min() > 1.3 and both_ways.max() < 0.5
 
 # %% [markdown]

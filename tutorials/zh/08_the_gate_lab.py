@@ -71,7 +71,8 @@ z = Tensor([-2.0, -0.3, 0.0, 0.7, 1.1, 3.0], requires_grad=True)
 for gate in (tl.sigmoid, tl.relu):
     y = gate(z)
     slope = tl.grad(y.sum(), [z])[0].numpy()
-    print(f"{gate.name:8} 值", np.round(y.numpy(), 2), " 斜率", np.round(slope, 2))
+    print(f"{gate.name:8} 值  ", np.round(y.numpy(), 2))
+    print(f"{'':8} 斜率", np.round(slope, 2))
 
 # %% [markdown]
 # 右边一端 $f > 1$：“比全部还多”。左边一端 $f = 0$，斜率也是 0，这是一个死掉的门：它抹掉 $C$，而由于
@@ -80,7 +81,7 @@ for gate in (tl.sigmoid, tl.relu):
 #
 # 无论抹得多么不对，它都学不到任何东西。σ 在 $z = -2$ 处也几乎关上，但斜率不是 0。
 #
-# 库允许你这样做，只是会说出它的看法（一次会话里只说一次）：
+# 库允许你这样做，只是会给出一条英文的警告（一次会话里只给一次）：门说的是“多少”，应当留在 [0, 1] 之内，这一个却会到 50；大于 1 时，遗忘门的连乘积可能爆炸。
 
 # %%
 def make(gate, forget_bias=1.0):
@@ -95,7 +96,7 @@ print(*(warning.message for warning in caught))
 x = np.random.default_rng(1).normal(size=(8, 100, 8))
 
 def forgets(gate, forget_bias=1.0):
-    """f 的所有值，(步, 批, 单元)，以及 C 的梯度流。"""
+    """f 的所有值，形状为（步，批，单元），以及 C 的梯度流。"""
     out = make(gate, forget_bias)(x)
     return np.array([step.f.numpy() for step in out.steps]), tl.trace(out.last.C.sum()).flow("C")
 
@@ -108,7 +109,7 @@ print(f"f 从 {F.min():.2f} 到 {F.max():.2f}，均值 {F.mean():.2f}；恰好�
 # **先猜。** 它的 100 个值连乘起来是多少？
 
 # %%
-alive = F[:, (F > 0).all(axis=0)]                       # (步, 从没遇到 0 的组合)
+alive = F[:, (F > 0).all(axis=0)]                       # （步，从没遇到 0 的组合）
 lucky = alive[:, np.abs(alive.mean(axis=0) - 1).argmin()]
 print(f"{8 * 32} 个组合里，从没遇到 0 的有 {alive.shape[1]} 个；选中的这个均值是 {lucky.mean():.3f}")
 my_guess = None
@@ -130,7 +131,7 @@ highways = {}
 for bias in (0.0, 1.0, 2.0, 3.0):
     F, flow = forgets("relu", bias)
     highways[bias] = flow.highway[0] / flow.highway[100]
-    print(f"forget_bias {bias}：恰好为 0 的占 {(F == 0).mean():6.2%}，大于 1 的占 {(F > 1).mean():6.1%}，100 步的高速通道 × {highways[bias]:.1e}")
+    print(f"forget_bias {bias}：恰好为 0 的占 {(F == 0).mean():6.2%}，大于 1 的占 {(F > 1).mean():6.1%}，高速通道 × {highways[bias]:.1e}")
 assert highways[0.0] < 1e-6 and highways[3.0] > 1e6
 
 # %% [markdown]
@@ -238,7 +239,7 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# 在右图里，梯度从右往左走，遗忘门偏置都是 2。留在 [0, 1] 之内的四个门，沿这个方向只会下降；另外两个会上升，饱和与否都一样。（对“保留”和“写入”做 softmax，同样有界，但并不新鲜：它就是两者之差的 σ，外加 $i = 1 - f$。）
+# 在右图里，梯度从右往左走，遗忘门偏置都是 2。留在 [0, 1] 之内的四个门，沿这个方向只会下降；另外两个会上升，饱和与否都一样。（对“保留”和“写入”做 softmax，同样有界，但并不是新东西：它就是两者之差的 σ，外加 $i = 1 - f$。）
 
 # %%
 a, b = np.float64(0.3), np.float64(-1.1)
@@ -254,7 +255,7 @@ def lab(name, gate, fused=True):
     z = Tensor(1 + np.random.default_rng(0).normal(size=10_000), requires_grad=True)
     f = gate(z)
     flat = (tl.grad(f.sum(), [z])[0].numpy() == 0).mean()
-    print(f"{name:13}[{f.numpy().min():5.2f}, {f.numpy().max():.2f}]{flat:7.1%}", end="")
+    print(f"{name:13}{f.numpy().min():.2f} … {f.numpy().max():.2f}{flat:5.0%}", end="")
     errors = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -269,18 +270,18 @@ def lab(name, gate, fused=True):
             errors.append([evaluate(model, tasks.Adding(length=n), batches=1).loss for n in (10, 100)])
     for column, digits in zip(np.sort(errors, axis=0).T, (".3f", ".2g")):
         low, middle, high = (format(value, digits) for value in column[[0, 2, 4]])
-        print(f"{middle:>9}（{low} 到 {high}）".ljust(27), end="")
+        print(f"{middle:>7} {f'({low}…{high})':13}", end="")
     print()
     return np.array(errors)
 
-print("             范围          平坦 高速通道   10 个数的误差                 100 个数的误差")
+print("             范围        平坦 高速通道  10 个数的误差        100 个数的误差")
 results = {name: lab(name, gate, fused=gate is not zigzag) for name, gate in gates.items()}
 better = results["sigmoid"][:, 0] / results["clip01"][:, 0]  # 逐个种子相比
 bounded = max(results[name][:, 1].max() for name in ("sigmoid", "hard_sigmoid", "clip01", "zigzag"))
 assert better.min() > 1 and results["relu"][:, 1].max() > 5 * bounded
 
 # %% [markdown]
-# 一列一列地看。**10 个数**，也就是训练时的任务：`zigzag` 从不饱和，学得和 σ 差不多，两个范围有重叠。`clip01` 在五个种子上都比 σ 好，好 {{better.min():.1f}} 到 {{better.max():.1f}} 倍，虽然它在大部分 $z$ 上是平的：只要还有别的输入能推动这个门，$f = 1$ 处斜率为 0 就没有多大害处。ReLU 门也学会了这个任务：只有 10 步，乘积走不远。`twice` 会饱和，但饱和错了地方：误差的中位数是 {{np.median(results['twice'][:, 0]):.2f}}，比总是回答 1 好不了多少。
+# 一列一列地看。**10 个数**，也就是训练时的任务：`zigzag` 从不饱和，学得和 σ 差不多，两个范围有重叠。`clip01` 在五个种子上都比 σ 好，误差只有 σ 的 1/{{better.max():.1f}} 到 1/{{better.min():.1f}}，虽然它在大部分 $z$ 上是平的：只要还有别的输入能推动这个门，$f = 1$ 处斜率为 0 就没有多大害处。ReLU 门也学会了这个任务：只有 10 步，连乘积还大不到哪里去。`twice` 会饱和，但饱和错了地方：误差的中位数是 {{np.median(results['twice'][:, 0]):.2f}}，比总是回答 1 好不了多少。
 #
 # **100 个数**，同一批网络接着走：σ 的五个网络里有 {{(results['sigmoid'][:, 1] > 1 / 6).sum()}} 个比总是回答 1 的 1/6 还差，可见有界的门在 10 步上学到的，也未必能用到 100 步。但是，门在 [0, 1] 之内的网络，误差最多 {{bounded:.2g}}；用 ReLU 门，误差可以到 {{results['relu'][:, 1].max():.2g}}：从没有人告诉一个大于 1 的 $f$，它会被连乘一百次。不一定会出事（换一个种子只有 {{results['relu'][:, 1].min():.1g}}），但可能出事，而且没有什么拦得住。
 #

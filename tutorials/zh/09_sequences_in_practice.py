@@ -161,7 +161,7 @@ assert np.ptp(np.diff(visited)) == 0
 # %% [markdown]
 # 越往后的块，工作量越大。而且优化器只要在中间改过权重，留着的图就与权重对不上了：这样的 backward 本库会拒绝；在 PyTorch 里，权重就地改过，也一样拒绝。
 #
-# 正确的做法是 `state = chunk.last.detach()`：数值不变，历史不要。这就是截断的随时间反向传播（truncated BPTT）。要看它的代价，取一个把输入累加起来的任务，48 步长，网络的遗忘门偏置是 3。
+# 正确的做法是 `state = chunk.last.detach()`：数值不变，历史不要。这就是截断的随时间反向传播（truncated BPTT）。
 
 # %% [markdown]
 # <details><summary>在 Keras、PyTorch 中怎样写：长文本分块读</summary>
@@ -189,6 +189,8 @@ assert np.ptp(np.diff(visited)) == 0
 # ```
 #
 # </details>
+#
+# 截断的代价有多大？取一个把输入累加起来的任务，长 48 步，网络的遗忘门偏置是 3。
 
 # %%
 T = 48
@@ -197,7 +199,7 @@ target = np.tanh(np.cumsum(x_long[:, :, 0], axis=1) / 4)
 
 
 def in_chunks(layer, size):
-    """按 `size` 步一块来读：损失，所有参数的梯度，以及 ‖∂L/∂C_t‖。"""
+    """按 `size` 步一块来读：返回损失、所有参数的梯度，以及 ‖∂L/∂C_t‖。"""
     layer.zero_grad()
     state, total, norms = None, 0.0, []
     for start in range(0, T, size):
@@ -339,10 +341,11 @@ out = two_ways(x[:1, :3])
 print("h:", out.h.shape, " last.h:", out.last.h.shape, " as_keras():", out.as_keras().shape)
 last = np.concatenate([out.h.numpy()[:, -1, :2], out.h.numpy()[:, 0, 2:]], axis=1)
 assert np.array_equal(out.as_keras().numpy(), last)
-tl.draw(out.h[:, 1].sum(), view="cells")
+small = nn.RNN(3, 2, bidirectional=True, rng=np.random.default_rng(0)).astype(np.float64)(x[:1, :3])
+tl.draw(small.h[:, 1].sum(), view="cells", show="grad", parameters=False, for_="notebook")
 
 # %% [markdown]
-# 损失只读中间那一步的 h。图的上半部分，梯度往左走；下半部分，梯度往右走；合起来到达每一个输入。由此有两点要当心。
+# 图中画的是普通 RNN，它的一步占的地方小；换成 LSTM 也是一样。损失（上下各画了一次）只读中间那一步的 h。图的上半部分，梯度往左走；下半部分，梯度往右走；合起来到达每一步。由此有两点要当心。
 #
 # **反向那一半的最后状态在第一步。** `out.h[:, -1]` 拼在一起的是：读完了全部的正向一半，和只读了一步的反向一半。给序列分类，该用的是 `as_keras()` 或 `h_n`。
 #
@@ -366,11 +369,13 @@ def train_on_noise(bidirectional, seed):
 
 
 one_way, both_ways = (np.array([train_on_noise(both, seed) for seed in range(5)]) for both in (False, True))
-print(f"ln 4 = {np.log(4):.3f}；五个种子，单向：{one_way.round(3)}，双向：{both_ways.round(3)}")
+print(f"ln 4 = {np.log(4):.3f}；五个种子的损失")
+print("单向：", one_way.round(3))
+print("双向：", both_ways.round(3))
 assert one_way.min() > 1.3 and both_ways.max() < 0.5
 
 # %% [markdown]
-# 第二个网络“预测”了噪声，损失最多只有 {{both_ways.max():.1f}}。它学会的是抄：第 t 步的答案就是第 t + 1 步的输入，而反向那一半刚刚读过。（剩下的损失来自最后一步，它的答案哪里都没有，只能付 $\ln 4$；分摊到 8 步，就是 {{np.log(4) / 8:.2f}}。）给一个完整句子里的词做标注，这样没问题；要预测下一个，或者必须边读边答，就不能用。
+# 第二个网络“预测”了噪声，损失最多只有 {{both_ways.max():.1f}}。它学会的是抄：第 t 步的答案就是第 t + 1 步的输入，而反向那一半刚刚读过。（剩下的损失来自最后一步，它的答案哪里都没有，只能付 $\ln 4$；分摊到 8 步，就是 {{np.log(4) / 8:.2f}}。）给一个完整句子里的词做标注，这样没有问题；要预测下一个符号，或者必须边读边答，就不能用双向。
 
 # %% [markdown]
 # ## 同样的权重，换一个库
@@ -444,7 +449,7 @@ for step, p in ((torch_step, torch), (keras_step, keras), (onnx_step, onnx)):
     assert np.allclose(run(step, p), ours, rtol=0, atol=1e-12)
 
 # %% [markdown]
-# 现在来犯那个错。把门按任何别的次序堆起来：形状全都对得上，没有谁抱怨。
+# 现在故意犯一次错。把门按任何别的次序堆起来：形状全都对得上，也没有任何报错。
 
 # %%
 wrong_by = {}
