@@ -184,6 +184,7 @@ OTHERS = {
     "no forget": lambda: draw(last(cell=NoForgetLSTMCell)),
     "1997": lambda: draw(every(cell=LSTM1997Cell)),
     "bidirectional GRU": lambda: draw(every(nn.GRU, bidirectional=True, num_layers=2)),
+    "bidirectional RNN": lambda: draw(every(nn.RNN, bidirectional=True)),
     "bidirectional cells": lambda: draw(last(bidirectional=True), view="cells"),
     "bidirectional rolled": lambda: draw(last(bidirectional=True), view="rolled"),
     "cells layers": lambda: draw(last(num_layers=2), view="cells"),

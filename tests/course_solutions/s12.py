@@ -22,7 +22,7 @@ WRONG = {
         lambda dy, f, h, n: (dy * (n - h), dy, dy * f),
         lambda dy, f, h, n: (dy * (n - h), dy * (1 - f), dy),
     ],
-    "12.2": [2 / 3, 0.5, 0.25, 32],
+    "12.2": [2 / 3, 0.5, 0.25, 33.3, 32],
     "12.3": [
         lambda hs, da: one_product(da, hs),
         lambda hs, da: hs.swapaxes(1, 2) @ da,

@@ -21,7 +21,7 @@ def thousandfold(answer: int) -> Hint | None:
         return None
     if close(answer, right - 1, 1e-2 / right):
         return Hint("Just not yet: 1.1 to that power is below 1000.", "还差一点：1.1 的这个次方不到 1000。")
-    if answer != round(answer) and close(answer, math.log(1000) / math.log(1.1), 0.01):
+    if answer % 1 and close(answer, math.log(1000) / math.log(1.1), 0.01):
         return Hint(
             "Steps are whole: which is the first whole one that is enough?", "步数是整数：第一个足够的整数是几？"
         )

@@ -45,6 +45,8 @@ def outside(answer: float) -> Hint | None:
         return Hint("Half would be right for 64 features.", "一半的话，特征要有 64 个。")
     if close(answer, 0.25, 0.01):
         return Hint("All four gates lose the same share.", "四个门移出的比例相同。")
+    if close(answer, 100 / 3, 0.011):
+        return Hint("That is in percent: 100 % is 1.", "这是百分数：100 % 写成 1。")
     if near(answer, 1 / 3):
         return MORE
     return Hint("Count the rows of W that belong to x, and all rows.", "数一数 W 里属于 x 的行数，再数总行数。")

@@ -95,7 +95,9 @@ class Unrolled:
         self.pitch = view.pitch or max(self.widths) + GAP
         self.lows = [under.top() + gap if under else 0.0]
         for rail in rails:
-            self.lows.append(self.lows[-1] + rail.cell.height + (LIFT if rail.way == rails[-1].way else LIFT + 50))
+            above = rail.cell.readout - rail.cell.height  # where the loss reads h above the step
+            apart = LIFT if rail.way == rails[-1].way else max(LIFT + 50, above + 118)
+            self.lows.append(self.lows[-1] + rail.cell.height + apart)
         self.rows = [LayerRow(self, layer) for layer in range(len(rails))]
         drawn = sorted({*view.times, *(step.t for row in self.rows for step in row.drawn)})
         self.column = dict.fromkeys(drawn, 0) if view.rolled else {t: k for k, t in enumerate(drawn)}
