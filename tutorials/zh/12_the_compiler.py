@@ -164,7 +164,7 @@ print("融合运行至少快一倍：", seconds[True] * 2 < seconds[False])
 assert off < 1e-4 and seconds[True] < seconds[False]
 
 # %% [markdown]
-# ## 编译不了的
+# ## 哪些编译不了
 #
 # 如果一步在各个 $t$ 不一样，就没有这样一段代码。这时编译器会拒绝，并用英文指出是哪一行，而不会算出错的结果：
 
