@@ -133,6 +133,25 @@ def test_how_many_columns_a_text_takes(text, columns):
     assert spoken.ranged(text, 6, "<") == text + " " * (6 - columns)
 
 
+@pytest.mark.parametrize("text", [
+    "lstm: f is 0.694 on average, so the pure path along C halves a gradient every 1.9 steps. " * 3,
+    "lstm：f 平均为 0.694，因此沿 C 的纯通道每 1.9 步就让梯度减半（最持久的单元是每 2.4 步），“只剩”3.0e-10。" * 3,
+    "“a” 在 b", "", "x" * 200,
+])  # fmt: skip
+def test_sentences_fold_at_80_columns_and_lose_nothing(text):
+    lines = spoken.folded(text).split("\n")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(spoken.columns(line) <= 82 or " " not in line for line in lines)  # a stop may stand beyond the edge
+    assert not [line for line in lines if line[:1] in tuple("，。：；、）") or line[-1:] == "（"]
+
+
+def test_a_diagnosis_is_printed_in_paragraphs():
+    flow = tl.trace(nn.LSTM(3, 4, rng=0)(np.zeros((1, 60, 3), np.float32)).last.C.sum()).flow("C")
+    found = flow.diagnose()
+    assert isinstance(found, list) and max(map(len, str(found).split("\n"))) <= 80
+    assert f"{type(found)(['a', 'b'])}" == "a\n\nb" and str(type(found)()) == "nothing to say"
+
+
 def test_a_language_that_there_is_not():
     with pytest.raises(ValueError, match="language must be en or zh, not 'de'"):
         tl.language("de")

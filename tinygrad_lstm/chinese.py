@@ -74,6 +74,7 @@ CHINESE: dict[str, str] = {
         "‖{name}‖ = {value}：{n} 项各自的范数，以及在总和方向上的份额",
     "black: where several of them run together": "黑色：几条路合在一起的地方",
     # diagnose
+    "nothing to say": "无话可说",
     "{place}: {text}": "{place}：{text}",
     "{path}: {state} is not finite from t={t} on; all numbers after it mean nothing. detect_anomaly() names the op where "
     "it began.":

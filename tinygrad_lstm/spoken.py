@@ -5,6 +5,7 @@ Code, names of arguments and the text of exceptions stay as they are: that is wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,7 @@ LANGUAGES = ("en", "zh")
 FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei",
          "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Hiragino Sans GB", "SimHei", "SimSun",
          "Droid Sans Fallback")  # fmt: skip
+PIECE = re.compile(r"[（“]*(?:[^\s\u2e80-\uffef“”]+|[\u2e80-\uffef])[，。：；、）！？”]*|\s+|.")  # that no line breaks
 _spoken: list[Language] = ["en"]  # of the process, as a locale is: a notebook says it once
 
 
@@ -69,6 +71,17 @@ def speaking(name: Language) -> Iterator[None]:
 def columns(text: str) -> int:
     """How many columns a text takes in a terminal: two for each Chinese character, none for a mark above another."""
     return sum(2 if east_asian_width(c) in "WF" else c not in "\u0303\u0304\u0302\ufe0f" for c in text)
+
+
+def folded(text: str, width: int = 80) -> str:
+    """A sentence in lines of so many columns. Chinese has no spaces: it breaks anywhere but before a stop."""
+    lines, line = [], ""
+    for piece in PIECE.findall(text):
+        if line.strip() and columns(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line, piece = "", piece.lstrip()
+        line += piece
+    return "\n".join([*lines, line.rstrip()])
 
 
 def ranged(text: str, width: int, side: Literal["<", ">"] = ">") -> str:

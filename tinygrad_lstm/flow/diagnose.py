@@ -15,7 +15,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..spoken import said
 from ..tensor import Array, Tensor
-from .findings import broken, findings
+from .findings import Diagnosis, broken, findings
 from .recurrence import STATES, Recurrence, place_of
 from .states import StateHistory
 from .trace import Trace, trace
@@ -30,8 +30,8 @@ def diagnose(
     optimizer: Optimizer | None = None,
     *,
     memory: int | None = None,
-) -> list[str]:
-    """What ails the net that made this loss, in sentences; empty where nothing does.
+) -> Diagnosis:
+    """What ails the net that made this loss, in sentences; empty where nothing does. Print it.
 
     Args:
         loss: the loss, or its trace.
@@ -45,7 +45,12 @@ def diagnose(
     try:
         looked = loss if isinstance(loss, Trace) else trace(loss)
     except RuntimeError as exc:
-        return [str(exc)]
+        return Diagnosis([str(exc)])
+    return Diagnosis(_told(looked, module, optimizer, memory))
+
+
+def _told(looked: Trace, module: Module | None, optimizer: Optimizer | None, memory: int | None) -> list[str]:
+    """The sentences of `diagnose`."""
     ways = {path: recurrence.states[0] for path, recurrence in looked.recurrences.items() if recurrence.states}
     if whole := _useless(looked):
         return [*(text for path, state in ways.items() for text in broken(looked, state, path))] or [whole]

@@ -11,7 +11,7 @@ from math import exp, expm1, inf, log
 import numpy as np
 
 from ..numerics import norm
-from ..spoken import said
+from ..spoken import folded, said
 from ..tensor import Array
 from .edge import Traced
 from .keeping import Keeping
@@ -26,6 +26,13 @@ SLOPES: dict[str, Callable[[Array], Array]] = {  # from the value, as parts of t
     "sigmoid": lambda y: 4 * y * (1 - y),
     "hard_sigmoid": lambda y: 1.0 * ((y > 0) & (y < 1)),
 }
+
+
+class Diagnosis(list[str]):
+    """Sentences, empty where nothing ails; printed, they are paragraphs of 80 columns."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(folded, self)) or said("nothing to say")
 
 
 def forget_bias_for(memory: float) -> float:

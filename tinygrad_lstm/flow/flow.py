@@ -16,7 +16,7 @@ import numpy as np
 from ..spoken import said
 from ..tensor import Array, Tensor
 from .edge import Traced
-from .findings import broken, findings
+from .findings import Diagnosis, broken, findings
 from .highway import Highway
 from .jacobian import StepJacobians
 from .lags import by_lag, by_step
@@ -126,9 +126,9 @@ class Flow(StateHistory, Generic[Of]):
         """The number of ways, op by op, from the loss back to C_t. See `paths.count_paths`."""
         return count_paths(self.trace, self.made(t))
 
-    def diagnose(self, memory: int | None = None) -> list[str]:
-        """What ails this recurrence, in sentences; empty where nothing does. See `findings`."""
-        return broken(self.trace, self.name, self.place) or findings(self, memory)
+    def diagnose(self, memory: int | None = None) -> Diagnosis:
+        """What ails this recurrence, in sentences; empty where nothing does. Print it. See `findings`."""
+        return Diagnosis(broken(self.trace, self.name, self.place) or findings(self, memory))
 
     def plot(self) -> Any:
         """A matplotlib figure: |dL/dC_t| and the pure highway, and below them the terms of the ledger."""

@@ -118,9 +118,9 @@ found.draw()
 # %%
 for b in (1.0, 5.0):
     found_here = flow_of(b, x[:, :60]).diagnose()
-    print(f"b_f = {b:g}, 60 steps: {' '.join(found_here) or 'nothing to say'}\n")
+    print(f"b_f = {b:g}, 60 steps:\n{found_here}\n")
 longer = flow_of(5.0).diagnose()
-print(f"b_f = 5, 100 steps: {' '.join(longer)}")
+print(f"b_f = 5, 100 steps:\n{longer}")
 assert not found_here and longer
 
 # %% [markdown]

@@ -124,7 +124,7 @@ for seed in range(5):
 trace = tl.trace(loss)
 dW = trace.grad(rnn.cells[0][0].W_h)
 assert min(dead) >= 4 and not dW[:, off].any()            # exactly 0
-print(*tl.diagnose(trace), sep="\n")
+print(tl.diagnose(trace))
 
 # %% [markdown]
 # ## Now the LSTM
@@ -219,7 +219,7 @@ plt.show()
 
 # %%
 assert sizes["relu"][-1] > 1e3 * sizes["relu, h = 0"][-1]
-print(*tl.diagnose(runs["relu"].last.h.sum()), sep="\n\n")
+print(tl.diagnose(runs["relu"].last.h.sum()))
 
 # %% [markdown]
 # Without the loop, $C$ is only added to and reaches {{sizes['relu, h = 0'][-1]:.2g}} on average: a straight climb, and for that $f$ must be near 1. With the loop $C$ reaches {{sizes['relu'][-1]:.1e}}, and then $f$ need not be near 1 at all. At the default forget bias:

@@ -118,9 +118,9 @@ found.draw()
 # %%
 for b in (1.0, 5.0):
     found_here = flow_of(b, x[:, :60]).diagnose()
-    print(f"b_f = {b:g}，60 步：{' '.join(found_here) or '无话可说'}\n")
+    print(f"b_f = {b:g}，60 步：\n{found_here}\n")
 longer = flow_of(5.0).diagnose()
-print(f"b_f = 5，100 步：{' '.join(longer)}")
+print(f"b_f = 5，100 步：\n{longer}")
 assert not found_here and longer
 
 # %% [markdown]

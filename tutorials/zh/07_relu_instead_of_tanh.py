@@ -120,7 +120,7 @@ for seed in range(5):
 trace = tl.trace(loss)
 dW = trace.grad(rnn.cells[0][0].W_h)
 assert min(dead) >= 4 and not dW[:, off].any()            # 恰好是 0
-print(*tl.diagnose(trace), sep="\n")
+print(tl.diagnose(trace))
 
 # %% [markdown]
 # ## 现在看 LSTM
@@ -211,7 +211,7 @@ plt.show()
 
 # %%
 assert sizes["relu"][-1] > 1e3 * sizes["relu，h = 0"][-1]
-print(*tl.diagnose(runs["relu"].last.h.sum()), sep="\n\n")
+print(tl.diagnose(runs["relu"].last.h.sum()))
 
 # %% [markdown]
 # 没有回路时，$C$ 只加不减，平均达到 {{sizes['relu，h = 0'][-1]:.2g}}：直线上升，而且要 $f$ 接近 1 才会这样。有了回路，$C$ 达到 {{sizes['relu'][-1]:.1e}}，这时 $f$ 根本不必接近 1。看默认的遗忘门偏置：
