@@ -245,7 +245,7 @@ def test_the_six_terms_of_the_film_are_those_of_the_notebook():
     outputs = "".join(str(o.get("text", "")) for c in read(BOOKS["en"][5])["cells"] for o in c.get("outputs", ()))
     assert sum(terms.values()) == pytest.approx(total, abs=1e-12)
     for way, term in terms.items():
-        assert f"{term:+.6f}  {way}\n" in outputs, way
+        assert f"{term:+.6f}  {way}" in outputs, way
         assert f">{term:+.4f}<" in six_ways.film("en").svg()
     assert min(terms, key=terms.get) == "i"  # as the film says
 
