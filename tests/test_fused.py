@@ -261,6 +261,31 @@ class LooksTwice(nn.Cell):
         return nn.Step(h=tanh(concat(state.h, self.of_x(x)) @ self.W + self.b).named("h"))
 
 
+class Tied(nn.Cell):
+    """One matrix in two products, whose shares are added up."""
+
+    def __init__(self, input_size, hidden_size, **settings):
+        super().__init__(input_size, hidden_size, **settings)
+        self.W, self.V, self.b = self.weight("W"), self.weight("V"), self.bias("b")
+
+    def step(self, x, state):
+        h, n = state.h, self.hidden_size
+        a = tanh(concat(h, x) @ self.W)
+        return nn.Step(h=tanh(a @ self.W[:n] + h @ self.V[:n] + tl.sigmoid(h @ self.V[:n] * 0.5) + self.b).named("h"))
+
+
+@needs_numba
+def test_what_threads_do_later_is_added_up_when_it_is_there(monkeypatch):
+    monkeypatch.setattr("tinygrad_lstm.compile.threads.LARGE", 1)
+    monkeypatch.setattr("tinygrad_lstm.compile.threads.np.empty", lambda *given: np.full(*given[:1], 9.0, *given[1:]))
+    x, found = np.random.default_rng(1).normal(size=(4, 10, 5)), []
+    for fused in (False, "numba"):
+        net = nn.Recurrent(5, 6, cell=Tied, fused=fused, rng=0).astype(np.float64)
+        found.append([g.numpy() for g in tl.grad((net(x).h ** 2).sum(), net.parameters())])
+    for plain, compiled in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-9, atol=1e-9)
+
+
 @needs_numba
 def test_what_threads_do_later_is_done_before_the_next_product_needs_it(monkeypatch):
     monkeypatch.setattr("tinygrad_lstm.compile.threads.threads", lambda: 2)
