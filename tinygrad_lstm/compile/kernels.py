@@ -172,8 +172,6 @@ class Kernel(ScalarText):
             raise self._refusal("an index")
         if step.kind == "stored":
             target = Spot(self._array(f"d{self.graph.names[node]}_all"), 3)
-        elif step.kind == "before":
-            target = Spot(f"d{self.graph.names[node]}", 2)
         else:
             target = self._place(step.kind, node)
         value = self._constant("0") if expr is None else self._of_number(expr, wide)
