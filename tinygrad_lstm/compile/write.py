@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from ..spoken import Language
+from ..tensor import Shape
 from .derive import Share, computed, helper, helpers_of, shares
 from .naming import Names
 from .symbols import Expr
@@ -14,6 +16,7 @@ from .tape import Recorded
 from .values import NUMBER, Node, Values, graph_of, origin
 from .wording import BACKWARD, FORWARD, INDENT, added_at, commented, documented, listed, noted
 
+SOME_ROWS = re.compile(r"_\[(\d*):(\d*)\]")
 SHORT = {"add", "sub", "mul", "div", "neg", "take"}
 
 
@@ -33,6 +36,9 @@ class Arrivals:
         if not sent:
             return [] if node.made else [f"{name} = np.zeros_like({value})  # no gradient returns"]
         terms = [(share.expr.text(self.text_of), share, self._rule(share)) for share in sent]
+        if rows := self._rows(terms, node.shape):
+            first, *others = listed(f"{name} = np.concatenate((", rows, "))").split("\n")
+            return [noted(first, terms[0][1].scope, terms[0][2]), *others]
         if any(share.at for share in sent):
             given = [noted(f"{name} = np.array({name})", s.scope, rule) for text, s, rule in terms if text == name]
             added = [noted(self._added(name, text, s), s.scope, rule) for text, s, rule in terms if text != name]
@@ -47,6 +53,15 @@ class Arrivals:
             self._passed[node] = "" if share.expr.leaf else rule
             return []
         return [noted(f"{name} = {text}", share.scope, rule)] if text != name else []
+
+    def _rows(self, terms: list[tuple[str, Share, str]], shape: Shape) -> list[str]:
+        """The texts of shares that are rows of a gradient, from the first to the last; none where they are not all."""
+        texts = [share.at.text(self.text_of) if share.at else "" for _, share, _ in terms]
+        found = [(at, text) for at, (text, _, _) in zip(map(SOME_ROWS.fullmatch, texts), terms, strict=True) if at]
+        rows = sorted((int(at[1] or 0), int(at[2] or shape[0]), text) for at, text in found)
+        ends = [0, *(stop for _, stop, _ in rows)]
+        is_all = len(rows) == len(terms) > 1 and [start for start, _, _ in rows] == ends[:-1] and ends[-1] == shape[0]
+        return [text for *_, text in rows] if is_all else []
 
     def _rule(self, share: Share) -> str:
         """The rules in a share: its own, after those of gradients that stand in it without a line."""
