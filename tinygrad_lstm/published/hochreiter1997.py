@@ -17,6 +17,7 @@ from ..scope import no_grad
 from ..tasks.base import Batch
 from ..tensor import Array
 from .nets import SmallNet, alone, descend, one_hot, side_by_side, together
+from .pascanu2013 import orders
 
 RECENT = 2000  # sequences
 
@@ -60,15 +61,13 @@ def temporal_order(seeds: Sequence[int], *, cell: str, cells: int, budget: int) 
     """
     task = tasks.temporal_order(length=100)
     kinds = [_net(cell, 8, 4, cells, 0.1, seed, b_i=[-2, -2, -4, -4]) for seed in seeds]
-    nets, draws = side_by_side(kinds), [np.random.default_rng([seed, 1]) for seed in seeds]
-    optimizer, every = SGD(nets.parameters(), 0.5), np.arange(len(seeds))
+    nets, drawn = side_by_side(kinds), orders(task, 1, [np.random.default_rng([seed, 1]) for seed in seeds], ahead=200)
+    optimizer = SGD(nets.parameters(), 0.5)
     errors = np.ones((RECENT, len(seeds), 4), np.float32)
     results: list[dict[str, Any]] = [{"solved": False, "sequences": None, "wrong": None} for _ in seeds]
     for k in range(1, budget + 1):
-        drawn = [task.many(1, rng) for rng in draws]
-        y, _ = nets(together([one_hot(one.x, 8) for one in drawn]))
-        last = np.array([len(one.x[0]) if one.lengths is None else one.lengths[0] for one in drawn]) - 1
-        difference = sigmoid(y[every, 0, last]) - np.stack([_target(one)[0] for one in drawn])
+        x, last, labels = next(drawn)
+        difference = sigmoid(nets.at(x, last)[:, 0]) - one_hot(labels[:, 0], 4)
         descend(nets, 0.5 * difference * difference, optimizer)
         errors[k % RECENT] = np.abs(difference.numpy())
         if k < RECENT:
@@ -121,9 +120,9 @@ def embedded_reber(
     for k in range(1, budget + 1):
         picked = np.array([rng.integers(256) for rng in draws])
         mask = masks[every, picked][:, None]
-        steps = int(mask.any(axis=(0, 1, 3)).sum())
-        y, _ = nets(strings[every, picked][:, None, :steps])
-        difference = (sigmoid(y) - targets[every, picked][:, None, :steps]) * mask[:, :, :steps]
+        lengths = mask[:, 0, :, 0].sum(axis=1).tolist()
+        y, _ = nets(strings[every, picked][:, None, : max(lengths)], steps=lengths)
+        difference = (sigmoid(y) - targets[every, picked][:, None, : max(lengths)]) * mask[:, :, : max(lengths)]
         descend(nets, 0.5 * difference * difference, optimizer)
         if k % look:
             continue

@@ -46,11 +46,11 @@ def adding(
     optimizer = Adam(nets.parameters(), rate)
     test = [task.many(500, np.random.default_rng([seed, 1])) for seed in seeds]
     x, target = (np.stack([getattr(batch, part) for batch in test]) for part in ("x", "target"))
-    curves = [_errors(nets, x, target)]
+    curves, last = [_errors(nets, x, target)], np.full((len(seeds), 20), length - 1)
     for k in range(1, updates + 1):
         drawn = [task.many(20, rng) for rng in rngs]
-        y, _ = nets(np.stack([batch.x for batch in drawn]))
-        difference = y[:, :, -1] - np.stack([batch.target[:, -1] for batch in drawn])
+        learned_x, learned = (np.stack([getattr(batch, part) for batch in drawn]) for part in ("x", "target"))
+        difference = nets.at(learned_x, last) - learned[:, :, -1]
         descend(nets, difference * difference * (1 / 20), optimizer, global_clipnorm=1.0)
         if k % (updates // looks) == 0:
             curves.append(_errors(nets, x, target))
@@ -64,6 +64,6 @@ def adding(
 def _errors(nets: SmallNet, x: Array, target: Array) -> Array:
     """(nets,): each net's mean squared error at the last step."""
     with no_grad():
-        y, _ = nets(x)
-    errors: Array = ((y.numpy()[:, :, -1] - target[:, :, -1]) ** 2).mean(axis=(1, 2))
+        y = nets.at(x, np.full(x.shape[:2], x.shape[2] - 1))
+    errors: Array = ((y.numpy() - target[:, :, -1]) ** 2).mean(axis=(1, 2))
     return errors

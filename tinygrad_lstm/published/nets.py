@@ -15,9 +15,9 @@ import numpy as np
 
 from .. import nn
 from ..engine import grad
-from ..ops import stack
 from ..optim import Optimizer
 from ..tensor import Array, Tensor
+from .carried import Carried
 
 
 class SmallNet(nn.Module):
@@ -25,34 +25,37 @@ class SmallNet(nn.Module):
 
     def __init__(self, cell: nn.Cell, outputs: int, *, rng: np.random.Generator) -> None:
         self.cell, self.head = cell, nn.Linear(cell.hidden_size, outputs, rng=rng)
+        self.carried = Carried(cell)
 
-    def forward(self, x: Array, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, x: Array, state: Any = None, steps: Sequence[int] | None = None) -> tuple[Tensor, Any]:
         """The answers (…, time, outputs) to x (…, time, features), and the state after the last step.
 
-        x is (batch, time, features), and of nets side by side (nets, batch, time, features).
+        x is (batch, time, features), and of nets side by side (nets, batch, time, features). `steps` says for each net
+        how many it goes; what stands behind them is not read, and no answer.
         """
         *rows, time, _ = x.shape
-        if state is None:
-            zero = np.zeros((*rows, self.cell.hidden_size), x.dtype)
-            state = self.cell.State(*(Tensor(zero) for _ in self.cell.State._fields))
-        hs = []
-        for t in range(time):
-            state = self.cell.state_of(self.cell.step(Tensor(x[..., t, :]), state))
-            hs.append(state.h)
-        h = stack(hs, axis=-2)
-        y = self.head(h.reshape(*rows[:-1], rows[-1] * time, -1))  # one product for all rows and steps of a net
-        return y.reshape(*rows, time, -1), state
+        states = self._states(x, state, steps)
+        y = self.head(states[0].reshape(*rows[:-1], rows[-1] * time, -1))  # one product for all rows and steps of a net
+        return y.reshape(*rows, time, -1), self.cell.State(*states[..., -1, :])
+
+    def at(self, x: Array, last: Array) -> Tensor:
+        """The answers (nets, batch, outputs) at one step of each row alone: `last` (nets, batch) says which."""
+        h = self._states(x, None, [int(steps) for steps in last.max(axis=1) + 1])[0]
+        return self.head(h[(*np.indices(last.shape, sparse=True), last)])
+
+    def _states(self, x: Array, state: Any, steps: Sequence[int] | None) -> Tensor:
+        """All states (fields, …, time, hidden), h first."""
+        zero = np.zeros((*x.shape[:-2], self.cell.hidden_size), x.dtype)
+        return self.carried.run(x, state or [zero for _ in self.cell.State._fields], self.cell, steps)
 
 
 def side_by_side(nets: Sequence[SmallNet]) -> SmallNet:
     """One net that holds all of them: each W is (nets, rows, columns), each b (nets, 1, columns).
 
-    Raises ValueError where there is none, where they are not of one kind and size, and for a GRU.
+    Raises ValueError where there is none, and where they are not of one kind and size.
     """
     if not nets:
         raise ValueError("side_by_side: needs at least one net.")
-    if isinstance(nets[0].cell, nn.GRUCell):
-        raise ValueError("side_by_side: a GRUCell cuts its weights into rows; these cannot have an axis before.")
     every = copy.deepcopy(nets[0])
     states = [net.state_dict() for net in nets]
     for path, p in every.named_parameters():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from .. import nn, tasks
 from ..ops import log_softmax
 from ..optim import SGD, Adam
 from ..scope import no_grad
-from ..tensor import Array, Tensor
-from .nets import SmallNet, descend, normal, one_hot, side_by_side, together
+from ..tensor import Array
+from .nets import SmallNet, descend, normal, one_hot, side_by_side
 
 BATCH = 20
 
@@ -36,18 +36,18 @@ def order(
     `sequences` is how many were learned from until then, `right` the share of right answers at the end.
     """
     task, every = tasks.temporal_order(length=length), np.arange(len(rngs))
+    drawn = orders(task, BATCH, rngs)
     results: list[dict[str, Any]] = [{"solved": False, "sequences": None, "right": 0.0} for _ in rngs]
     for k in range(1, updates + 1):
-        x, last, labels = _drawn(task, BATCH, rngs)
-        y = _at(nets(x)[0], last)
-        losses = -log_softmax(y) * (one_hot(labels, 4) / BATCH)
+        x, last, labels = next(drawn)
+        losses = -log_softmax(nets.at(x, last)) * (one_hot(labels, 4) / BATCH)
         with np.errstate(all="ignore"):  # without a clip a net may be lost, and only that one
             descend(nets, losses, optimizer, global_clipnorm=clip)
         if k % look and k < updates:
             continue
-        x, last, labels = _drawn(task, 1000, rngs)
+        x, last, labels = next(orders(task, 1000, rngs, ahead=1))
         with no_grad(), np.errstate(all="ignore"):
-            y = _at(nets(x)[0], last)
+            y = nets.at(x, last)
         right = ((y.numpy().argmax(axis=-1) == labels) & np.isfinite(y.numpy()).all(axis=-1)).mean(axis=1)
         for net in every:
             results[net]["right"] = float(right[net])
@@ -58,15 +58,17 @@ def order(
     return results
 
 
-def _drawn(task: tasks.TemporalOrder, size: int, rngs: Sequence[np.random.Generator]) -> tuple[Array, Array, Array]:
-    """x (nets, size, time, 8), where each row ends and its class (nets, size)."""
-    batches = [task.many(size, rng) for rng in rngs]
-    last = np.stack([batch.mask.argmax(axis=1) for batch in batches])
-    labels = np.stack([batch.target[batch.mask] for batch in batches])
-    return together([one_hot(batch.x, 8) for batch in batches]), last, labels
+def orders(
+    task: tasks.TemporalOrder, size: int, rngs: Sequence[np.random.Generator], ahead: int = 50
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Again and again, of each net: x (nets, size, time, 8), where each row ends and its class (nets, size).
 
-
-def _at(y: Tensor, last: Array) -> Tensor:
-    """(nets, rows, outputs): of answers at every step those at the steps `last` (nets, rows)."""
-    nets, rows = last.shape
-    return y[np.arange(nets)[:, None], np.arange(rows), last]
+    Drawn `ahead` at once: one draw of many sequences takes little longer than that of one.
+    """
+    while True:
+        batches = [task.many(size * ahead, rng) for rng in rngs]
+        x = np.stack([batch.x.reshape(ahead, size, -1) for batch in batches], axis=1)
+        last = np.stack([batch.mask.argmax(axis=1).reshape(ahead, size) for batch in batches], axis=1)
+        labels = np.stack([batch.target[batch.mask].reshape(ahead, size) for batch in batches], axis=1)
+        for k in range(ahead):
+            yield one_hot(x[k], 8), last[k], labels[k]
