@@ -23,8 +23,8 @@ from .carried import Carried
 class SmallNet(nn.Module):
     """A cell, carried along a sequence, and a linear answer at every step."""
 
-    def __init__(self, cell: nn.Cell, outputs: int, *, rng: np.random.Generator) -> None:
-        self.cell, self.head = cell, nn.Linear(cell.hidden_size, outputs, rng=rng)
+    def __init__(self, cell: nn.Cell, outputs: int, *, bias: bool = True, rng: np.random.Generator) -> None:
+        self.cell, self.head = cell, nn.Linear(cell.hidden_size, outputs, bias=bias, rng=rng)
         self.carried = Carried(cell)
 
     def forward(self, x: Array, state: Any = None, steps: Sequence[int] | None = None) -> tuple[Tensor, Any]:

@@ -11,6 +11,7 @@ from unicodedata import combining, east_asian_width
 from ..sweeps.store import read_rows
 from ..sweeps.sweep import sweep
 from ..sweeps.trials import Trial
+from .carried import COMPILED
 from .row import Claim, Language, Published, Told
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -31,10 +32,10 @@ def run(
     """
     if row.needs and find_spec(row.needs) is None:
         raise ImportError(f"{row.name}: needs {row.needs}. Install it: pip install 'tinygrad-lstm[data]'")
-    seeds = row.budget(quick).seeds
+    seeds, steps = row.budget(quick).seeds, "numba" if COMPILED else "numpy"  # which differ in the last digits
     sweep(
         row.run, [row.settings(claim, quick) for claim in row.lines(quick)], seeds=seeds, at_once=seeds, path=path,
-        workers=workers, name=row.name, versions={"row": str(row.version)}, progress=progress,
+        workers=workers, name=row.name, versions={"row": str(row.version), "steps": steps}, progress=progress,
     )  # fmt: skip
 
 
