@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from tinygrad_lstm import Tensor, nn, optim, tasks
-from tinygrad_lstm.published import gers2000, hochreiter1997, kudo1999, pascanu2013
+from tinygrad_lstm.engine import grad
+from tinygrad_lstm.published import carried, gers2000, hochreiter1997, kudo1999, pascanu2013
 from tinygrad_lstm.published.nets import SmallNet, alone, descend, normal, one_hot, side_by_side, together
 from tinygrad_lstm.published.row import Claim
 from tinygrad_lstm.published.shelf import ROWS
 from tinygrad_lstm.tasks import vowels
 
+NONE = find_spec("numba") is None
 SHORT = {  # of each row the smallest settings with which all of its lines are gone through
     "forget-bias": {"length": 10, "updates": 2},
     "clipping": {"length": 10, "updates": 2},
@@ -71,6 +73,34 @@ def test_its_answers_and_its_state_are_those_of_the_net_alone(cell):
         np.testing.assert_allclose(y.numpy()[k], own.numpy(), rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(more.numpy()[k], net(x[k], end)[0].numpy(), rtol=1e-6, atol=1e-7)
         np.testing.assert_array_equal(alone(every, k)(x[k])[0].numpy(), own.numpy())
+
+
+@pytest.mark.parametrize("there", [False, pytest.param(True, marks=pytest.mark.skipif(NONE, reason="needs numba"))])
+def test_each_net_goes_as_many_steps_as_it_is_told(there, monkeypatch):
+    monkeypatch.setattr(carried, "COMPILED", there)
+    nets, x = three(nn.LSTMCell), np.random.default_rng(1).standard_normal((3, 2, 6, 3)).astype(np.float32)
+    steps, last, every = [4, 6, 1], np.array([[3, 3], [5, 5], [0, 0]]), side_by_side(three(nn.LSTMCell))
+    y, _ = every(x, steps=steps)
+    parts = grad((y * y).sum(), every.parameters())
+    for k, net in enumerate(nets):
+        own, _ = net(x[k, :, : steps[k]])
+        np.testing.assert_array_equal(y.numpy()[k, :, : steps[k]], own.numpy())
+        assert (y.numpy()[k, :, steps[k] :] == net.head.b.numpy()).all()  # of a state of zeros
+        np.testing.assert_array_equal(every.at(x, last).numpy()[k], own.numpy()[:, -1])
+        for part, one in zip(parts, grad((own * own).sum(), net.parameters()), strict=True):
+            np.testing.assert_allclose(part.numpy()[k].reshape(one.shape), one.numpy(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(TypeError, match="cannot be differentiated again"):
+        grad((y * y).sum(), every.parameters(), create_graph=True)
+
+
+def test_a_result_that_is_still_there_keeps_its_arrays():
+    net, x = three(nn.LSTMCell)[0], np.random.default_rng(1).standard_normal((2, 2, 6, 3)).astype(np.float32)
+    first, _ = net(x[0])
+    expected = [part.numpy() for part in grad(first.sum(), net.parameters())]
+    for _ in range(3):
+        net(x[1])
+    for part, one in zip(grad(first.sum(), net.parameters()), expected, strict=True):
+        np.testing.assert_array_equal(part.numpy(), one)
 
 
 def test_what_is_not_finite_stays_in_its_own_net():
@@ -156,6 +186,31 @@ def only_q(many):
                 return tasks.Batch(batch.x[rows], batch.target[rows], batch.mask[rows], batch.lengths[rows])
 
     return draw
+
+
+def test_the_net_of_1997_has_the_weights_of_the_paper():
+    net = hochreiter1997._net("gates-see-gates", 7, 7, 4, 0.2, 0, b_o=[-1, -2, -3, -4])
+    assert sum(p.numpy().size for p in net.parameters()) == 264
+    assert net.cell.b_o.numpy().tolist() == [-1, -2, -3, -4] and np.abs(net.cell.W_C.numpy()).max() <= 0.2
+    x = np.zeros((1, 3, 7), np.float32)
+    x[0, :, 1] = 1
+    h, C, i, o = (part.numpy()[0] for part in net(x[:, :1])[1])
+    W_i, W_C, W_o = (net.cell.W_i.numpy()[5], net.cell.W_C.numpy()[5], net.cell.W_o.numpy()[5])  # rows: h, x, i, o
+    np.testing.assert_allclose(i, 1 / (1 + np.exp(-W_i - net.cell.b_i.numpy())), rtol=1e-5)
+    np.testing.assert_allclose(o, 1 / (1 + np.exp(-W_o - net.cell.b_o.numpy())), rtol=1e-5)
+    np.testing.assert_allclose(C, i * (4 / (1 + np.exp(-W_C)) - 2), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(h, o * (2 / (1 + np.exp(-C)) - 1), rtol=1e-4, atol=1e-6)
+    one, far = (np.abs(grad(net(x)[0][0, -1].sum(), [net.cell.W_C])[0].numpy()) for _ in range(2))
+    assert one[15:].any() and np.array_equal(one, far)  # the gates' rows learn, too
+
+
+def test_the_other_strings_of_reber_are_not_those_learned_from():
+    strings, targets, masks, legal = hochreiter1997._strings(np.random.default_rng(0))
+    assert strings.shape[0] == 512 and strings.shape == targets.shape == legal.shape
+    assert (*strings.shape[:2], 1) == masks.shape
+    read = [x[mask[:, 0]].tobytes() for x, mask in zip(strings, masks, strict=True)]
+    assert not set(read[:256]) & set(read[256:]) and len(set(read[:256])) < 256
+    assert (targets.astype(bool) <= legal)[masks[..., 0]].all()
 
 
 def test_reber_asks_that_every_allowed_symbol_is_above_every_other():
