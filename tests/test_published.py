@@ -204,6 +204,27 @@ def test_the_net_of_1997_has_the_weights_of_the_paper():
     assert one[15:].any() and np.array_equal(one, far)  # the gates' rows learn, too
 
 
+class Said:
+    """A net whose answers are known."""
+
+    def __init__(self, y):
+        self.y = Tensor(y)
+
+    def __call__(self, x):
+        return self.y, None
+
+
+def test_a_net_that_has_only_forgotten_is_told_from_one_that_has_not_learned():
+    strings, targets, masks, legal = hochreiter1997._strings(np.random.default_rng(0))
+    kept = masks[..., 0].sum(axis=1) - 2  # the step at which the last symbol but one is asked for
+    for changed, share in ((kept, 1.0), (kept - 1, 255 / 256), (kept + 1, 255 / 256)):
+        y = legal.astype(np.float32)
+        y[[0, 1], changed[:2]] = 1 - y[[0, 1], changed[:2]]
+        found = hochreiter1997._grammar(Said(y[None]), strings[None], masks[None], legal[None])
+        assert found.tolist() == [pytest.approx(share)]
+    assert targets[np.arange(512), kept].argmax(axis=1).tolist() == strings[:, 1].argmax(axis=1).tolist()
+
+
 def test_the_other_strings_of_reber_are_not_those_learned_from():
     strings, targets, masks, legal = hochreiter1997._strings(np.random.default_rng(0))
     assert strings.shape[0] == 512 and strings.shape == targets.shape == legal.shape

@@ -19,7 +19,10 @@ def toy(seeds, *, net, steps):
         raise ZeroDivisionError("no such net")
     good = net == "good"
     return [
-        {"solved": good or seed == 0, "steps": (seed + 1) * steps if good else None, "curve": [4, 2, 1]}
+        {
+            "solved": good or seed == 0, "share": 0.25 * seed, "steps": (seed + 1) * steps if good else None,
+            "curve": [4, 2, 1],
+        }
         for seed in seeds
     ]
 
@@ -27,7 +30,8 @@ def toy(seeds, *, net, steps):
 CALLS = []
 ROW = Published(
     name="toy", title=Told("A toy", "玩具"), source="Somebody 1999, table 1", criterion=TEXT, differs=TEXT, run=toy,
-    value="steps", curve="curve", quick=Budget({"steps": 1000}, 3), full=Budget({"steps": 1000}, 5),
+    value="steps", curve="curve", also=("share", Told("nearly right", "几乎对")),
+    quick=Budget({"steps": 1000}, 3), full=Budget({"steps": 1000}, 5),
     claims=[
         Claim("good", {"net": "good"}, "4,100", count=4100, solved=(0.9, 1.0)),
         Claim("bad", {"net": "bad"}, solved=(0.0, 0.1)),
@@ -65,6 +69,7 @@ def test_the_table_has_what_was_published_and_what_came_of_it(here, capsys):
     assert cells(out, "good")[-1] == "not reproduced: off by more than a factor of two"
     assert cells(out, "bad")[1:5] == ["–", "–", "1 / 3", "0–2"] and cells(out, "bad")[-1] == "not reproduced"
     assert cells(out, "broken")[2:5] == ["–", "0 / 0 (3 ✗)", "0–2"]  # what fails is told, too
+    assert "- nearly right:\n  - good: 25.0 % [0.0 %, 50.0 %]\n" in out
     assert "Somebody 1999, table 1." in out and "  - good: 4 █▅▃ 1" in out and "Not run" not in out
 
 

@@ -141,15 +141,16 @@ def embedded_reber(
     """Experiment 1: 256 strings to learn from, in a random order again and again, and 256 others that are not of them.
 
     A net has learned when at every step of all 512 strings the symbols that the grammar allows next are those whose
-    outputs are largest; it is looked at after every `look` strings. The biases of the output gates begin at −1, −2, ….
-    With `adam` it is trained as one would today: cross-entropy of a softmax, a clip at norm 1, b_o begins at 0.
+    outputs are largest; it is looked at after every `look` strings. `grammar` is the share of strings that are right
+    but for the last symbol but one, which repeats the second. The biases of the output gates begin at −1, −2, …. With
+    `adam` it is trained as one would today: cross-entropy of a softmax, a clip at norm 1, b_o begins at 0.
     """
     gates = {} if adam else {"b_o": [-1.0 - k for k in range(cells)]}
     nets = side_by_side([_net(cell, 7, 7, cells, 0.2, seed, **gates) for seed in seeds])
     draws = [np.random.default_rng([seed, 1]) for seed in seeds]
     strings, targets, masks, legal = map(together, zip(*map(_strings, draws), strict=True))
     optimizer, every = (Adam if adam else SGD)(nets.parameters(), rate), np.arange(len(seeds))
-    results: list[dict[str, Any]] = [{"solved": False, "strings": None} for _ in seeds]
+    results: list[dict[str, Any]] = [{"solved": False, "strings": None, "grammar": 1.0} for _ in seeds]
     for k in range(1, budget + 1):
         picked = np.array([rng.integers(256) for rng in draws])
         lengths = masks[every, picked, :, 0].sum(axis=1).tolist()
@@ -162,10 +163,22 @@ def embedded_reber(
             continue
         for net in np.flatnonzero(_right(nets, strings, masks, legal)):
             if not results[net]["solved"]:
-                results[net] = {"solved": True, "strings": k}
+                results[net] |= {"solved": True, "strings": k}
         if all(result["solved"] for result in results):
             break
+    for result, share in zip(results, _grammar(nets, strings, masks, legal), strict=True):
+        result["grammar"] = 1.0 if result["solved"] else float(share)
     return results
+
+
+def _grammar(nets: SmallNet, strings: Array, masks: Array, legal: Array) -> Array:
+    """(nets,): of how many strings all is predicted but for the last symbol but one, the one that has to be kept."""
+    with no_grad():
+        y, mask = nets(strings)[0].numpy(), masks[..., 0].copy()
+    kept = mask.sum(axis=2, keepdims=True) - 2
+    np.put_along_axis(mask, kept, False, axis=2)
+    share: Array = _above(y, legal, mask).all(axis=2).mean(axis=1)
+    return share
 
 
 def _right(nets: SmallNet, strings: Array, masks: Array, legal: Array) -> Array:
@@ -192,6 +205,12 @@ def _strings(rng: np.random.Generator) -> tuple[Array, ...]:
 
 def allowed(y: Array, legal: Array, mask: Array) -> Array:
     """(nets,): whether at all steps in the mask every allowed symbol has a larger output than every other one."""
-    least, most = np.where(legal, y, np.inf).min(axis=-1), np.where(legal, -np.inf, y).max(axis=-1)
-    right: Array = ((least > most) | ~mask).all(axis=(1, 2))
+    right: Array = _above(y, legal, mask).all(axis=(1, 2))
     return right
+
+
+def _above(y: Array, legal: Array, mask: Array) -> Array:
+    """(nets, strings, time): the same of each step; True outside the mask."""
+    least, most = np.where(legal, y, np.inf).min(axis=-1), np.where(legal, -np.inf, y).max(axis=-1)
+    above: Array = (least > most) | ~mask
+    return above

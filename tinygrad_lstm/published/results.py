@@ -59,7 +59,7 @@ def trials_of(row: Published, claim: Claim, trials: Sequence[Trial], *, quick: b
 def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Language) -> str:
     """A row as a Markdown table, with where it stands, what its number is, and what differs."""
     lines = [HEAD.said(lang).split("|")]
-    curves: list[str] = []
+    curves, shares = list[str](), list[str]()
     for claim in row.lines(quick):
         own = trials_of(row, claim, trials, quick=quick)
         results = [trial.result for trial in own if trial.result is not None]
@@ -74,8 +74,12 @@ def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Languag
         if row.curve and results:
             columns = zip(*(result[row.curve] for result in results), strict=True)
             curves.append(f"  - {claim.name}: {sparkline([sum(column) / len(column) for column in columns])}")
+        if row.also and results:
+            shares.append(f"  - {claim.name}: {spread([result[row.also[0]] for result in results], percent=True)}")
     number, differs, learning = LABELS.said(lang).split("|")
     notes = [row.source + ".", "", f"- {number}: {row.criterion.said(lang)}", f"- {differs}: {row.differs.said(lang)}"]
+    if row.also and shares:
+        notes += [f"- {row.also[1].said(lang)}:", *shares]
     if curves:
         notes += [f"- {learning}:", *curves]
     return "\n".join([f"## {row.name}: {row.title.said(lang)}", "", *_aligned(lines), "", *notes])

@@ -83,6 +83,7 @@ class Published:
         value: which number of a result is shown, as `percent` or as it is; None in a result that has none.
         claims: its lines.
         quick, full: the two sizes; what is not given for one is the run's own default.
+        also: which other number of a result, a share, is told of each line, and what it says.
         curve: which list of a result is drawn as a curve over the training, where there is one.
         needs: the module of an extra without which it cannot run.
         version: raised when `run` changes, so that what is kept of the old one is not taken for the new one's.
@@ -99,6 +100,7 @@ class Published:
     quick: Budget
     full: Budget
     percent: bool = False
+    also: tuple[str, Told] | None = None
     curve: str | None = None
     needs: str | None = None
     version: int = 1

@@ -172,6 +172,13 @@ REBER = Published(
     ),
     run=embedded_reber,
     value="strings",
+    also=(
+        "grammar",
+        Told(
+            "share of strings that are right but for the last symbol but one, which repeats the second",
+            "除了倒数第二个符号（它重复第二个符号）之外全都正确的字符串所占的比例",
+        ),
+    ),
     claims=[
         *(
             Claim(f"{name}, rate {rate}", {"cell": cell, "rate": rate, **more}, printed, count, solved, long=rate < 0.5)
