@@ -11,7 +11,7 @@ import pytest
 
 from tinygrad_lstm import Tensor, nn, optim, tasks
 from tinygrad_lstm.engine import grad
-from tinygrad_lstm.published import carried, gers2000, hochreiter1997, kudo1999, pascanu2013
+from tinygrad_lstm.published import carried, gers2000, hochreiter1997, kudo1999, online1997, pascanu2013
 from tinygrad_lstm.published.nets import SmallNet, alone, descend, normal, one_hot, side_by_side, together
 from tinygrad_lstm.published.row import Claim
 from tinygrad_lstm.published.shelf import ROWS
@@ -189,7 +189,7 @@ def only_q(many):
 
 
 def test_the_net_of_1997_has_the_weights_of_the_paper():
-    net = hochreiter1997._net("gates-see-gates", 7, 7, 4, 0.2, 0, b_o=[-1, -2, -3, -4])
+    net = hochreiter1997._net("gates-see-gates", 7, 7, 4, 0.2, 0, biased=False, b_o=[-1, -2, -3, -4])
     assert sum(p.numpy().size for p in net.parameters()) == 264
     assert net.cell.b_o.numpy().tolist() == [-1, -2, -3, -4] and np.abs(net.cell.W_C.numpy()).max() <= 0.2
     x = np.zeros((1, 3, 7), np.float32)
@@ -204,25 +204,45 @@ def test_the_net_of_1997_has_the_weights_of_the_paper():
     assert one[15:].any() and np.array_equal(one, far)  # the gates' rows learn, too
 
 
-class Said:
-    """A net whose answers are known."""
-
-    def __init__(self, y):
-        self.y = Tensor(y)
-
-    def __call__(self, x):
-        return self.y, None
-
-
 def test_a_net_that_has_only_forgotten_is_told_from_one_that_has_not_learned():
-    strings, targets, masks, legal = hochreiter1997._strings(np.random.default_rng(0))
-    kept = masks[..., 0].sum(axis=1) - 2  # the step at which the last symbol but one is asked for
+    watch = hochreiter1997.Watch([np.random.default_rng(0)], 100)
+    kept = watch.lengths[0] - 2  # the step at which the last symbol but one is asked for
     for changed, share in ((kept, 1.0), (kept - 1, 255 / 256), (kept + 1, 255 / 256)):
-        y = legal.astype(np.float32)
-        y[[0, 1], changed[:2]] = 1 - y[[0, 1], changed[:2]]
-        found = hochreiter1997._grammar(Said(y[None]), strings[None], masks[None], legal[None])
-        assert found.tolist() == [pytest.approx(share)]
-    assert targets[np.arange(512), kept].argmax(axis=1).tolist() == strings[:, 1].argmax(axis=1).tolist()
+        y = watch.legal.astype(np.float32)
+        y[0, [0, 1], changed[:2]] = 1 - y[0, [0, 1], changed[:2]]
+        assert watch.grammar(lambda x, y=y: (Tensor(y), None)).tolist() == [pytest.approx(share)]
+        assert not watch.look(lambda x, y=y: (Tensor(y[:, : x.shape[1]]), None), np.array([7]))
+    asked, second = watch.targets[0, np.arange(512), kept], watch.strings[0, :, 1]
+    assert np.array_equal(asked, second)
+    y = watch.legal.astype(np.float32)
+    assert watch.look(lambda x: (Tensor(y[:, : x.shape[1]]), None), np.array([9]))
+    assert watch.results == [{"solved": True, "strings": 9, "grammar": 1.0}]
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_symbol_by_symbol_is_backpropagation_through_time_where_the_weights_stand_still(biased):
+    begin = {"biased": biased, "b_o": [0.5, 0, -1, 1]}
+    nets = [hochreiter1997._net("gates-see-gates", 7, 7, 4, 0.9, k, **begin) for k in range(3)]
+    every, rng = side_by_side(nets), np.random.default_rng(0)
+    x, target = (one_hot(rng.integers(7, size=(3, 1, 9)), 7) for _ in range(2))
+    y, _ = every(x)
+    wrong = 1 / (1 + (-y).exp()) - target
+    names, parameters = zip(*every.named_parameters(), strict=True)
+    expected = dict(zip(names, grad((0.5 * wrong * wrong).sum(), parameters), strict=True))
+    learner = online1997.SymbolBySymbol(side_by_side(nets))
+    symbols = [(x[:, 0, t], target[:, 0, t], np.array([t == 0] * 3)) for t in range(9)]
+    dW, dV, dc = map(sum, zip(*(learner.step(*symbol) for symbol in symbols), strict=True))
+    found = {"cell.W_i": dW[:, :-1, :4], "cell.W_C": dW[:, :-1, 4:8], "cell.W_o": dW[:, :-1, 8:], "head.W": dV}
+    found |= {"cell.b_i": dW[:, -1:, :4], "cell.b_o": dW[:, -1:, 8:]} | ({"head.b": dc} if biased else {})
+    assert found.keys() == expected.keys() and not dW[:, -1, 4:8].any()
+    for name, part in found.items():
+        np.testing.assert_allclose(part, expected[name].numpy(), rtol=2e-4, atol=2e-6, err_msg=name)
+    same = learner.given_back()(x)[0].numpy()
+    np.testing.assert_array_equal(same, y.numpy())
+    for symbol in symbols:  # net 1 stands still
+        learner.learn(np.array([0.5, 0, 0.5]), *symbol)
+    after = learner.given_back()(x)[0].numpy()
+    assert [bool((after[k] == same[k]).all()) for k in range(3)] == [False, True, False]
 
 
 def test_the_other_strings_of_reber_are_not_those_learned_from():

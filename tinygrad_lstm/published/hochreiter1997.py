@@ -17,6 +17,7 @@ from ..scope import no_grad, scope
 from ..tasks.base import Batch
 from ..tensor import Array, Tensor, detach
 from .nets import SmallNet, alone, descend, one_hot, side_by_side, together
+from .online1997 import SymbolBySymbol
 from .pascanu2013 import orders
 
 RECENT = 2000  # sequences
@@ -69,8 +70,14 @@ class GatesSeeGatesCell(nn.Cell):
         return nn.Step(i=i, o=o, C=C, h=hidden)
 
 
-def _net(kind: str, inputs: int, outputs: int, cells: int, reach: float, seed: int, **biases: list[float]) -> SmallNet:
-    """A net whose weights begin evenly drawn from [−reach, reach]; some biases begin at the values given."""
+def _net(
+    kind: str, inputs: int, outputs: int, cells: int, reach: float, seed: int, *, biased: bool = True,
+    **biases: list[float],
+) -> SmallNet:  # fmt: skip
+    """A net whose weights begin evenly drawn from [−reach, reach]; some biases begin at the values given.
+
+    `biased` says whether its outputs have biases.
+    """
     rng = np.random.default_rng([seed, 0])
     squashed: dict[str, Any] = {"activation": g, "output_activation": h, "rng": rng}
     match kind:
@@ -82,7 +89,7 @@ def _net(kind: str, inputs: int, outputs: int, cells: int, reach: float, seed: i
             cell = nn.LSTMCell(inputs, cells, **squashed)
         case _:
             cell = nn.RNNCell(inputs, cells, rng=rng)
-    net = SmallNet(cell, outputs, bias=kind != "gates-see-gates", rng=rng)
+    net = SmallNet(cell, outputs, bias=biased, rng=rng)
     for path, p in net.named_parameters():
         if path != "cell.b_f":  # it begins at 1
             p.data = rng.uniform(-reach, reach, p.shape).astype(np.float32)
@@ -136,56 +143,97 @@ def _wrong(net: SmallNet, task: tasks.TemporalOrder, seed: int) -> int:
 
 
 def embedded_reber(
-    seeds: Sequence[int], *, cell: str, cells: int, rate: float, budget: int, adam: bool = False, look: int = 100
-) -> list[dict[str, Any]]:
+    seeds: Sequence[int], *, cell: str, cells: int, rate: float, budget: int,
+    adam: bool = False, online: bool = False, biased: bool = False, look: int = 100,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Experiment 1: 256 strings to learn from, in a random order again and again, and 256 others that are not of them.
 
-    A net has learned when at every step of all 512 strings the symbols that the grammar allows next are those whose
-    outputs are largest; it is looked at after every `look` strings. `grammar` is the share of strings that are right
-    but for the last symbol but one, which repeats the second. The biases of the output gates begin at −1, −2, …. With
-    `adam` it is trained as one would today: cross-entropy of a softmax, a clip at norm 1, b_o begins at 0.
+    The biases of the output gates begin at −1, −2, …. With `online` weights change after each symbol, otherwise after
+    each string; `biased` gives the outputs of “gates-see-gates” biases, which others have anyway. With `adam` it is
+    trained as one would today: cross-entropy of a softmax, a clip at norm 1, b_o begins at 0.
     """
     gates = {} if adam else {"b_o": [-1.0 - k for k in range(cells)]}
-    nets = side_by_side([_net(cell, 7, 7, cells, 0.2, seed, **gates) for seed in seeds])
+    biased = biased or cell != "gates-see-gates"
+    nets = side_by_side([_net(cell, 7, 7, cells, 0.2, seed, biased=biased, **gates) for seed in seeds])
     draws = [np.random.default_rng([seed, 1]) for seed in seeds]
-    strings, targets, masks, legal = map(together, zip(*map(_strings, draws), strict=True))
-    optimizer, every = (Adam if adam else SGD)(nets.parameters(), rate), np.arange(len(seeds))
-    results: list[dict[str, Any]] = [{"solved": False, "strings": None, "grammar": 1.0} for _ in seeds]
+    watch, every = Watch(draws, budget), np.arange(len(seeds))
+    if online:
+        return _after_each_symbol(nets, watch, draws, rate, look)
+    optimizer = (Adam if adam else SGD)(nets.parameters(), rate)
     for k in range(1, budget + 1):
         picked = np.array([rng.integers(256) for rng in draws])
-        lengths = masks[every, picked, :, 0].sum(axis=1).tolist()
-        x, target, mask = (part[every, picked][:, None, : max(lengths)] for part in (strings, targets, masks))
+        lengths = watch.lengths[every, picked].tolist()
+        x, target, mask = (
+            part[every, picked][:, None, : max(lengths)] for part in (watch.strings, watch.targets, watch.masks)
+        )
         y, _ = nets(x, steps=lengths)
         difference = sigmoid(y) - target
         losses = -log_softmax(y) * (target * mask) if adam else 0.5 * difference * difference * mask
         descend(nets, losses, optimizer, global_clipnorm=1.0 if adam else None)
-        if k % look:
-            continue
-        for net in np.flatnonzero(_right(nets, strings, masks, legal)):
-            if not results[net]["solved"]:
-                results[net] |= {"solved": True, "strings": k}
-        if all(result["solved"] for result in results):
+        if k % look == 0 and watch.look(nets, np.full(len(seeds), k)):
             break
-    for result, share in zip(results, _grammar(nets, strings, masks, legal), strict=True):
-        result["grammar"] = 1.0 if result["solved"] else float(share)
-    return results
+    return watch.told(nets)
 
 
-def _grammar(nets: SmallNet, strings: Array, masks: Array, legal: Array) -> Array:
-    """(nets,): of how many strings all is predicted but for the last symbol but one, the one that has to be kept."""
-    with no_grad():
-        y, mask = nets(strings)[0].numpy(), masks[..., 0].copy()
-    kept = mask.sum(axis=2, keepdims=True) - 2
-    np.put_along_axis(mask, kept, False, axis=2)
-    share: Array = _above(y, legal, mask).all(axis=2).mean(axis=1)
-    return share
+def _after_each_symbol(
+    nets: SmallNet, watch: Watch, draws: Sequence[np.random.Generator], rate: float, look: int
+) -> list[dict[str, Any]]:
+    """Each net goes on with a string of its own as soon as one is over, and stands still when its budget is spent."""
+    learner, every = SymbolBySymbol(nets), np.arange(len(draws))
+    picked, at = np.array([rng.integers(256) for rng in draws]), np.zeros(len(draws), np.int64)
+    read, symbols = np.zeros(len(draws), np.int64), 0  # strings that are over
+    while True:
+        place = every, picked, at
+        learner.learn(rate * (read < watch.budget), watch.strings[place], watch.targets[place], at == 0)
+        at, symbols = at + 1, symbols + 1
+        for net in np.flatnonzero(at == watch.lengths[every, picked]):
+            picked[net], at[net] = draws[net].integers(256), 0
+            read[net] = min(read[net] + 1, watch.budget)
+        spent = bool((read == watch.budget).all())
+        if (spent or symbols % (10 * look) == 0) and (watch.look(learner.given_back(), read) or spent):
+            return watch.told(nets)
 
 
-def _right(nets: SmallNet, strings: Array, masks: Array, legal: Array) -> Array:
-    """(nets,): whether all strings are predicted; all of them are read only where some net is right in the first 32."""
-    with no_grad():
-        first = allowed(nets(strings[:, :32])[0].numpy(), legal[:, :32], masks[:, :32, :, 0])
-        return allowed(nets(strings)[0].numpy(), legal, masks[..., 0]) if first.any() else first
+class Watch:
+    """The strings of each net, and what it has learned of them.
+
+    A net has learned when at every step of all 512 strings the symbols that the grammar allows next are those whose
+    outputs are largest. `grammar` is the share of strings that are right but for the last symbol but one, which repeats
+    the second.
+    """
+
+    def __init__(self, draws: Sequence[np.random.Generator], budget: int) -> None:
+        self.strings, self.targets, self.masks, self.legal = map(together, zip(*map(_strings, draws), strict=True))
+        self.lengths, self.budget = self.masks[..., 0].sum(axis=2), budget
+        self.results: list[dict[str, Any]] = [{"solved": False, "strings": None, "grammar": 1.0} for _ in draws]
+
+    def look(self, nets: SmallNet, read: Array) -> bool:
+        """Whether all nets have learned by now, after so many strings each."""
+        for net in np.flatnonzero(self._right(nets)):
+            if not self.results[net]["solved"]:
+                self.results[net] |= {"solved": True, "strings": int(read[net])}
+        return all(result["solved"] for result in self.results)
+
+    def told(self, nets: SmallNet) -> list[dict[str, Any]]:
+        """What has come of each net, at the end."""
+        for result, share in zip(self.results, self.grammar(nets), strict=True):
+            result["grammar"] = 1.0 if result["solved"] else float(share)
+        return self.results
+
+    def grammar(self, nets: SmallNet) -> Array:
+        """(nets,): of how many strings all is predicted but for the symbol that has to be kept."""
+        with no_grad():
+            y, mask = nets(self.strings)[0].numpy(), self.masks[..., 0].copy()
+        np.put_along_axis(mask, self.lengths[..., None] - 2, False, axis=2)
+        share: Array = _above(y, self.legal, mask).all(axis=2).mean(axis=1)
+        return share
+
+    def _right(self, nets: SmallNet) -> Array:
+        """(nets,): whether all strings are right; all of them are read only where the first 32 are, in some net."""
+        with no_grad():
+            y, _ = nets(self.strings[:, :32])
+            first = allowed(y.numpy(), self.legal[:, :32], self.masks[:, :32, :, 0])
+            return allowed(nets(self.strings)[0].numpy(), self.legal, self.masks[..., 0]) if first.any() else first
 
 
 def _strings(rng: np.random.Generator) -> tuple[Array, ...]:
@@ -205,8 +253,7 @@ def _strings(rng: np.random.Generator) -> tuple[Array, ...]:
 
 def allowed(y: Array, legal: Array, mask: Array) -> Array:
     """(nets,): whether at all steps in the mask every allowed symbol has a larger output than every other one."""
-    right: Array = _above(y, legal, mask).all(axis=(1, 2))
-    return right
+    return np.asarray(_above(y, legal, mask).all(axis=(1, 2)))
 
 
 def _above(y: Array, legal: Array, mask: Array) -> Array:
