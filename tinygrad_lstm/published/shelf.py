@@ -56,7 +56,7 @@ CONTINUAL = Published(
         Claim("LSTM of 1997", {"cell": "lstm-1997"}, "0 % solved", solved=(0.0, 0.0)),
     ],
     quick=Budget({"cells": 8, "updates": 3000, "symbols": 10_000}, 5),
-    full=Budget({"cells": 8, "updates": 6000, "symbols": 100_000}, 10),
+    full=Budget({"cells": 8, "updates": 12_000, "symbols": 100_000}, 10),
     version=2,
 )
 
