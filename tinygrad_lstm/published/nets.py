@@ -1,9 +1,9 @@
 """Many nets of one kind side by side: their parameters have a leading axis, one entry a net.
 
 Small nets that learn sequence by sequence spend their time between the operations, not in them: so the answers, the
-losses and the steps of the optimizer are done for all nets at once, and the cells, net by net, by their derived text. No
-net knows of another: each has its own parameters, its own sequences and its own loss, and the gradient of the sum of all
-losses is, for each, that of its own, to the last bit.
+losses and the steps of the optimizer are done for all nets at once, and the cells, net by net, by their derived text.
+No net knows of another: each has its own parameters, its own sequences and its own loss, and the gradient of the sum
+of all losses is, for each, that of its own, to the last bit.
 """
 
 from __future__ import annotations
