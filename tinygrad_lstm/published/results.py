@@ -12,7 +12,7 @@ from ..sweeps.store import read_rows
 from ..sweeps.sweep import sweep
 from ..sweeps.trials import Trial
 from .carried import COMPILED
-from .row import Claim, Language, Published, Told
+from .row import Claim, Language, Published, Told, said
 
 BARS = "▁▂▃▄▅▆▇█"
 HEAD = Told(
@@ -61,23 +61,24 @@ def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Languag
     lines = [HEAD.said(lang).split("|")]
     curves, shares = list[str](), list[str]()
     for claim in row.lines(quick):
-        own = trials_of(row, claim, trials, quick=quick)
+        own, name = trials_of(row, claim, trials, quick=quick), said(claim.name, lang)
         results = [trial.result for trial in own if trial.result is not None]
         failed = f" ({len(own) - len(results)} ✗)" if len(results) < len(own) else ""
         numbers = [result[row.value] for result in results if result[row.value] is not None]
         lines.append([
-            claim.name, claim.printed, spread(numbers, row.percent),
+            name, said(claim.printed, lang), spread(numbers, row.percent),
             f"{sum(bool(result['solved']) for result in results)} / {len(results)}{failed}",
             _seeds([trial.seed for trial in own]), f"{sum(trial.seconds for trial in own) / 60:.1f}",
             claim.verdict(results, row.value).said(lang),
         ])  # fmt: skip
         if row.curve and results:
             columns = zip(*(result[row.curve] for result in results), strict=True)
-            curves.append(f"  - {claim.name}: {sparkline([sum(column) / len(column) for column in columns])}")
+            curves.append(f"  - {name}: {sparkline([sum(column) / len(column) for column in columns])}")
         if row.also and results:
-            shares.append(f"  - {claim.name}: {spread([result[row.also[0]] for result in results], percent=True)}")
+            shares.append(f"  - {name}: {spread([result[row.also[0]] for result in results], percent=True)}")
     number, differs, learning = LABELS.said(lang).split("|")
-    notes = [row.source + ".", "", f"- {number}: {row.criterion.said(lang)}", f"- {differs}: {row.differs.said(lang)}"]
+    source = said(row.source, lang) + ("." if lang == "en" else "。")
+    notes = [source, "", f"- {number}: {row.criterion.said(lang)}", f"- {differs}: {row.differs.said(lang)}"]
     if row.also and shares:
         notes += [f"- {row.also[1].said(lang)}:", *shares]
     if curves:

@@ -21,6 +21,11 @@ class Told(NamedTuple):
         return self.en if lang == "en" else self.zh
 
 
+def said(text: str | Told, lang: Language) -> str:
+    """A text in a language, or one that is the same in both."""
+    return text if isinstance(text, str) else text.said(lang)
+
+
 @dataclass(frozen=True)
 class Claim:
     """One line of a row: a kind of net, and what is claimed of it.
@@ -35,9 +40,9 @@ class Claim:
         long: whether it needs the full size, and is left out of the quick one.
     """
 
-    name: str
+    name: str | Told
     settings: Mapping[str, Any]
-    printed: str = "–"
+    printed: str | Told = "–"
     count: float | None = None
     solved: tuple[float, float] | None = None
     mean: tuple[float, float] | None = None
@@ -91,7 +96,7 @@ class Published:
 
     name: str
     title: Told
-    source: str
+    source: str | Told
     criterion: Told
     differs: Told
     run: Callable[..., list[dict[str, Any]]]

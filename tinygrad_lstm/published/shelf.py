@@ -10,6 +10,9 @@ from .le2015 import adding
 from .pascanu2013 import clipping
 from .row import Budget, Claim, Published, Told
 
+SOLVED, FAILS, NONE = Told("solved", "解决"), Told("not solved", "未解决"), Told("0 % solved", "0 % 解决")
+LSTM_1997 = Told("LSTM of 1997", "1997 年的 LSTM")
+
 VOWELS = Published(
     name="vowels",
     title=Told("Japanese vowels: who speaks?", "日语元音：是谁在说话？"),
@@ -26,7 +29,7 @@ VOWELS = Published(
     value="right",
     percent=True,
     claims=[
-        Claim("LSTM, 32", {"hidden": 32}, "94.1 %; HMM 96.2 %", mean=(0.941, 1.0)),
+        Claim("LSTM, 32", {"hidden": 32}, Told("94.1 %; HMM 96.2 %", "94.1 %；HMM 96.2 %"), mean=(0.941, 1.0)),
     ],
     quick=Budget({"epochs": 60}, 5),
     full=Budget({"epochs": 60}, 10),
@@ -37,7 +40,10 @@ VOWELS = Published(
 CONTINUAL = Published(
     name="continual-reber",
     title=Told("Strings without an end: the forget gate", "没有尽头的字符串：遗忘门"),
-    source="Gers, Schmidhuber, Cummins 2000, Neural Computation 12(10), section 4.3, table 2 (read second-hand)",
+    source=Told(
+        "Gers, Schmidhuber, Cummins 2000, Neural Computation 12(10), table 2 (as readers of it give it)",
+        "Gers, Schmidhuber, Cummins 2000, Neural Computation 12(10)，表 2（转引自它的读者）",
+    ),
     criterion=Told(
         "symbols of 10 new streams that are read before the first mistake, on average; solved: all of them",
         "在 10 条新的符号流上，出现第一个错误之前读过的符号数（平均）；解决：全部读完",
@@ -51,9 +57,14 @@ CONTINUAL = Published(
     run=continual_reber,
     value="read",
     claims=[
-        Claim("LSTM with forget gate", {"cell": "lstm"}, "18 % solved; 62 % with a decaying rate", solved=(0.8, 1.0)),
-        Claim("without forget gate", {"cell": "lstm-no-forget"}, "0 % solved", solved=(0.0, 0.0)),
-        Claim("LSTM of 1997", {"cell": "lstm-1997"}, "0 % solved", solved=(0.0, 0.0)),
+        Claim(
+            Told("LSTM with forget gate", "带遗忘门的 LSTM"),
+            {"cell": "lstm"},
+            Told("18 % solved; 62 % with a decaying rate", "18 % 解决；学习率衰减时 62 %"),
+            solved=(0.8, 1.0),
+        ),
+        Claim(Told("without forget gate", "没有遗忘门"), {"cell": "lstm-no-forget"}, NONE, solved=(0.0, 0.0)),
+        Claim(LSTM_1997, {"cell": "lstm-1997"}, NONE, solved=(0.0, 0.0)),
     ],
     quick=Budget({"cells": 8, "updates": 3000, "symbols": 10_000}, 5),
     full=Budget({"cells": 8, "updates": 12_000, "symbols": 100_000}, 10),
@@ -63,7 +74,10 @@ CONTINUAL = Published(
 FORGET_BIAS = Published(
     name="forget-bias",
     title=Told("Where the forget bias begins: 0 or 1", "遗忘门偏置的初值：0 还是 1"),
-    source="Jozefowicz, Zaremba, Sutskever 2015, ICML (its tables were not read)",
+    source=Told(
+        "Jozefowicz, Zaremba, Sutskever 2015, ICML (its tables were not read)",
+        "Jozefowicz, Zaremba, Sutskever 2015, ICML（未查阅其中的表）",
+    ),
     criterion=Told(
         "right answers at the end; solved: below 1 % wrong of 1000 new sequences within the budget",
         "最后答对的比例；解决：在预算之内，1000 条新序列的错误率低于 1 %",
@@ -76,8 +90,8 @@ FORGET_BIAS = Published(
     value="right",
     percent=True,
     claims=[
-        Claim("b_f = 1", {"bias": 1.0}, "better", solved=(0.8, 1.0)),
-        Claim("b_f = 0", {"bias": 0.0}, "worse", solved=(0.0, 0.5)),
+        Claim("b_f = 1", {"bias": 1.0}, Told("better", "较好"), solved=(0.8, 1.0)),
+        Claim("b_f = 0", {"bias": 0.0}, Told("worse", "较差"), solved=(0.0, 0.5)),
     ],
     quick=Budget({"length": 60, "hidden": 16, "updates": 1500}, 10),
     full=Budget({"length": 60, "hidden": 16, "updates": 1500}, 20),
@@ -87,7 +101,10 @@ FORGET_BIAS = Published(
 CLIPPING = Published(
     name="clipping",
     title=Told("Clipping the gradient of a tanh RNN", "对 tanh RNN 的梯度裁剪"),
-    source="Pascanu, Mikolov, Bengio 2013, ICML, section 4.1.1 and figure 7 (p. 7)",
+    source=Told(
+        "Pascanu, Mikolov, Bengio 2013, ICML, section 4.1.1 and figure 7 (p. 7)",
+        "Pascanu, Mikolov, Bengio 2013, ICML，第 4.1.1 节，图 7（第 7 页）",
+    ),
     criterion=Told(
         "sequences until below 1 % of 1000 new ones are wrong; solved: within the budget",
         "直到 1000 条新序列错误率低于 1 % 所用的序列数；解决：在预算之内",
@@ -102,11 +119,14 @@ CLIPPING = Published(
     run=clipping,
     value="sequences",
     claims=[
-        Claim(f"{name}, length {length}", {"length": length, "clip": clip}, printed, solved=share, long=length > 30)
+        Claim(
+            Told(f"{en}, length {length}", f"{zh}，长度 {length}"), {"length": length, "clip": clip}, printed,
+            solved=share, long=length > 30,
+        )
         for length in (20, 30, 50)
-        for name, clip, printed, share in (
-            ("clip 1", 1.0, "solved", (0.6, 1.0)),
-            ("no clip", None, "fails", (0.0, 0.5)),
+        for en, zh, clip, printed, share in (
+            ("clip 1", "裁剪到 1", 1.0, SOLVED, (0.6, 1.0)),
+            ("no clip", "不裁剪", None, FAILS, (0.0, 0.5)),
         )
     ],
     quick=Budget({"updates": 10_000}, 5),
@@ -117,7 +137,10 @@ CLIPPING = Published(
 ADDING = Published(
     name="adding",
     title=Told("The adding problem", "加法问题"),
-    source="Le, Jaitly, Hinton 2015, arXiv 1504.00941; Arjovsky, Shah, Bengio 2016, ICML (neither was read)",
+    source=Told(
+        "Le, Jaitly, Hinton 2015, arXiv 1504.00941; Arjovsky, Shah, Bengio 2016, ICML (neither was read)",
+        "Le, Jaitly, Hinton 2015, arXiv 1504.00941；Arjovsky, Shah, Bengio 2016, ICML（两篇都未查阅）",
+    ),
     criterion=Told(
         "mean squared error at the end (answering 1 always: 0.167), and its curve; solved: below 0.01 at some look",
         "最后的均方误差（永远回答 1 为 0.167）及其曲线；解决：某次检查时低于 0.01",
@@ -134,16 +157,19 @@ ADDING = Published(
     curve="curve",
     claims=[
         Claim(
-            f"{name}, T = {length}, rate {rate}", {"cell": cell, "length": length, "rate": rate, **more}, printed,
-            solved=solved, long=length > 100,
+            Told(f"{name}, T = {length}, rate {rate}", f"{name}，T = {length}，学习率 {rate}"),
+            {"cell": cell, "length": length, "rate": rate, **more},
+            printed,
+            solved=solved,
+            long=length > 100,
         )
         for length in (100, 200)
         for name, cell, rate, more, printed, solved in (
             ("LSTM, b_f = 0", "lstm-b0", 0.01, {}, "–", None),
-            ("LSTM, b_f = 1", "lstm-b1", 0.01, {}, "solved", (0.6, 1.0)),
+            ("LSTM, b_f = 1", "lstm-b1", 0.01, {}, SOLVED, (0.6, 1.0)),
             ("LSTM, chrono", "lstm-chrono", 0.01, {}, "–", None),
-            ("IRNN", "irnn", 0.0003, {"updates": 20_000 * length // 100}, "solved", (0.6, 1.0)),
-            ("tanh RNN", "rnn", 0.001, {"updates": 20_000}, "not solved", (0.0, 0.0)),
+            ("IRNN", "irnn", 0.0003, {"updates": 20_000 * length // 100}, SOLVED, (0.6, 1.0)),
+            ("tanh RNN", "rnn", 0.001, {"updates": 20_000}, FAILS, (0.0, 0.0)),
         )
     ],
     quick=Budget({"hidden": 32, "updates": 3000}, 3),
@@ -152,10 +178,14 @@ ADDING = Published(
 )
 
 ADAM = {"adam": True, "budget": 20_000}
+FAST = Told("9,500; 97 % solved", "9,500；97 % 解决")
 REBER = Published(
     name="embedded-reber",
     title=Told("Embedded Reber grammar", "嵌入式 Reber 文法"),
-    source="Hochreiter, Schmidhuber 1997, Neural Computation 9(8), section 5.1, table 1 (and tables 10, 11)",
+    source=Told(
+        "Hochreiter, Schmidhuber 1997, Neural Computation 9(8), section 5.1, table 1 (and tables 10, 11)",
+        "Hochreiter, Schmidhuber 1997, Neural Computation 9(8)，第 5.1 节，表 1（以及表 10、11）",
+    ),
     criterion=Told(
         "strings learned from until in all 512 strings the allowed symbols have the largest outputs; solved: within "
         "the budget",
@@ -181,27 +211,40 @@ REBER = Published(
     ),
     claims=[
         *(
-            Claim(f"{name}, rate {rate}", {**net, "rate": rate, **more}, printed, count, solved, long=rate < 0.5)
+            Claim(
+                Told(f"{en}, rate {rate}", f"{zh}，学习率 {rate}"),
+                {"cell": "gates-see-gates", **net, "rate": rate, **more},
+                printed,
+                count,
+                solved,
+                long=rate < 0.5,
+            )
             for rate, more, printed, count, solved in (
-                (0.5, {}, "9,500; 97 % solved", 9_500, (0.8, 1.0)),
-                (0.1, {"budget": 80_000}, "39,740; 100 % solved", 39_740, (0.9, 1.0)),
+                (0.5, {}, FAST, 9_500, (0.8, 1.0)),
+                (0.1, {"budget": 80_000}, Told("39,740; 100 % solved", "39,740；100 % 解决"), 39_740, (0.9, 1.0)),
             )
-            for name, net in (
-                ("1997, as in the paper", {"cell": "gates-see-gates", "online": True}),
-                ("and biases on outputs", {"cell": "gates-see-gates", "online": True, "biased": True}),
-            )
-        ),
-        *(
-            Claim(f"{name}, rate 0.5", {"cell": cell, "rate": 0.5}, *printed)
-            for name, cell, printed in (
-                ("1997, string by string", "gates-see-gates", ("9,500; 97 % solved", 9_500, (0.8, 1.0))),
-                ("LSTM1997Cell", "lstm-1997", ("9,500; 97 % solved", 9_500, (0.8, 1.0))),
-                ("LSTM of today", "lstm", ()),
+            for en, zh, net in (
+                ("1997, as in the paper", "1997，与论文相同", {"online": True}),
+                ("and biases on outputs", "输出再有偏置", {"online": True, "biased": True}),
             )
         ),
         *(
-            Claim(f"{name}, 8 cells, Adam 0.01", {"cell": cell, "cells": 8, "rate": 0.01, **ADAM})
-            for name, cell in (("LSTM1997Cell", "lstm-1997"), ("LSTM of today", "lstm"))
+            Claim(Told(f"{en}, rate 0.5", f"{zh}，学习率 0.5"), {"cell": cell, "rate": 0.5}, *printed)
+            for en, zh, cell, printed in (
+                ("1997, string by string", "1997，逐条更新", "gates-see-gates", (FAST, 9_500, (0.8, 1.0))),
+                ("LSTM1997Cell", "LSTM1997Cell", "lstm-1997", (FAST, 9_500, (0.8, 1.0))),
+                ("LSTM of today", "今天的 LSTM", "lstm", ()),
+            )
+        ),
+        *(
+            Claim(
+                Told(f"{en}, 8 cells, Adam 0.01", f"{zh}，8 个元胞，Adam 0.01"),
+                {"cell": cell, "cells": 8, "rate": 0.01, **ADAM},
+            )
+            for en, zh, cell in (
+                ("LSTM1997Cell", "LSTM1997Cell", "lstm-1997"),
+                ("LSTM of today", "今天的 LSTM", "lstm"),
+            )
         ),
     ],
     quick=Budget({"cells": 4, "budget": 20_000}, 5),
@@ -212,7 +255,10 @@ REBER = Published(
 ORDER = Published(
     name="temporal-order",
     title=Told("Temporal order of two symbols", "两个符号的先后次序"),
-    source="Hochreiter, Schmidhuber 1997, Neural Computation 9(8), section 5.6, task 6a, table 9 (and tables 10, 11)",
+    source=Told(
+        "Hochreiter, Schmidhuber 1997, Neural Computation 9(8), section 5.6, task 6a, table 9 (and tables 10, 11)",
+        "Hochreiter, Schmidhuber 1997, Neural Computation 9(8)，第 5.6 节，任务 6a，表 9（以及表 10、11）",
+    ),
     criterion=Told(
         "sequences until the 2000 latest were all right (each output within 0.3) with a mean error below 0.1",
         "直到最近 2000 条序列全部正确（每个输出误差小于 0.3）且平均误差低于 0.1 所用的序列数",
@@ -226,7 +272,13 @@ ORDER = Published(
     run=temporal_order,
     value="sequences",
     claims=[
-        Claim("LSTM of 1997", {"cell": "lstm-1997", "cells": 4}, "31,390; 100 % solved", 31_390, (0.9, 1.0)),
+        Claim(
+            LSTM_1997,
+            {"cell": "lstm-1997", "cells": 4},
+            Told("31,390; 100 % solved", "31,390；100 % 解决"),
+            31_390,
+            (0.9, 1.0),
+        ),
         Claim("tanh RNN", {"cell": "rnn", "cells": 8}, "–", solved=(0.0, 0.1)),
     ],
     quick=Budget({"budget": 50_000}, 5),
