@@ -81,7 +81,7 @@ class Carried:
         for k, (xs, values, used) in enumerate(kept["parts"]):
             end, arrays = len(xs), kept["arrays"][k]
             arrays.again(used)
-            ds = np.ascontiguousarray(dys[:, k, :, :end].swapaxes(1, 2))
+            ds = [d[k, :, :end].swapaxes(0, 1) for d in dys]
             dx, *own = back(ds, values, xs, _over(end), *self._of(k, given)[self.fields :], empty=arrays)
             shares[0][k, :, :end] = dx.swapaxes(0, 1)
             for share, part in zip(shares[1:], own, strict=True):
