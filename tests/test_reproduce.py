@@ -135,3 +135,11 @@ def test_every_row_is_told_in_both_languages():
             assert all((f"| {name} " in out) is not long and f"| {name} " in full for name, long in names.items())
             assert len(names) == len(row.claims) and ("解决" in out or lang == "en")
     assert results.missing([ROW], [], quick=True, lang="en") == "Not run, or not to its end, at this size: toy."
+
+
+def test_what_is_shipped_has_whole_rows_and_fits_into_one_small_table():
+    lines = results.every_line([*shelf.ROWS.values()], results.kept(results.SHIPPED), quick=True)
+    assert {len(found) for row, _, found in lines if len(found) != row.quick.seeds} <= {0}  # whole, or not run
+    tables = {lang: results.overview(lines, lang).splitlines() for lang in ("en", "zh")}
+    assert [len(table) for table in tables.values()] == [len(lines) + 2] * 2
+    assert max(map(results._width, [*tables["en"], *tables["zh"]])) <= 130 and "1997 年的 LSTM" in "".join(tables["zh"])

@@ -34,10 +34,22 @@ def seen_only(train, test, V):
     return bigram()(train, test, int(train.max()) + 1)
 
 
+def written(first=1, later=True, next_alone=False, weigh=True, total=True):
+    def written_by(f, w, g):
+        found = []
+        for t in range(len(f)):
+            gates = f[t + first :] if later else f[:t]
+            left = (gates[:1] if next_alone else gates).prod(axis=0)
+            found.append(left * w[t] * (g if weigh else 1))
+        return [share.sum() for share in found] if total else found
+
+    return written_by
+
+
 RIGHT = {
     "10.1": 1700 / math.log(2),
     "10.2": bigram(),
-    "10.3": lambda first, second: (second[0] * first[0], second[0] * first[1] + second[1]),
+    "10.3": written(),
 }
 WRONG = {
     "10.1": [1700, 1700 * math.log(2), 1.7 / math.log(2), 1700 / math.log(10), 8000],
@@ -56,11 +68,13 @@ WRONG = {
         2.3,
     ],
     "10.3": [
-        lambda first, second: (first[0] * second[0], first[0] * second[1] + first[1]),
-        lambda first, second: (first[0] * second[0], first[1] + second[1]),
-        lambda first, second: (first[0] + second[0], first[1] + second[1]),
-        lambda first, second: (first[0] * second[0], first[1] * second[1]),
-        lambda first, second: (second[0], second[1]),
-        lambda first, second: first[0] * second[0],
+        written(first=0),
+        written(later=False),
+        written(next_alone=True),
+        written(weigh=False),
+        written(total=False),
+        lambda f, w, g: (w * g).sum(axis=1),
+        lambda f, w, g: (f * w * g).sum(),
+        lambda f, w, g: np.zeros(len(f)),
     ],
 }

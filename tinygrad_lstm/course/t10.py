@@ -104,29 +104,47 @@ def _typical(got: float, train: Any, test: Any, V: int) -> Hint:
 
 
 @exercise("10.3")
-def combine_two_steps(answer: Callable[..., Any]) -> Hint | None:
-    """f = f2 f1, w = f2 w1 + w2, for three units and for two."""
-    return _two_steps(answer, 3) or _two_steps(answer, 2)
+def written_by_steps(answer: Callable[..., Any]) -> Hint | None:
+    """Of each step w_t times all later f, times g, summed over the units."""
+    return _written(answer, 4, 3) or _written(answer, 6, 2)
 
 
-def _two_steps(answer: Callable[..., Any], units: int) -> Hint | None:
-    rng = np.random.default_rng(11)
-    first, second = [(rng.uniform(size=units), rng.normal(size=units)) for _ in range(2)]
-    found = answer(first, second)
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        return Hint("Return a pair (f, w): a step again.", "请返回一对 (f, w)：它仍然是一步。")
-    f, w = found
-    (f1, w1), (f2, w2) = first, second
-    if close(f, f1 * f2, 1e-9) and close(w, f2 * w1 + w2, 1e-9):
+def _written(answer: Callable[..., Any], T: int, units: int) -> Hint | None:
+    rng = np.random.default_rng(T)
+    f, w, g = rng.uniform(0.2, 0.9, (T, units)), rng.normal(size=(T, units)), rng.normal(size=units)
+    left = np.array([f[t + 1 :].prod(axis=0) for t in range(T)])
+    got = np.asarray(answer(f.copy(), w.copy(), g.copy()), dtype=np.float64)
+    if close(got, (left * w * g).sum(axis=1), 1e-9):
         return None
-    if close(f, f1 * f2, 1e-9) and close(w, f1 * w2 + w1, 1e-9):
-        return Hint("That does second before first.", "这样是先做 second，再做 first。")
-    if close(f, f1 * f2, 1e-9) and close(w, w1 + w2, 1e-9):
-        return Hint("What first wrote must still pass the gate of second.", "first 写入的内容还要经过 second 的门。")
-    if close(f, f1 + f2, 1e-9):
-        return Hint("Two gates one after the other multiply.", "先后经过的两个门应相乘。")
-    if close(f, f1 * f2, 1e-9):
-        return Hint("f is right. For w, put C = 0 into both steps.", "f 是对的。求 w 时，把 C = 0 代入两步。")
-    return Hint(
-        "Put f1 C + w1 for C into f2 C + w2, and sort by C.", "把 f1 C + w1 代入 f2 C + w2 中的 C，再按 C 整理。"
-    )
+    if close(got, left * w * g, 1e-9):
+        return Hint("That is one number a step and unit: sum over the units.", "这是每步每单元一个数：请对单元求和。")
+    if got.shape != (T,):
+        return Hint(f"T numbers are wanted, here {T}: one a step.", f"需要 T 个数，这里是 {T} 个：每步一个。")
+    wrong = {
+        "f": (f[::-1].cumprod(axis=0)[::-1] * w * g).sum(axis=1),
+        "back": (np.array([f[:t].prod(axis=0) for t in range(T)]) * w * g).sum(axis=1),
+        "one": (np.vstack([f[1:], np.ones(units)]) * w * g).sum(axis=1),
+        "none": (w * g).sum(axis=1),
+        "C": (left * w).sum(axis=1),
+    }
+    slip = next((name for name, value in wrong.items() if close(got, value, 1e-9)), "")
+    return SLIPS[slip]
+
+
+SLIPS = {
+    "f": Hint(
+        "A step's own f acts on what was there before; what it writes passes the later ones alone.",
+        "一步自己的 f 作用在原有的内容上；它写入的只经过后面各步的 f。",
+    ),
+    "back": Hint(
+        "What is written at t passes the gates after t, not those before.",
+        "在 t 处写入的，经过的是 t 之后的门，不是之前的。",
+    ),
+    "one": Hint("It passes all later gates, not only the next.", "它要经过后面所有的门，不只下一个。"),
+    "none": Hint("What have the later forget gates left of it?", "经过后面的遗忘门，还剩多少？"),
+    "C": Hint("That is how much of C_T it is. Where does g come in?", "这是它在 C_T 里占多少。g 用在哪里？"),
+    "": Hint(
+        "Write C_3 out for three steps: which f stand before w_1, which before w_3?",
+        "把三步的 C_3 展开：w_1 前面有哪几个 f？w_3 前面呢？",
+    ),
+}  # fmt: skip

@@ -155,7 +155,7 @@ def _paged(drawing: Drawing, graph: Graph, asked: Asked) -> Drawing:
 
 def _sheet(graph: Graph, answer: Sequence[str] = ()) -> Sheet:
     rails, notes = layers_of(graph)
-    return Sheet(rails[-1].cell.title, graph, rails, notes, answer)
+    return Sheet(said(rails[-1].cell.title), graph, rails, notes, answer)
 
 
 def _line_by_line(answer: Any) -> Sequence[str]:

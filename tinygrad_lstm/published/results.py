@@ -6,19 +6,22 @@ import json
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from unicodedata import combining, east_asian_width
 
 from ..sweeps.store import read_rows
 from ..sweeps.sweep import sweep
 from ..sweeps.trials import Trial
 from .carried import COMPILED
-from .row import Claim, Language, Published, Told, said
+from .row import Claim, Language, Published, Result, Told, said
 
+SHIPPED = Path(__file__).with_name("reproduced.jsonl")  # what the project itself has found
 BARS = "▁▂▃▄▅▆▇█"
 HEAD = Told(
     "net|published|ours: mean [least, greatest]|solved|seeds|minutes|in words",
     "网络|论文|我们：平均 [最小，最大]|解决|种子|分钟|结论",
 )
+OVERVIEW = Told("what|net|published|solved|in words", "内容|网络|论文|解决|结论")
 LABELS = Told("number|what differs|learning curves", "数值|不同之处|学习曲线")
 MISSING = Told("Not run, or not to its end, at this size: {}.", "此规模尚未运行或未完成：{}。")
 
@@ -84,6 +87,30 @@ def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Languag
     if curves:
         notes += [f"- {learning}:", *curves]
     return "\n".join([f"## {row.name}: {row.title.said(lang)}", "", *_aligned(lines), "", *notes])
+
+
+def overview(lines: Sequence[tuple[Published, Claim, Sequence[Result]]], lang: Language) -> str:
+    """Lines of several rows, as `every_line` gives them, in one small table."""
+    cells = [
+        [
+            row.name, said(claim.name, lang), said(claim.printed, lang),
+            f"{sum(bool(result['solved']) for result in results)} / {len(results)}",
+            claim.verdict(results, row.value).said(lang),
+        ]
+        for row, claim, results in lines
+    ]  # fmt: skip
+    return "\n".join(_aligned([OVERVIEW.said(lang).split("|"), *cells]))
+
+
+def every_line(
+    rows: Sequence[Published], trials: Sequence[Trial], *, quick: bool
+) -> list[tuple[Published, Claim, list[Result]]]:
+    """All lines of these rows at one size, each with the results that there are; a run that failed has none."""
+    return [
+        (row, claim, [t.result for t in trials_of(row, claim, trials, quick=quick) if t.result is not None])
+        for row in rows
+        for claim in row.lines(quick)
+    ]
 
 
 def missing(rows: Sequence[Published], trials: Sequence[Trial], *, quick: bool, lang: Language) -> str:
