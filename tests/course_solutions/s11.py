@@ -23,13 +23,11 @@ def _but(**change):
     return lambda steps, dh, W: _repaired(steps, dh, W, **change)
 
 
-RIGHT = {"11.1": "f", "11.2": "c", "11.3": "b", "11.4": "d", "11.5": _repaired}
+RIGHT = {"11.1": "c", "11.2": "b", "11.3": _repaired}
 WRONG = {
-    "11.1": [*"abcdegh", "x", "F "[1:], ""],
-    "11.2": [*"abdefgh", "forget gate"],
-    "11.3": [*"acdefgh"],
-    "11.4": [*"abcefgh"],
-    "11.5": [
+    "11.1": [*"abdefgh", "forget gate", "F "[1:], ""],
+    "11.2": [*"acdefgh", "x"],
+    "11.3": [
         _but(through_h=False),
         _but(added=False),
         _but(end=False),

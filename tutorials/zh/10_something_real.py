@@ -221,9 +221,10 @@ for net in nets:
     print(f"{net['seed']:4} {net['bits']:6.2f} {net['ratio']:15.1f} {net['f before']:10.2f} {net['f after']:9.2f}"
           f" {net['kept inside']:13.2f} {net['kept at the bracket']:12.2f}")
 least, *_, most = sorted(nets, key=lambda net: net["ratio"])
+adds = max(nets, key=lambda net: net["kept at the bracket"])
 
 # %% [markdown]
-# 五个网络预测得差不多好，相差约十分之一比特。可是对括号知道多少，差别就大了：最差的只有 {{least["ratio"]:.1f}} 倍，最好的 {{most["ratio"]:.0f}} 倍。种子 {{least["seed"]}} 几乎什么也没学到，它的遗忘门平均值也没有降；另外四个都降了。所以，“这么点时间，小小的 LSTM 就学会了括号”这话不对：{{len(nets)}} 个里只有 {{sum(net["ratio"] > 2 for net in nets)}} 个学会了。只拿一个网络给人看，就是挑过的，不管有意无意；这里细看的这一个，恰好是五个里最好的。
+# （最后两列是上面的 ‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖。）五个网络预测得差不多好，相差不到十分之一比特左右。可是对括号知道多少，差别就大了：最差的只有 {{least["ratio"]:.1f}} 倍，最好的 {{most["ratio"]:.0f}} 倍。种子 {{least["seed"]}} 几乎什么也没学到，它的遗忘门平均值也没有降；另外四个都降了。最后一列还分得出谁在括号处换掉，谁是往上加（种子 {{adds["seed"]}}）。所以，“这么点时间，小小的 LSTM 就学会了括号”说得过头了：{{len(nets)}} 个里学会了的是 {{sum(net["ratio"] > 2 for net in nets)}} 个。只拿一个网络给人看，就是挑过的，不管有意无意；这里细看的这一个，恰好是五个里最好的。
 #
 # ## 它没有学会什么
 #
