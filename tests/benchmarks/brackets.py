@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lstm as tl
-from tinygrad_lstm.course.measured import rows_of
+from tinygrad_lstm.course.longer_runs import rows_of
 
 NAMES = ("name", "path", "value", "_data", "size")
 LINE = "    return len(self.name"

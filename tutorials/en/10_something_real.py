@@ -16,7 +16,7 @@ import numpy as np
 import tinygrad_lstm as tl
 from tinygrad_lstm import quiz, tasks
 from tinygrad_lstm import SequenceModel, evaluate, fit, make_optimizer
-from tinygrad_lstm.course.measured import measured
+from tinygrad_lstm.course.longer_runs import measured
 
 plt.style.use("tinygrad_lstm.drawn")
 
