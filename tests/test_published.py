@@ -299,7 +299,7 @@ RIGHT, WRONG = {"solved": True, "n": 30}, {"solved": False, "n": None}
         (Claim("", {}, solved=(0.0, 0.1)), [WRONG] * 8 + [RIGHT] * 2, "not reproduced"),
         (Claim("", {}, mean=(29, 31)), [RIGHT], "reproduced"),
         (Claim("", {}, mean=(31, 32)), [RIGHT], "not reproduced"),
-        (Claim("", {}), [RIGHT], "nothing was published to compare with"),
+        (Claim("", {}), [RIGHT], "nothing to compare with"),
         (Claim("", {}, solved=(0.0, 0.1)), [], "not run yet"),
     ],
 )

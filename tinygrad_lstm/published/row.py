@@ -53,7 +53,7 @@ class Claim:
         if not results:
             return Told("not run yet", "尚未运行")
         if self.solved is None and self.mean is None:
-            return Told("nothing was published to compare with", "没有可比较的发表结果")
+            return Told("nothing to compare with", "没有可比较的发表结果")
         share = sum(bool(result["solved"]) for result in results) / len(results)
         if self.solved is not None and not self.solved[0] <= share <= self.solved[1]:
             return Told("not reproduced", "未能复现")
