@@ -186,7 +186,7 @@ def _after_each_symbol(
         place = every, picked, at
         learner.learn(rate * (read < watch.budget), watch.strings[place], watch.targets[place], at == 0)
         at, symbols = at + 1, symbols + 1
-        for net in np.flatnonzero(at == watch.lengths[every, picked]):
+        for net in map(int, np.flatnonzero(at == watch.lengths[every, picked])):
             picked[net], at[net] = draws[net].integers(256), 0
             read[net] = min(read[net] + 1, watch.budget)
         spent = bool((read == watch.budget).all())
