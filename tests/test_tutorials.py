@@ -515,10 +515,23 @@ def test_the_hint_for_pairs_counted_once_names_it():
         ("2.2", lambda dy, a, b: (dy / b, -dy * a / b**2), "unbroadcast"),
         ("2.2", lambda dy, a, b: dy / b, "two shares"),
         ("3.2", [[0.0, 100.0], [0.0, 0.0]], "eigenvalues near 0.9"),
+        ("10.1", 2.45, "one character"),
+        ("11.1", "b", "whole top row"),
     ],
 )
 def test_a_hint_names_what_is_missing(key, wrong, named):
     assert named in quiz.judge(key, wrong).hint.en
+
+
+@pytest.mark.parametrize("answer", ["c", " C", "c)", "(c)"])
+def test_a_letter_is_read_however_it_is_written(answer):
+    assert quiz.judge("11.1", answer).kind == "right"
+
+
+def test_the_hint_for_what_a_step_hands_on_names_both_ways():
+    answers = module(SOLUTIONS[0].with_name("s11.py"))
+    for lost in answers.WRONG["11.3"][0], answers.WRONG["11.3"][2]:
+        assert "through h and along C" in quiz.judge("11.3", lost).hint.en
 
 
 @each_solution

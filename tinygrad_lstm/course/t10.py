@@ -21,7 +21,7 @@ def bits_of_a_text(answer: float) -> Hint | None:
         return Hint("Those are nats. One bit is ln 2 nats.", "这是纳特。1 比特等于 ln 2 纳特。")
     if close(answer, 1700 * log(2)):
         return Hint("A bit is the smaller unit, so there must be more of them.", "比特是更小的单位，所以数目应当更多。")
-    if close(answer, right / 1000):
+    if near(answer, right / 1000):
         return Hint("That is one character. The text has 1,000.", "这是一个字符的。文本有 1,000 个字符。")
     if close(answer, 1700 / log(10)):
         return Hint("Base 10 gives decimal digits; bits take base 2.", "以 10 为底得到十进制位数；比特要以 2 为底。")

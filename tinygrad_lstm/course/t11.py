@@ -16,14 +16,14 @@ REFUTED = {
         "Then f and i would be off in the top row, as in the case above.",
         "那样 f 和 i 在第一行就会错，像前面那个案子。",
     ),
-    "b": Hint("Then C would be right in the top row, wrong from the second.", "那样 C 在第一行正确，从第二行起出错。"),
+    "b": Hint("Then the whole top row would be right.", "那样第一行应当全对。"),
     "c": Hint("Then in the top row f alone would be off.", "那样第一行中只有 f 出错。"),
     "d": Hint("Then C would be off in the top row already.", "那样 C 在第一行就已出错。"),
     "e": Hint("Then h would be off by all of its norm from the second row on.", "那样 h 从第二行起全部丢失。"),
     "f": Hint("Then every step would be right, and W alone wrong.", "那样每一步都对，只有 W 错。"),
     "g": Hint(
-        "Then f at t=4 would be too large, 1 / (f(1 − f)) times the right one.",
-        "那样 t=4 处的 f 会是正确值的 1 / (f(1 − f)) 倍。",
+        "Then f at t=4 would be 1 / (f(1 − f)) times the right one, 4 times or more, and the fingerprint 75 or more.",
+        "那样 t=4 处的 f 会是正确值的 1 / (f(1 − f)) 倍，至少 4 倍，指纹里至少是 75。",
     ),
     "h": Hint("Then o would be off in the top row.", "那样 o 在第一行就会出错。"),
 }
@@ -35,7 +35,7 @@ LOOK = {
 
 def _suspect(number: int, right: str) -> Check:
     def named(answer: str) -> Hint | None:
-        letter = answer.strip().lower()
+        letter = answer.strip(" ().").lower()  # as the table writes it, or as people do
         if letter == right:
             return None
         if letter not in REFUTED:
@@ -115,5 +115,6 @@ def _where(T: int) -> Hint:
     if T == 1:
         return Hint("Wrong for a single step: there suspect_3 was right.", "只有一步就错了，而这时 suspect_3 是对的。")
     return Hint(
-        "Right for one step. What does a step owe the h before it?", "只有一步时对了。每一步还欠前一步的 h 什么？"
+        "Right for one step. What does a step owe the one before it, through h and along C?",
+        "只有一步时对了。一步要交给前一步的，经过 h 的和沿着 C 的，都交了吗？",
     )

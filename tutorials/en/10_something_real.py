@@ -34,7 +34,8 @@ print(f"{len(train):,} characters to learn from, {len(test):,} held out, {V} dif
 print(text.text[200_000:200_300])
 
 # %% [markdown]
-# Before any net, the honest baseline. How many bits does a held-out character cost if one merely counts what came after
+# Before any net, the honest baseline. A character to which a model gave the probability p costs $-\log_2 p$ bits: that
+# many it would take to store it. How many does a held-out character cost on average if one merely counts what came after
 # the last n characters in the training part? A long context is precise and rarely seen; so each count is mixed with
 # what the shorter contexts say, which weighs as much as ten observations:
 #
@@ -65,7 +66,7 @@ stored = len(np.unique(before * V + train))
 # it is {{counted[0]:.1f}}; with one character (a bigram model) {{counted[1]:.1f}}.
 #
 # Now the net: 96 units, 600 steps of 16 rows times {{text.steps}} characters, and 200 more with a smaller learning
-# rate. The state is carried from chunk to chunk.
+# rate. The state is carried from chunk to chunk. (Its loss is in nats, with ln in place of $\log_2$; over ln 2 it is in bits.)
 #
 # **Predict.** How many bits will a held-out character cost it?
 
@@ -103,7 +104,8 @@ sample = model.generate(text.encode("    def "), 240, np.random.default_rng(0), 
 print("    def " + text.decode(sample))
 
 # %% [markdown]
-# It has learned what Python looks like. Looking like it is cheap. So we ask for one thing that needs a memory.
+# (`temperature` divides the logits before the softmax: below 1, what is likely is drawn more often still.) It has learned
+# what Python looks like. Looking like it is cheap. So we ask for one thing that needs a memory.
 #
 # ## Who carries the bracket?
 #
@@ -150,13 +152,15 @@ print(f"‖∂L/∂C‖ after the bracket: {flow.norm[at]:.3f}, before it: {flow
 tl.draw(flow.trace, view="strip", labels=shown)
 
 # %% [markdown]
-# Follow the first row from right to left. In the run described here the gradient passes `self.name` with little loss and
-# reaches the `(`. There it falls: what C held before the bracket hardly matters for the closing one.
+# Follow the first row from right to left. In the run described here the gradient comes through
+# `self.name` and reaches the `(` with {{flow.norm[at] / flow.norm[-1]:.0%}} of its norm. There it falls to {{flow.norm[at - 1] / flow.norm[-1]:.0%}}:
+# what C held before the bracket hardly matters for the closing one.
 #
 # ## Three questions that are easily taken for one
 #
 # The gradient says what a *small change* of C would do. `flow.weights()` says what each character *wrote* into C, as
-# the forget gates have left it, times the gradient at the end. And an erasure says what *happens* if the cell writes
+# the forget gates have left it, times the gradient at the end; we turn its sign, so that what lowers the loss, and so
+# speaks for `)`, points up. And an erasure says what *happens* if the cell writes
 # nothing at one character: C̃ set to 0 there, the rest of the line read as always.
 
 # %%
@@ -177,7 +181,7 @@ def erased(line, target):
 without = erased(line, ")")
 figure, rows = plt.subplots(3, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
 written = -flow.weights()
-three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": written, "loss if erased": without}
+three = {"gradient ‖∂L/∂C‖": flow.norm[1:], "written, for ')'": written, "Δ loss if erased": without}
 for ax, (name, values) in zip(rows, three.items(), strict=True):
     ax.bar(range(len(line)), values, color="#1f4e79")
     ax.set_ylabel(name)
@@ -187,8 +191,8 @@ plt.show()
 assert written[at - 1] > np.abs(written[: at - 1]).max()
 
 # %% [markdown]
-# What the `(` wrote speaks for `)`, more than anything written before it, and erasing it costs much. The dot and the
-# letters of the name weigh as well, and erasing a letter can cost more than erasing the bracket: not because it holds
+# What the `(` wrote speaks for `)`, more than anything written before it, and erasing it costs much. Letters
+# after it weigh as well, and erasing one of them can cost more than erasing the bracket: not because it holds
 # the bracket, but because a net that no longer knows which word it is in no longer expects the word to end. An erasure
 # shows all that hangs on a character. Only the comparison of the two lines is about the bracket alone.
 #
@@ -240,7 +244,8 @@ assert mean_f[1] < 0.85
 # ## Four other seeds
 #
 # All of this was one net. The same training with other first weights takes some seconds each, too long for here;
-# `tests/benchmarks/brackets.py` in the project did it with `tl.sweep`, and this is what it found:
+# `tests/benchmarks/brackets.py` in the project did it with `tl.sweep`, which runs one
+# function with several seeds, and this is what it found with the text of one Python:
 
 # %%
 nets = measured("brackets")
@@ -252,7 +257,7 @@ least, *_, most = sorted(nets, key=lambda net: net["ratio"])
 adds = max(nets, key=lambda net: net["kept at the bracket"])
 
 # %% [markdown]
-# (The last two columns are ‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ as above.) All five predict about as well, within a tenth of a bit or so.
+# (The last two columns are ‖f ∘ ∂L/∂C‖ / ‖∂L/∂C‖ as above.) All five predict about as well, within a tenth of a bit.
 # What they know of the bracket differs widely: the factor is {{least["ratio"]:.1f}} in the worst, {{most["ratio"]:.0f}} in
 # the best. Seed {{least["seed"]}} has learned next to nothing of it; nor has the mean of its forget gates gone down. In
 # the other four it has. And the last column tells apart who replaces at the bracket, and who adds there (seed
@@ -271,7 +276,7 @@ def among_names(before, character):
 
 for opened in "([{":
     row = [f"{character} {among_names(f'    x = call{opened}', character):6.2%}" for character in ")]}"]
-    print(f"{text.text.count(opened):6,} {opened} in the text; after an open one the net expects  " + "  ".join(row))
+    print(f"{text.text.count(opened):6,} {opened} in the text; after an open one it expects  " + "  ".join(row))
 print()
 for before in ("len(self.name)", "len(int(self.name)", "len(int(abs(self.name)"):
     print(f"return {before:24} one more ')': {chance('    return ' + before, ')'):.1%}")
@@ -293,9 +298,9 @@ plt.show()
 
 # %% [markdown]
 # - *Which bracket.* After an open `[` the net should expect `]`, and after `{` expect `}`. Ours expects `)` most after each
-#   of the three: round brackets are the most frequent, and what it has is mostly a feeling for `)`.
-# - *How many.* In the three printed lines none, one and two brackets are still open. A net that counts would give the
-#   first line a chance of its own.
+#   of the three, and after the rare `{` not much of that: round brackets are the most frequent, and what it has is mostly a feeling for `)`.
+# - *How many.* In the three printed lines none, one and two brackets are still open. A net that counts would expect one
+#   more far less in the first line. Ours hardly tells the three apart.
 # - *For how long.* Where the two curves meet, the net no longer knows whether there was a bracket; and where the lower
 #   one rises, it begins to believe in one that never was. The dotted line stands at the chunk of {{text.steps}}
 #   characters: no gradient of the training has ever run further. What holds beyond it is the work of gates that go on

@@ -9,6 +9,7 @@
 
 # %%
 from collections import namedtuple
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -104,6 +105,7 @@ def judged(backward):
     def by_hand(W, b):
         return forward(x, W, b)[-1].h
 
+    # one rule gives the gradients of all inputs at once
     by_hand.joint("by hand", lambda dy, y, W, b: backward(forward(x, W, b), dy, W)[:2])
     try:
         return gradcheck(by_hand, [W, b], order=1)
@@ -113,14 +115,14 @@ def judged(backward):
 
 wrong = int((~np.isclose(gate_order(steps, dh_end, W)[0], exact[0], rtol=1e-6, atol=1e-9)).sum())
 quiz.reveal(my_guess, wrong)
-print(judged(gate_order))
+print(fill(judged(gate_order), 80))
 
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
 # `gradcheck` finds {{wrong}} of {{W.size}}. A mistake in two gates at the last step goes back through h into every gate of the step before, and all steps share one `W`. That is why staring at dW rarely helps: **the place where a number is wrong is not the place where it became wrong.** Go to the step where it began.
 #
-# A *fingerprint* compares the trail with the truth, newest step first, then W and b. Each number is the distance of the two gradients in percent of the longer one; the darker, the farther off. Where there is none, they agree to nine digits.
+# A *fingerprint* compares the trail with the truth, newest step first, then W and b. Each number is the distance of the two gradients in percent of the longer one; the darker, the farther off. (It exceeds a hundred where the two point apart.) Where there is no number, they agree to nine digits; W and b have none under C and h.
 #
 # </details>
 
@@ -207,7 +209,7 @@ suspects = [suspect_1, suspect_2, suspect_3]
 # %% [markdown]
 # ## First evidence: does the loss fall?
 #
-# The test that everybody makes first. A sequence opens with $+1$ or $-1$, noise follows, and after the last step the sum of h shall be the number that stood first. Guessing nothing costs $1/2$. Each suspect trains 8 units by Adam with five seeds, which are the same weights and the same batches for all. Once the number must be kept for 3 steps, once for 20.
+# The test that everybody makes first. A sequence opens with $+1$ or $-1$, noise follows, and after the last step the sum of h shall be the number that stood first. Always to answer 0 costs $1/2$. Each suspect trains 8 units by Adam with five seeds, which are the same weights and the same batches for all. Once the number must be kept for 3 steps, once for 20.
 
 # %%
 def train(backward, length, seed, hidden=8, batch=16):
@@ -234,13 +236,13 @@ my_guess = None
 # %%
 ends = np.array([[[train(suspect, length, seed) for seed in range(5)] for length in (3, 20)] for suspect in suspects])
 learned = (ends < 0.05).sum(axis=2)  # of five seeds: (suspect, length)
+g = np.concatenate([exact[0].ravel(), exact[1]])
+given = [np.concatenate([part.ravel() for part in suspect(steps, dh_end, W)[:2]]) for suspect in suspects]
+angles = [np.degrees(np.arccos(d @ g / np.linalg.norm(d) / np.linalg.norm(g))) for d in given]
 quiz.reveal(my_guess, learned[:, 1].sum())
-g, angles = np.concatenate([exact[0].ravel(), exact[1]]), []
-print("           angle    after 3 steps, seeds 0 to 4          after 20 steps, seeds 0 to 4")
-for suspect, rows in zip(suspects, ends):
-    d = np.concatenate([part.ravel() for part in suspect(steps, dh_end, W)[:2]])
-    angles.append(np.degrees(np.arccos(d @ g / np.linalg.norm(d) / np.linalg.norm(g))))
-    print(f"{suspect.__name__}{angles[-1]:7.1f}°   " + "   ".join(" ".join(f"{loss:6.4f}" for loss in row) for row in rows))
+print("           angle  after 3 steps, seeds 0 to 4     after 20 steps, seeds 0 to 4")
+for suspect, angle, rows in zip(suspects, angles, ends):
+    print(f"{suspect.__name__}{angle:6.1f}°  " + "   ".join(" ".join(f"{loss:.3f}" for loss in row) for row in rows))
 assert (learned[:, 0] == 5).all() and sorted(learned[:, 1]) == [0, 5, 5] and max(angles) < 90
 
 # %% [markdown]
@@ -259,7 +261,7 @@ assert (learned[:, 0] == 5).all() and sorted(learned[:, 1]) == [0, 5, 5] and max
 # %%
 verdicts = [judged(backward) for backward in suspects]
 for backward, verdict in zip(suspects, verdicts):
-    print(f"{backward.__name__}: {verdict[verdict.index('input') :]}")
+    print(fill(f"{backward.__name__}: {verdict[verdict.index('input') :]}", 80, subsequent_indent=" " * 11))
 assert all("entries differ" in verdict for verdict in verdicts)
 
 # %% [markdown]
@@ -273,23 +275,25 @@ draw_fingerprints({suspect.__name__: fingerprint(suspect) for suspect in suspect
 # %% [markdown]
 # How to read a fingerprint:
 #
-# - **Top row clean** except for one gate: the mistake is in that gate's own line. Top row clean throughout: the mistake is in what one step hands to the next, or in what is summed.
+# - **One gate wrong in the top row**: the mistake is in that gate's own line. **Top row clean**: the mistake is in what one step hands to the next, or in what is summed.
 # - **C wrong in the top row**: the way from h into C.
 # - **Steps right, W wrong, b right**: nothing is wrong with the gradients; ask how they are added.
 # - Everything below the first wrong row is a consequence. Do not search there.
 #
 # ## Fourth evidence: the ledger
 #
-# What a step hands on can be lost on two ways: along C, or through h. The ledger knows what each way carried into $C_3$. So take what a suspect lacks there, and see whether it has a name:
+# What a step hands on can be lost on two ways: along C, or through h. The ledger knows what each way carried into $C_3$. So take what a suspect lacks there, and see whether it has a name: what is left of the lack if the share of one way is taken off?
 
 # %%
 ledger = flow.ledger(4)
 gates = ledger["f"] + ledger["i"] + ledger["C̃"] + ledger["o"]
-print({path: f"{np.linalg.norm(share):.4f}" for path, share in ledger.items()}, f"all gates {np.linalg.norm(gates):.4f}")
+print("  ".join(f"{path} {np.linalg.norm(share):.4f}" for path, share in ledger.items()))
+print(f"f, i, C̃ and o together {np.linalg.norm(gates):.4f}\n")
+print("              lacks   less the highway   less the gates")
 for backward in suspects:
     lack = exact[2][2][0] - backward(steps, dh_end, W)[2][2][0]
     rest = [np.linalg.norm(lack - part) for part in (ledger["highway"], gates)]
-    print(f"{backward.__name__}: lacks {np.linalg.norm(lack):.4f}; without the highway's {rest[0]:.4f}, without the gates' {rest[1]:.4f} remain")
+    print(f"{backward.__name__} {np.linalg.norm(lack):9.4f} {rest[0]:18.4f} {rest[1]:16.4f}")
 
 # %% [markdown]
 # A zero in the last two columns is a confession: what is lacking is one term of the ledger, to the last digit.

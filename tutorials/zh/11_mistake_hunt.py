@@ -9,6 +9,7 @@
 
 # %%
 from collections import namedtuple
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,7 +53,7 @@ def forward(x, W, b):
 # %% [markdown]
 # 反向传播拿到的是各步 `steps`、`dh` = $\partial L/\partial h_T$（损失只读最后的 h）和 `W`。它返回 dW、db 和一份行踪记录（trail）：每一步里 C、h 和 z 的梯度，从最早的一步排起。
 #
-# 几个错都看得见的最小现场是：4 步，3 个单元，2 个输入，一个序列。权重取自本库的一个层，好在后面查它的账本。图中是四步里的两步：下面每个嫌疑人，都让其中某个箭头丢失或放错了地方。
+# 几个错都看得见的最小现场是：4 步，3 个单元，2 个输入，一个序列。权重取自本库的一个层，以便后面查它的账本。图中是四步里的两步：下面每个嫌疑人，都让其中某个箭头丢失或放错了地方。
 
 # %%
 T, H = 4, 3
@@ -98,7 +99,7 @@ def gate_order(steps, dh, W):
 my_guess = None
 
 # %% [markdown]
-# `gradcheck` 要的是 Tensor 的函数。自己定义一个运算就行：前向是上面那个，反向规则则是要审的那段代码。
+# `gradcheck` 要的是 Tensor 的函数。自己定义一个运算就行：前向是上面那个，反向规则则是要审的那段代码。（它报错用英文：`got` 后面是反向规则给出的值，`expected` 后面是中心差分给出的值。）
 
 # %%
 def judged(backward):
@@ -106,6 +107,7 @@ def judged(backward):
     def by_hand(W, b):
         return forward(x, W, b)[-1].h
 
+    # 一条规则，一次给出所有输入的梯度
     by_hand.joint("by hand", lambda dy, y, W, b: backward(forward(x, W, b), dy, W)[:2])
     try:
         return gradcheck(by_hand, [W, b], order=1)
@@ -115,14 +117,14 @@ def judged(backward):
 
 wrong = int((~np.isclose(gate_order(steps, dh_end, W)[0], exact[0], rtol=1e-6, atol=1e-9)).sum())
 quiz.reveal(my_guess, wrong)
-print(judged(gate_order))
+print(fill(judged(gate_order), 80))
 
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
 # `gradcheck` 在 {{W.size}} 个元素里找出 {{wrong}} 个错的。最后一步里两个门错了，错误就经过 h 传进前一步的每个门，而所有的步共用一个 `W`。所以盯着 dW 看很少有用：**数字错在哪里，和从哪里开始错，是两个地方。** 要找的是开始出错的那一步。
 #
-# **指纹**拿行踪与真值对照，最后一步在最上面，下面接着 W 和 b。每个数是两个梯度之差，占较长那个的百分比；颜色越深，偏得越远。没有数字的格子，九位数字之内都对。
+# **指纹**拿行踪与真值对照，最后一步在最上面，下面接着 W 和 b。每个数是两个梯度之差，占较长那个的百分比；颜色越深，偏得越远。（两个梯度方向相背时，可以超过一百。）没有数字的格子，九位数字之内都对；W 和 b 在 C、h 两列本来就没有数。
 #
 # </details>
 
@@ -236,13 +238,13 @@ my_guess = None
 # %%
 ends = np.array([[[train(suspect, length, seed) for seed in range(5)] for length in (3, 20)] for suspect in suspects])
 learned = (ends < 0.05).sum(axis=2)  # 五个种子里学会的个数：(嫌疑人, 长度)
+g = np.concatenate([exact[0].ravel(), exact[1]])
+given = [np.concatenate([part.ravel() for part in suspect(steps, dh_end, W)[:2]]) for suspect in suspects]
+angles = [np.degrees(np.arccos(d @ g / np.linalg.norm(d) / np.linalg.norm(g))) for d in given]
 quiz.reveal(my_guess, learned[:, 1].sum())
-g, angles = np.concatenate([exact[0].ravel(), exact[1]]), []
-print("           夹角     3 步之后，种子 0 到 4                20 步之后，种子 0 到 4")
-for suspect, rows in zip(suspects, ends):
-    d = np.concatenate([part.ravel() for part in suspect(steps, dh_end, W)[:2]])
-    angles.append(np.degrees(np.arccos(d @ g / np.linalg.norm(d) / np.linalg.norm(g))))
-    print(f"{suspect.__name__}{angles[-1]:7.1f}°   " + "   ".join(" ".join(f"{loss:6.4f}" for loss in row) for row in rows))
+print("            夹角  3 步之后，种子 0 到 4           20 步之后，种子 0 到 4")
+for suspect, angle, rows in zip(suspects, angles, ends):
+    print(f"{suspect.__name__}{angle:6.1f}°  " + "   ".join(" ".join(f"{loss:.3f}" for loss in row) for row in rows))
 assert (learned[:, 0] == 5).all() and sorted(learned[:, 1]) == [0, 5, 5] and max(angles) < 90
 
 # %% [markdown]
@@ -261,7 +263,7 @@ assert (learned[:, 0] == 5).all() and sorted(learned[:, 1]) == [0, 5, 5] and max
 # %%
 verdicts = [judged(backward) for backward in suspects]
 for backward, verdict in zip(suspects, verdicts):
-    print(f"{backward.__name__}: {verdict[verdict.index('input') :]}")
+    print(fill(f"{backward.__name__}: {verdict[verdict.index('input') :]}", 80, subsequent_indent=" " * 11))
 assert all("entries differ" in verdict for verdict in verdicts)
 
 # %% [markdown]
@@ -282,19 +284,21 @@ draw_fingerprints({suspect.__name__: fingerprint(suspect) for suspect in suspect
 #
 # ## 第四项证据：账本
 #
-# 一步交给前一步的东西，可能在两条路上丢失：沿着 C，或者经过 h。两条路各往 $C_3$ 带去多少，账本都记着。那就取嫌疑人在 $C_3$ 处少掉的部分，看它对得上哪一项：
+# 一步交给前一步的东西，可能在两条路上丢失：沿着 C，或者经过 h。两条路各往 $C_3$ 带去多少，账本都记着。那就取嫌疑人在 $C_3$ 处少掉的部分，看它对得上哪一项：减去其中一条路带去的，还余多少？
 
 # %%
 ledger = flow.ledger(4)
 gates = ledger["f"] + ledger["i"] + ledger["C̃"] + ledger["o"]
-print({path: f"{np.linalg.norm(share):.4f}" for path, share in ledger.items()}, f"各门合计 {np.linalg.norm(gates):.4f}")
+print("  ".join(f"{path} {np.linalg.norm(share):.4f}" for path, share in ledger.items()))
+print(f"f、i、C̃、o 合计 {np.linalg.norm(gates):.4f}\n")
+print("               少了       减去高速通道         减去各门")
 for backward in suspects:
     lack = exact[2][2][0] - backward(steps, dh_end, W)[2][2][0]
     rest = [np.linalg.norm(lack - part) for part in (ledger["highway"], gates)]
-    print(f"{backward.__name__}：少了 {np.linalg.norm(lack):.4f}；减去高速通道的，余 {rest[0]:.4f}，减去各门的，余 {rest[1]:.4f}")
+    print(f"{backward.__name__} {np.linalg.norm(lack):9.4f} {rest[0]:18.4f} {rest[1]:16.4f}")
 
 # %% [markdown]
-# 最后两列里出现零，就等于招供：少掉的正是账本里的一项，直到最后一位。
+# 最后两列里出现零，就等于招供：少掉的正是账本里的一项，一位不差。
 #
 # ## 练习
 #
@@ -303,10 +307,10 @@ for backward in suspects:
 # | | 做错了什么 |
 # |---|---|
 # | a | 门在梯度里的次序与在 W 里的不同 |
-# | b | dC 用赋值盖掉了，沿 C 传回来的丢失 |
+# | b | dC 用赋值盖掉了，沿 C 传回来的那部分就丢了 |
 # | c | 遗忘门的梯度里，该用 $C_{t-1}$ 的地方用了 $C_t$ |
 # | d | tanh 的斜率取在 $\tanh C$ 处，没有取在 $C$ 处 |
-# | e | 从下一步的门经过 h 传回来的，丢掉了 |
+# | e | 从下一步的门经过 h 传回来的那部分，丢掉了 |
 # | f | dW 用赋值盖掉了，只剩一步的 |
 # | g | 遗忘门的梯度少了 σ 的斜率 |
 # | h | 输出门的梯度少了 $\tanh C$ |
