@@ -137,10 +137,11 @@ assert ratio > 1
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# The net knows, in the run described here by a factor of {{ratio:.0f}}. To see where, go back from the loss of that `)`
-# and look at ∂L/∂C under each character.
+# The net knows, in the run described here by a factor of {{ratio:.0f}}.
 #
 # </details>
+#
+# To see where it has noted the bracket, go back from the loss of that `)` and look at ∂L/∂C under each character.
 
 # %%
 line = "    return len(self.name"
@@ -234,12 +235,12 @@ assert mean_f[1] < 0.85
 # {{mean_f[0]:.2f}} to {{mean_f[1]:.2f}}. Most of the {{model.config()["hidden"]}} units have no reason to keep
 # anything; they follow the current word.
 #
-# The other curve asks the same of the units that the gradient of this one `)` runs through. Inside the
+# </details>
+#
+# The curve of the mean stays near that number. The other asks the same of the units that the gradient of this one `)` runs through. Inside the
 # bracket f, weighted by that gradient, is mostly close to 1, far above the mean. Under the `(` itself it falls nearly
 # to 0 where the net replaces: there it throws away what the unit held, and writes anew. Open where something is kept, shut where it is replaced: that is what
-# a forget gate is for, and it takes the gradient to see it.
-#
-# </details>
+# a forget gate is for, and it takes the gradient to see it. (Left of the `(` there is hardly any gradient to weigh by.)
 #
 # ## Four other seeds
 #
@@ -353,7 +354,7 @@ quiz.check("10.3", written_by)
 #
 # How many nets a claim needs, and what must stand beside a number, is asked in [What papers
 # print](13_what_papers_print.ipynb); what came after the LSTM in [After the LSTM](14_after_the_lstm.ipynb). [The
-# mistake hunt](11_mistake_hunt.ipynb) comes next: it shows broken nets, and asks you what is wrong.
+# mistake hunt](11_mistake_hunt.ipynb) comes next: it shows backward passes with a mistake in each, and asks you which.
 #
 # ## References
 #

@@ -122,9 +122,9 @@ print(fill(judged(gate_order), 80))
 #
 # `gradcheck` finds {{wrong}} of {{W.size}}. A mistake in two gates at the last step goes back through h into every gate of the step before, and all steps share one `W`. That is why staring at dW rarely helps: **the place where a number is wrong is not the place where it became wrong.** Go to the step where it began.
 #
-# A *fingerprint* compares the trail with the truth, newest step first, then W and b. Each number is the distance of the two gradients in percent of the longer one; the darker, the farther off. (It exceeds a hundred where the two point apart.) Where there is no number, they agree to nine digits; W and b have none under C and h.
-#
 # </details>
+#
+# A *fingerprint* compares the trail with the truth, newest step first, then W and b. Each number is the distance of the two gradients in percent of the longer one; the darker, the farther off. (It exceeds a hundred where the two point apart.) Where there is no number, they agree to nine digits; W and b have none under C and h.
 
 # %%
 def off(got, want):

@@ -124,9 +124,11 @@ assert ratio > 1
 # %% [markdown]
 # <details><summary>答案与原因</summary>
 #
-# 网络是知道的：在这里描述的这次运行里，前者是后者的 {{ratio:.0f}} 倍。要看它记在哪里，就从这个 `)` 的损失往回走，看每个字符下面的 ∂L/∂C。
+# 网络是知道的：在这里描述的这次运行里，前者是后者的 {{ratio:.0f}} 倍。
 #
 # </details>
+#
+# 要看它把括号记在哪里，就从这个 `)` 的损失往回走，看每个字符下面的 ∂L/∂C。
 
 # %%
 line = "    return len(self.name"
@@ -162,7 +164,7 @@ def erased(line, target):
 without = erased(line, ")")
 figure, rows = plt.subplots(3, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
 written = -flow.weights()
-three = {"梯度 ‖∂L/∂C‖": flow.norm[1:], "写入，支持 ')'": written, "抹去后损失之增": without}
+three = {"梯度 ‖∂L/∂C‖": flow.norm[1:], "写入，支持 ')'": written, "抹去后损失增量": without}
 for ax, (name, values) in zip(rows, three.items(), strict=True):
     ax.bar(range(len(line)), values, color="#1f4e79")
     ax.set_ylabel(name)
@@ -206,9 +208,9 @@ assert mean_f[1] < 0.85
 #
 # “记得住的网络，遗忘门是开着的。”这句话不对，至少从平均值上看不出来：平均值从 {{mean_f[0]:.2f}} 变到了 {{mean_f[1]:.2f}}。{{model.config()["hidden"]}} 个单元里，大多数没有什么要保留的，只跟着当前的词走。
 #
-# 另一条曲线问的是同一个问题，但只问这一个 `)` 的梯度所经过的那些单元。在括号里面，按梯度加权的 f 大多接近 1，远高于平均值。如果网络在 `(` 处是换掉，那么到了 `(` 本身，它几乎落到 0：网络在那里扔掉单元原来的内容，重新写。要保留的地方开着，要替换的地方关上，遗忘门就是做这个用的；而要看到这一点，得借助梯度。
-#
 # </details>
+#
+# 均值的曲线一直在这个数附近。另一条曲线问的是同一个问题，但只问这一个 `)` 的梯度所经过的那些单元。在括号里面，按梯度加权的 f 大多接近 1，远高于平均值。如果网络在 `(` 处是换掉，那么到了 `(` 本身，它几乎落到 0：网络在那里扔掉单元原来的内容，重新写。要保留的地方开着，要替换的地方关上，遗忘门就是做这个用的；而要看到这一点，得借助梯度。（在 `(` 的左边，几乎已没有梯度可以用来加权。）
 #
 # ## 另外四个种子
 #
@@ -300,7 +302,7 @@ quiz.check("10.3", written_by)
 # - 对所有单元求平均，会把学到的东西盖住。遗忘门在有东西要保留的单元里、有东西要保留的时间步上，是开着的。
 # - 一个网络只是个例，剖析得再细也是：换一个种子，你解释的东西它可能根本没有学会。
 #
-# 一个说法要用多少个网络来支持，一个数旁边该写些什么，见 [论文里的数字](13_what_papers_print.ipynb)；LSTM 之后又有了什么，见 [LSTM 之后](14_after_the_lstm.ipynb)。接下来是 [追查错误](11_mistake_hunt.ipynb)：那里有几个坏了的网络，要你说出坏在哪里。
+# 一个说法要用多少个网络来支持，一个数旁边该写些什么，见 [论文里的数字](13_what_papers_print.ipynb)；LSTM 之后又有了什么，见 [LSTM 之后](14_after_the_lstm.ipynb)。接下来是 [追查错误](11_mistake_hunt.ipynb)：那里有几段反向传播，各有一个错，要你说出错在哪里。
 #
 # ## 参考文献
 #
