@@ -25,7 +25,7 @@ def luck(more=True, first=0, scale=1.0, coins=False):
 
 RIGHT = {"13.1": 0.05**0.2, "13.2": typical(), "13.3": luck()}
 WRONG = {
-    "13.1": [0.05**5, 0.95**0.2, 1 - 0.05**0.2, 0.01, 0.99, 0.9],
+    "13.1": [0.05**5, 0.95**0.2, 1 - 0.05**0.2, 0.01, 0.99, 0.9, 55],
     "13.2": [
         typical(middle=mean, lucky=True),
         typical(lucky=True),
@@ -40,6 +40,7 @@ WRONG = {
         luck(first=1),
         luck(scale=2),
         luck(coins=True),
+        lambda nets, a, b: sum(comb(nets, k) * comb(nets, a + b - k) for k in range(a, nets + 1)),  # k > a + b
         lambda nets, a, b: comb(nets, a) * comb(nets, b) / comb(2 * nets, a + b),
         lambda nets, a, b: a / (a + b),
     ],

@@ -7,7 +7,7 @@ RIGHT = {
     "14.3": lambda first, second: (second[0] * first[0], second[0] * first[1] + second[1]),
 }
 WRONG = {
-    "14.1": [10240, 1023, 10, 10230, 8705, 9218, 5000],
+    "14.1": [10240, 1023, 10, 10230, 8705, 9216, 5000],
     "14.2": [
         lambda swaps: (2 * swaps - 1, 0 * swaps),
         lambda swaps: ((1 - 2 * swaps).cumprod(), 0 * swaps),

@@ -28,6 +28,8 @@ def five_of_five(answer: float) -> Hint | None:
         )
     if close(answer, 1 - right):
         return Hint("That is the probability to fail.", "这是失败的概率。")
+    if not 0 < answer < 1:
+        return Hint("A probability lies between 0 and 1.", "概率在 0 与 1 之间。")
     if close(answer, 0.05 / 5) or close(answer, 1 - 0.05 / 5):
         return Hint("Probabilities of five nets multiply.", "五个网络的概率要相乘。")
     if near(answer, right):
@@ -39,7 +41,8 @@ def five_of_five(answer: float) -> Hint | None:
 def typical_count(answer: Callable[..., Any]) -> Hint | None:
     """The median, with infinity for None."""
     cases: list[list[int | None]] = [
-        [50, 10, 30, None, 20], [10, None, 40, None, None], [40, 20, None, 60], [10, 20, None, None], [3, 1, 2],
+        [50, 10, 30, None, 20], [80, 10, 40, 20], [10, None, 40, None, None], [40, 20, None, 60],
+        [10, 20, None, None], [3, 1, 2],
     ]  # fmt: skip
     for counts in cases:
         got, late = answer(list(counts)), sorted(inf if count is None else count for count in counts)
@@ -78,7 +81,14 @@ def by_lot(answer: Callable[..., Any]) -> Hint | None:
             return comb(nets, k) * comb(nets, both - k) / comb(2 * nets, both)
 
         most = min(nets, a + b)
-        right, got = sum(ways(k) for k in range(a, most + 1)), answer(nets, a, b)
+        right = sum(ways(k) for k in range(a, most + 1))
+        try:
+            got = answer(nets, a, b)
+        except ValueError:
+            if a + b >= nets:
+                raise
+            return Hint("Where a + b is less than nets, at most a + b can be of the first kind: end the sum there.",
+                        "a + b 小于 nets 时，第一种最多 a + b 个：求和到此为止。")  # fmt: skip
         if close(got, right, 1e-6):
             continue
         if close(got, ways(a), 1e-6):

@@ -9,6 +9,8 @@ import numpy as np
 
 from .quiz import Hint, close, exercise
 
+SUM = Hint("Near: add up 1, 2, 4, … 512 again.", "很接近：1、2、4……512 的和请再加一遍。")
+
 
 @exercise("14.1")
 def pairs_of_a_scan(answer: float) -> Hint | None:
@@ -22,14 +24,14 @@ def pairs_of_a_scan(answer: float) -> Hint | None:
         1023: Hint("That is the loop. The rounds do more.", "这是循环的。一轮一轮地做，要多一些。"),
         10 * 1023: Hint("Only the first round has 1,023: reach doubles.", "只有第一轮是 1,023 对：reach 每轮翻倍。"),
         9 * 1024 - 511: Hint("One round is missing: the last has reach 512.", "少了一轮：最后一轮的 reach 是 512。"),
-        9 * 1024 + 2: Hint("Add up 1, 2, 4, … 512 again.", "1、2、4……512 的和请再加一遍。"),
+        **dict.fromkeys((9 * 1024, 9 * 1024 + 2), SUM),
     }
     if close(answer, 10 * 1024 - 1023, 1e-9):
         return None
     return counted.get(
         round(float(answer)),
-        Hint("Of round k: reach is 2 to the k, and 1024 − reach steps have one so far before them.",
-             "第 k 轮：reach 是 2 的 k 次方，有 1024 − reach 步，前面隔这么远还有一步。"),
+        Hint("In a round 1024 − reach steps have one so far before them, and reach is 1, 2, 4, … 512: add these up.",
+             "一轮里有 1024 − reach 步，前面隔这么远还有一步；reach 依次是 1、2、4……512：请加起来。"),
     )  # fmt: skip
 
 

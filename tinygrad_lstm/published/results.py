@@ -6,9 +6,11 @@ import json
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from unicodedata import combining, east_asian_width
 
+from ..spoken import folded, ranged
 from ..sweeps.store import read_rows
 from ..sweeps.sweep import sweep
 from ..sweeps.trials import Trial
@@ -21,7 +23,8 @@ HEAD = Told(
     "net|published|ours: mean [least, greatest]|solved|seeds|minutes|in words",
     "网络|论文|我们：平均 [最小，最大]|解决|种子|分钟|结论",
 )
-OVERVIEW = Told("what|net|published|solved|in words", "内容|网络|论文|解决|结论")
+OVERVIEW = Told("net|published|solved|in words", "网络|论文|解决|结论")
+ROOM = (26, 22, 6, 16)  # columns of each, so that the whole fits into 80
 LABELS = Told("number|what differs|learning curves", "数值|不同之处|学习曲线")
 MISSING = Told("Not run, or not to its end, at this size: {}.", "此规模尚未运行或未完成：{}。")
 
@@ -90,16 +93,25 @@ def table(row: Published, trials: Sequence[Trial], *, quick: bool, lang: Languag
 
 
 def overview(lines: Sequence[tuple[Published, Claim, Sequence[Result]]], lang: Language) -> str:
-    """Lines of several rows, as `every_line` gives them, in one small table."""
-    cells = [
-        [
-            row.name, said(claim.name, lang), said(claim.printed, lang),
-            f"{sum(bool(result['solved']) for result in results)} / {len(results)}",
-            claim.verdict(results, row.value).said(lang),
-        ]
-        for row, claim, results in lines
-    ]  # fmt: skip
-    return "\n".join(_aligned([OVERVIEW.said(lang).split("|"), *cells]))
+    """Lines of several rows, as `every_line` gives them, in one table of at most 80 columns."""
+    told, at = _beside(OVERVIEW.said(lang).split("|")), ""
+    for row, claim, results in lines:
+        if row.name != at:
+            at = row.name
+            told += ["", f"{at} · {row.title.said(lang)}"]
+        solved = f"{sum(bool(result['solved']) for result in results)} / {len(results)}"
+        verdict = claim.verdict(results, row.value).said(lang)
+        told += _beside([said(claim.name, lang), said(claim.printed, lang), solved, verdict])
+    return "\n".join(told)
+
+
+def _beside(cells: Sequence[str]) -> list[str]:
+    """Cells side by side, each folded to the room that it has."""
+    parts = [folded(cell, room).split("\n") for cell, room in zip(cells, ROOM, strict=True)]
+    return [
+        "  " + "  ".join(ranged(part, room, "<") for part, room in zip(line, ROOM, strict=True)).rstrip()
+        for line in zip_longest(*parts, fillvalue="")
+    ]
 
 
 def every_line(

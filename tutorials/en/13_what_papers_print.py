@@ -19,11 +19,11 @@ plt.style.use("tinygrad_lstm.drawn")
 # %% [markdown]
 # ## A number needs another one beside it
 #
-# Sunspots come in waves of about eleven years. The yearly numbers from 1700 to 2008 ship with the package; the last fifth is held out. Two naive forecasts: *the same as last year*, and *the same as eleven years ago*. And a classic, Yule's autoregression: a weighted sum of the last p years, fitted by least squares.
+# Sunspots come in waves of about eleven years. The yearly numbers from 1700 to 2008 ship with the package; the last fifth is held out: nothing is fitted to it. Two naive forecasts: *the same as last year*, and *the same as eleven years ago*. And a classic, Yule's autoregression: a weighted sum of the last p years, fitted by least squares (the weights with the smallest squared errors).
 #
 # The LSTM reads 24 years and predicts the next. Five seeds.
 #
-# **Predict.** What is its error, with seed 0, as a share of the error of "same as last year"? (Root mean square, held-out years.)
+# **Predict.** What is its error, with seed 0, as a share of the error of "same as last year"? (The root of the mean square, over the held-out years.)
 
 # %%
 my_guess = None
@@ -83,7 +83,7 @@ assert errors["LSTM, seed 0"] < 0.8 * errors["last year"] < errors["11 years ago
 #
 # ## One row, run again
 #
-# In 2013 Pascanu, Mikolov and Bengio recommended to clip the norm of the gradient. Their evidence was a tanh RNN on *temporal order*: among many symbols that mean nothing there are two that are X or Y, far apart, and after the last symbol the net says which they were, in their order. There are four answers. With clipping their nets learned it for long sequences; without, they soon failed.
+# In 2013 Pascanu, Mikolov and Bengio recommended clipping the norm of the gradient. Part of their evidence was a tanh RNN on *temporal order*: among many symbols that mean nothing there are two that are X or Y, far apart, and after the last symbol the net says which they were, in their order. There are four answers. With clipping more of their nets learned it, and for longer sequences, than without.
 #
 # A small part of that: sequences of about `20` symbols, fifty units, plain gradient descent, five nets with a clip at norm 1 and the same five without. A net has learned it when of `1000` new sequences less than one in a hundred is answered wrongly. The budget is 1,000 updates of 20 sequences each, some seconds; the paper had five million updates.
 #
@@ -103,9 +103,9 @@ assert sum(net["solved"] for net in clipped) >= 3 > sum(net["solved"] for net in
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# Without a clip {{sum(net["solved"] for net in free)}} of {{len(free)}}, with one {{sum(net["solved"] for net in clipped)}} of {{len(clipped)}}. The claim came out, at this length and with this budget. Was it luck? Five against five is not much; how likely such a split is if a clip does nothing, you find in exercise 13.3.
+# Without a clip {{sum(net["solved"] for net in free)}} of {{len(free)}}, with one {{sum(net["solved"] for net in clipped)}} of {{len(clipped)}}. The claim came out, at this length and with this budget. Was it luck? Five against five is not much; exercise 13.3 asks how likely such a split is if a clip does nothing.
 #
-# Look at the dashes, too. A net that has not learned it yet may do so later: "fails" is always "has failed so far". And a net without success has no number of sequences. Who takes the mean over the others has the mean of the lucky ones (exercise 13.2).
+# Look at the dashes, too. A net that has not learned it yet may do so later: "fails" is always "has failed so far". And a net without success has no number of sequences. Whoever takes the mean over the others has the mean of the lucky ones (exercise 13.2).
 #
 # </details>
 #
@@ -120,7 +120,9 @@ verdicts = [claim.verdict(found, row.value).en for row, claim, found in lines]
 compared = [words for words in verdicts if not words.startswith("nothing")]
 
 # %% [markdown]
-# That are {{len(lines)}} kinds of nets. For {{len(compared)}} of them something was printed, or claimed, that can be compared.
+# Those are {{len(lines)}} kinds of nets. For {{len(compared)}} of them something was printed or claimed, or (once, of a control) expected, that can be compared.
+#
+# Some names in the table below: `b_f` is the bias of the forget gate, and *chrono* a way to draw it for long memories. The IRNN is from tutorial 7. In the *adding* problem two marked numbers of a long row are to be added. *Reber* strings come from a small grammar of seven letters; *embedded*, the last letter but one repeats the second, and *continual*, they have no end.
 #
 # **Predict.** For how many of these {{len(compared)}} did it come out?
 
@@ -137,8 +139,8 @@ print(results.overview(lines, tl.spoken.current()))
 #
 # For {{came_out}} of {{len(compared)}}. Three things to notice in the table:
 #
-# - *What is compared.* Where a paper has a number, such as sequences until success, "within a factor of two" can be said. Where it says "solved" or "better", somebody has to draw a line, and here we did: so many of so many nets. Another line, another verdict.
-# - *What did not come out.* Most of it is one task, the embedded Reber grammar: neither with the paper's own weights, beginnings and learning rates nor with our cells do nearly all nets learn it, also where they get the larger budget of the full table, and we do not know why. That is no refutation, since something that no paper says may differ. But neither is it a reproduction, so it is said. And a tanh RNN that was not to learn the adding problem has learned it once: a claim of failure is refuted by one net.
+# - *What is compared.* Where a paper has a number, such as sequences until success, "within a factor of two" can be said. Where it says "solved" or "better", somebody has to draw a line, and here we did: so many of so many nets. Another line, another verdict: look at `continual-reber`, where our nets with a forget gate read all streams, but shorter ones than the paper's, of whose nets many failed. It is called reproduced, since the split is there: with a forget gate, not without. And the tanh RNN of `temporal-order` is a control; of it nothing was printed.
+# - *What did not come out.* Most of it is one task, the embedded Reber grammar: neither with the paper's own number of weights, initial ranges and learning rates nor with our cells do nearly all nets learn it, also where they get the larger budget of the full table, and we do not know why. That is no refutation, since something that no paper says may differ. But neither is it a reproduction, so it is said. And a tanh RNN has learned the adding problem once. One net refutes "no such net can". But whether the papers say that, we did not look up (their row says so): so it may be our mistake.
 # - *How few nets there are.* With 3 of 3 nets little is known. With five it is better (exercise 13.1).
 #
 # </details>
@@ -152,7 +154,7 @@ print(results.overview(lines, tl.spoken.current()))
 # - **What differs** from what it is compared with. Two cells of the same name need not have the same gates.
 # - **The command**, so that it can be run again. And look printed numbers up where they were printed: a table of other people's numbers is a copy.
 #
-# The first line below prints all of this for one row. The second is for a table of your own: it runs a function for all settings and seeds, keeps every finished run as a line of a file, and goes on where it was stopped (`pip install "tinygrad-lstm[sweep]"`).
+# The first line below prints most of this for one row. The second is for a table of your own: it runs a function for all settings and seeds, keeps every finished run as a line of a file, and goes on where it was stopped (`pip install "tinygrad-lstm[sweep]"`).
 #
 # ```text
 # tinygrad-lstm reproduce clipping --quick      # a minute; what it says of itself, too
@@ -207,4 +209,5 @@ quiz.check("13.3", luck)
 # - R. Pascanu, T. Mikolov, Y. Bengio (2013). *On the difficulty of training recurrent neural networks.*
 # - R. Jozefowicz, W. Zaremba, I. Sutskever (2015). *An empirical exploration of recurrent network architectures.*
 # - Q. V. Le, N. Jaitly, G. E. Hinton (2015). *A simple way to initialize recurrent networks of rectified linear units.* M. Arjovsky, A. Shah, Y. Bengio (2016). *Unitary evolution recurrent neural networks.*
+# - C. Tallec, Y. Ollivier (2018). *Can recurrent neural networks warp time?* The start called chrono.
 # - The sunspot numbers: WDC-SILSO, Royal Observatory of Belgium, Brussels.

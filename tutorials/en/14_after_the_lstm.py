@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 14 · After the LSTM
 #
-# **The question.** In most nets that came after the LSTM the gates no longer see h. What is gained by that? And what can such a net not do any more?
+# **The question.** In many of the nets that came after the LSTM the gates no longer see h. What is gained by that? And what can such a net not do any more?
 #
 # You need [5 · Follow C](05_follow_c.ipynb): the ways of the gradient, and the ledger. About 40 minutes.
 
@@ -14,11 +14,11 @@ from tinygrad_lstm import nn, optim, quiz, sigmoid
 # %% [markdown]
 # ## One line
 #
-# Everything after the LSTM can be read as a change of one line,
+# Much of what came after the LSTM can be read as a change of one line,
 #
 # $$C_t = f_t ∘ C_{t-1} + i_t ∘ \tilde C_t .$$
 #
-# Its weak point is not the line but what feeds it: f, i and C̃ look at $h_{t-1}$, so step t cannot begin before step t − 1 has ended. *If the gates were known beforehand*, the line would be linear in C, and two steps would make one step of the same form. Then all steps can be done in rounds, and in each round a step reaches twice as far back:
+# Its weak point is not the line but what feeds it: f, i and C̃ look at $h_{t-1}$, so step t cannot begin before step t − 1 has ended. *If the gates were known beforehand*, the line would be linear in C, and two steps would make one step of the same form. Then all steps can be done in rounds, and in each round a step reaches twice as far back. This is a *parallel scan*:
 
 # %%
 def scan(f, w):
@@ -58,7 +58,7 @@ assert np.allclose(again, gates[3], atol=1e-5)
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# {{rounds}} rounds instead of {{len(f):,}} steps, and within a round a parallel machine does everything at once. (In all it is more work than the loop; better scans need not do more, Blelloch 1990.) The second check takes the gates that an LSTM had: given these, its C comes out of the same scan. What cannot be had beforehand is the gates. So one asks what they need $h_{t-1}$ for.
+# {{rounds}} rounds instead of {{len(f):,}} steps, and within a round a parallel machine does everything at once. (In all it is more work than the loop; better scans combine only about twice as many pairs as the loop does, Blelloch 1990.) The second check takes the gates that an LSTM had: given these, its C comes out of the same scan. What cannot be had beforehand is the gates. So one asks what they need $h_{t-1}$ for.
 #
 # </details>
 #
@@ -76,16 +76,9 @@ assert np.allclose(again, gates[3], atol=1e-5)
 # | linear attention (2020) | $C_t = C_{t-1} + v_t k_t^⊤$ | (no gates) | attention with a fixed memory |
 # | attention (2014, 2017) | no line: all $(k_s, v_s)$ are kept | $x_s, x_t$ | any step in one hop |
 #
-# Read down the second column. **Exponential gates** (sLSTM): with $i = e^{\cdot}$ a new write may weigh any number of
-# times what is stored, and the normaliser $n_t$ keeps what is read in bounds. **Matrix memory** (mLSTM, linear
-# attention): a vector of d numbers becomes d × d, written as an outer product of value and key and read with a query,
-# so that several things lie side by side. **No gates at all** (S4): a fixed $\bar A$ makes the whole sequence a
-# convolution, and its starting values (HiPPO, 2020) are chosen so that the state sums up the past. **Gates from x
-# alone** (minLSTM, mLSTM, Mamba): a scan, with forgetting that depends on the input. **Attention** folds nothing: what
-# it holds grows with every step, and so does the work of a step.
-# Read down the second column. **Exponential gates** (sLSTM): with $i = e^{\cdot}$ a new write may weigh any number of times what is stored, and the normaliser $n_t$ keeps what is read in bounds. **Matrix memory** (mLSTM, linear attention): a vector of d numbers becomes d × d, written as an outer product of value and key and read with a query, so that several things lie side by side. **No gates at all** (S4): a fixed $\bar A$ makes the whole sequence a convolution, and its starting values (HiPPO, 2020) are chosen so that the state sums up the past. **Gates from x alone** (minLSTM, mLSTM, Mamba): a scan, with forgetting that depends on the input. **Attention** folds nothing: what it holds grows with every step, and so does the work of a step.
+# Read down the second column. **Exponential gates** (sLSTM): with $i = e^{\cdot}$ a new write may weigh any number of times what is stored, and the normaliser $n_t$ keeps what is read in bounds. **Matrix memory** (mLSTM, linear attention): a vector of d numbers becomes d × d, written as an outer product of value and key and read with a query, so that several things lie side by side. **No gates at all** (S4): a fixed $\bar A$ makes each $C_t$ a sum of all inputs so far with weights that depend on their distance alone, a convolution; its starting values (HiPPO, 2020) are chosen so that the state sums up the past. **Gates from x alone** (minLSTM, minGRU, mLSTM, Mamba): a scan, with forgetting that depends on the input; in Mamba by a step width $Δ_t > 0$ that is computed from x. **Attention** folds nothing: what it holds grows with every step, and so does the work of a step. (Left out are what keeps numbers in range in mLSTM and linear attention, and whatever stands around the line.)
 #
-# How close they are is shown by a special case in the Mamba paper (its Theorem 1): with one state, $A = -1$, $B = 1$ and $Δ = \mathrm{softplus}(z)$, its step is a gate and nothing else. $e^{ΔA} = 1 - σ(z)$ and $\bar B = σ(z)$, which is the line of minGRU:
+# How close they are is shown by a special case in the Mamba paper (its Theorem 1): with one state, $A = -1$, $B = 1$ and $Δ = \mathrm{softplus}(z) = \ln(1 + e^z)$, its step is a gate and nothing else. $e^{ΔA} = 1 - σ(z)$ and $\bar B = (e^{ΔA} - 1)\,B / A = σ(z)$, which is the line of minGRU:
 
 # %%
 z = np.linspace(-20, 20, 401)
@@ -138,7 +131,7 @@ tl.draw(flow.trace, steps=(5, 6), for_="notebook")
 #
 # On {{open_ways["MinGRU"]}}: the highway, $(1 - z)$. The gates have no arrow to the h before. So what tutorial 5 had to add up, and tutorial 6 to estimate, is a product here, and it is exact: the gradient over many steps is the product of as many numbers $1 - z$ in each unit, neither more nor less. The LSTM of 1997 cut the ways through the gates to get there; here there is nothing to cut.
 #
-# That is the gain in the backward pass. It can neither explode nor take a detour. Nor can it be rescued by one: what $1 - z$ lets go is gone.
+# That is the gain in the backward pass: within a layer the gradient can neither explode nor take a detour. Nor can it be rescued by one: what $1 - z$ lets go is gone.
 #
 # </details>
 #
@@ -181,7 +174,7 @@ def learned(task, kind, seed, length=12, updates=300):
 # %% [markdown]
 # Each net has 16 units, sees 12 steps, and after each step is told where the ball is.
 #
-# **Predict.** Of five minGRUs, how many learn to follow the swaps (at most one in a hundred wrong at step 12)?
+# **Predict.** Of five minGRUs, how many learn to follow the swaps (less than one in a hundred wrong at step 12)?
 
 # %%
 my_guess = None
@@ -200,17 +193,17 @@ assert (right["swap", MinGRU] < 0.7).all()
 # %% [markdown]
 # <details><summary>The answer, and why</summary>
 #
-# None; they guess, at both lengths and with all five seeds: {{right["swap", MinGRU].min():.0%}} to {{right["swap", MinGRU].max():.0%}}. The LSTM follows the cups with every seed, and goes on doing so at four times the length of its training. To keep what was shown is easy for both at 12 steps. At 48 the LSTM still has it, {{right["look", nn.LSTMCell][:, 1].min():.0%}} or more; the minGRUs have {{right["look", MinGRU][:, 1].min():.0%}} to {{right["look", MinGRU][:, 1].max():.0%}}. Their z is small after the first step, not zero, and no way but the highway carries the bit.
+# None; they guess, at both lengths and with all five seeds: {{right["swap", MinGRU].min():.0%}} to {{right["swap", MinGRU].max():.0%}}. The LSTM follows the cups with every seed, and goes on doing so at four times the length of its training. To keep what was shown is easy for both at 12 steps. At 48 the LSTM still has it (right in {{right["look", nn.LSTMCell][:, 1].min():.0%}} with the worst seed); the minGRUs have {{right["look", MinGRU][:, 1].min():.0%}} to {{right["look", MinGRU][:, 1].max():.0%}}. A z is never quite zero, so what was shown at first fades at each step by $1 - z$, and no way but the highway carries the bit.
 #
-# It is not a matter of training. A unit of a minGRU does $h \mapsto (1-z)\,h + z\,n$ with z between 0 and 1, and z and n are the same whatever h is. Take two states, "left" and "right". Whichever of the two numbers is larger stays the larger one, and they come nearer to each other. But a swap has to exchange them. With gates that see h that is no problem: to a large h add something else than to a small one. (Units that forget at different rates can help one another out for some steps, not for ever.)
+# More training does not mend it. A unit of a minGRU does $h \mapsto (1-z)\,h + z\,n$ with z between 0 and 1, and z and n are the same whatever h is. Take two states, "left" and "right". Whichever of the two numbers is larger stays the larger one, and they come nearer to each other. But a swap has to exchange them. With gates that see h that is no problem: to a large h add something else than to a small one. (Units that forget at different rates can help one another out for some steps, not for ever.)
 #
-# Several layers can put the trouble off to longer rows. That it does not go away is proven for a fixed number of layers of diagonal or fixed linear lines (S4, Mamba), for tasks such as five cups in any order and under a common assumption of complexity theory (Merrill, Petty and Sabharwal 2024). This is where the price of the scan is paid. For two cups there is a cheap way out: exercise 14.2.
+# Several layers can put the trouble off to longer rows. That it does not go away is proven: for two cups, as long as all $f ≥ 0$, for any number of layers and numbers of finite precision (Grazzi et al. 2024); and also for negative f, for a fixed number of layers of diagonal or fixed linear lines (S4, Mamba), for tasks such as five cups in any order and under a common assumption of complexity theory (Merrill, Petty and Sabharwal 2024). This is where the price of the scan is paid. For two cups there is a cheap way out: exercise 14.2.
 #
 # </details>
 #
 # ## When an LSTM is still the right choice
 #
-# Where the data come one step at a time, from a sensor or a microphone, and memory must stay fixed. Where data are few and sequences short. Where a small net must run on a small machine. And where a state must be *followed*.
+# Where the data come one step at a time, from a sensor or a microphone, and memory must stay fixed. Where data are few and sequences short. Where a small net must run on a small machine. And where a state must be *followed*. The first reasons hold for a minGRU or Mamba, too; the last does not.
 #
 # ## Exercises
 #
