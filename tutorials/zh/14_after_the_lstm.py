@@ -117,10 +117,10 @@ class MinGRU(nn.Cell):
 my_guess = None
 
 # %%
-ledgers = {}
+x, ledgers = np.random.default_rng(0).normal(size=(1, 6, 3)).astype(np.float32), {}
 for kind, state in ((nn.LSTMCell, "C"), (nn.GRUCell, "h"), (MinGRU, "h")):
     net = nn.Recurrent(3, 4, cell=kind, rng=0)
-    flow = tl.trace(net(x[:, :6]).last.h.sum()).flow(state)
+    flow = tl.trace(net(x).last.h.sum()).flow(state)
     ledgers[kind.__name__] = {way: np.linalg.norm(share) for way, share in flow.ledger(6).items()}
 open_ways = {name: sum(norm > 1e-12 for norm in ledger.values()) for name, ledger in ledgers.items()}
 quiz.reveal(my_guess, open_ways["MinGRU"])
@@ -199,7 +199,7 @@ assert (right["swap", MinGRU] < 0.7).all()
 #
 # 多训练也没有用。minGRU 的一个单元做的是 $h \mapsto (1-z)\,h + z\,n$，z 在 0 与 1 之间，而且不管 h 是多少，z 和 n 都一样。取“左”“右”两个状态：两个数里大的那个始终大，只是彼此越来越近。可是对调要把它们换过来。门看得到 h，这就不难：h 大时加一个数，h 小时加另一个数。（忘得快慢不同的几个单元可以互相补救若干步，但终究有限。）
 #
-# 多叠几层，可以把麻烦推迟到更长的序列。它不会消失，这一点已有证明。两个杯子的情形：只要所有的 $f ≥ 0$，数的精度有限，无论多少层都做不到任意长（Grazzi 等，2024）。即使 f 可以是负数：对角的或固定的线性递推（S4、Mamba），层数固定时，像五个杯子任意换位这样的任务，在复杂性理论的一个常用假设之下，不能对任意长度都做到（Merrill、Petty 与 Sabharwal，2024）。扫描的代价，就付在这里。只有两个杯子时，有一条便宜的出路，见练习 14.2。
+# 多叠几层，可以把麻烦推迟到更长的序列。它不会消失，这一点已有证明。两个杯子的情形：只要所有的 $f ≥ 0$，数的精度又有限，无论叠多少层，都跟不住任意长的序列（Grazzi 等，2024）。即使 f 可以是负数：对角的或固定的线性递推（S4、Mamba），层数固定时，像五个杯子任意换位这样的任务，在复杂性理论的一个常用假设之下，不能对任意长度都做到（Merrill、Petty 与 Sabharwal，2024）。扫描的代价，就付在这里。只有两个杯子时，有一条便宜的出路，见练习 14.2。
 #
 # </details>
 #
