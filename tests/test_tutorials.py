@@ -240,6 +240,40 @@ def test_references_are_of_one_style(build, stem):
     assert years and all(re.match(r"\.\s+[*\w]", after) for after in years), years
 
 
+INNER = ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.comprehension
+
+
+def bound(nodes, inside):
+    """The names that statements give a value to; `inside` functions, classes and comprehensions, too, or not."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
+            names.add(node.name)
+        if isinstance(node, ast.alias):
+            names.add((node.asname or node.name).split(".")[0])
+        if isinstance(node, ast.arg):
+            names.add(node.arg)
+        if inside or not isinstance(node, INNER):
+            names |= bound(ast.iter_child_nodes(node), inside)
+    return names
+
+
+@builder
+@each_tutorial
+def test_no_cell_needs_what_another_makes_only_after_its_guess(build, stem):
+    """Who leaves out one prediction can still go on: what comes after `reveal` in a cell is that cell's own."""
+    safe, late = set(), set()
+    for body in (ast.parse(cell.text).body for cell in build.cells(stem, "en") if cell.kind == "code"):
+        asked = [k for k, node in enumerate(body) if "quiz.reveal(" in ast.unparse(node)]
+        first = asked[0] if asked else len(body)
+        inner = [node for each in body for node in ast.walk(each)]
+        used = {node.id for node in inner if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        assert not (used & late) - safe - bound(body, inside=True)
+        safe, late = safe | bound(body[:first], inside=False), late | bound(body[first + 1 :], inside=False)
+
+
 @builder
 @each_text
 def test_an_answer_is_neither_printed_nor_told_before_the_guess(build, stem, language):
