@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -232,6 +233,17 @@ def test_results_of_threads_are_waited_for_before_they_are_read():
     assert (D.tolist(), E.tolist()) == ([[24.0, 24.0]], [12.0])
 
 
+@needs_numba
+def test_loops_are_compiled_before_threads_begin():
+    from tinygrad_lstm.compile.numba_loops import _given
+
+    calls, x = [], np.zeros((2, 64, 3), np.float32)
+    loop = _given(lambda first, last, over, x: calls.append((first, last)))
+    for _ in range(2):
+        loop(64, np.empty((0, 0), bool), np.dtype(np.float32), x)
+    assert calls[0] == (0, 0) and calls.count((0, 0)) == 1 and {last for _, last in calls} >= {64}
+
+
 def test_an_error_in_a_thread_is_raised_when_all_have_ended():
     ended = []
 
@@ -277,7 +289,9 @@ class Tied(nn.Cell):
 @needs_numba
 def test_what_threads_do_later_is_added_up_when_it_is_there(monkeypatch):
     monkeypatch.setattr("tinygrad_lstm.compile.threads.LARGE", 1)
-    monkeypatch.setattr("tinygrad_lstm.compile.threads.np.empty", lambda *given: np.full(*given[:1], 9.0, *given[1:]))
+    own = {name: getattr(np, name) for name in ("matmul", "add", "sum", "result_type")}  # np itself is numba's, too
+    own["empty"] = lambda shape, dtype: np.full(shape, 9.0, dtype)
+    monkeypatch.setattr("tinygrad_lstm.compile.threads.np", SimpleNamespace(**own))
     x, found = np.random.default_rng(1).normal(size=(4, 10, 5)), []
     for fused in (False, "numba"):
         net = nn.Recurrent(5, 6, cell=Tied, fused=fused, rng=0).astype(np.float64)

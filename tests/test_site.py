@@ -95,7 +95,7 @@ def test_a_notebook_is_shown_as_it_is_committed(site, language, stem):
     printed = ["".join(output["text"]) for output in outputs if output["output_type"] == "stream"]
     for text in printed:
         assert f"<pre>{html.escape(text)}</pre>" in page
-    prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    prose = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     for title in re.findall(r"(?m)^#{1,2} ([^$`\n*]+)$", prose):
         assert f">{html.escape(title, quote=False)}<" in page, title
     assert "$" not in plain(re.sub(r"<(pre|code|script).*?</\1>", "", page, flags=re.DOTALL)), "a formula is not set"

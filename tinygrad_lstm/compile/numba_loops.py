@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,18 @@ def functions(text: str, name: str) -> dict[str, Callable[..., Any]]:
     return {name: _given(compiled(space[name])) for name in ("forward_steps", "backward_steps")}
 
 
+_compiling = Lock()
+
+
 def _given(function: Callable[..., Any]) -> Callable[..., Any]:
+    known = set()  # dtypes for which it is compiled
+
     def call(rows: int, over: Array, dtype: Any, *given: Any) -> Any:
         given = tuple(_plain(x, dtype) if isinstance(x, np.ndarray) else x for x in given)
+        if dtype not in known:
+            with _compiling:  # for no rows, and by one thread at a time: numba's types are not safe from two
+                function(0, 0, over, *given)
+            known.add(dtype)
         return in_threads(lambda some: function(some.start, some.stop, over, *given), parts(rows))[0]
 
     return call

@@ -11,7 +11,6 @@
 from collections import namedtuple
 from textwrap import fill
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_lstm as tl
@@ -19,8 +18,6 @@ from tinygrad_lstm import Tensor, concat, nn, optim, quiz, sigmoid, split, tanh
 from tinygrad_lstm.course.fingerprints import draw_fingerprints
 from tinygrad_lstm.op import op
 from tinygrad_lstm.testing import gradcheck
-
-plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## The scene

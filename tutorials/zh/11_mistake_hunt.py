@@ -11,7 +11,6 @@
 from collections import namedtuple
 from textwrap import fill
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_lstm as tl
@@ -21,8 +20,6 @@ from tinygrad_lstm.op import op
 from tinygrad_lstm.testing import gradcheck
 
 tl.language("zh")
-
-plt.style.use("tinygrad_lstm.drawn")
 
 # %% [markdown]
 # ## 现场
