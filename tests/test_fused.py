@@ -19,6 +19,7 @@ from tinygrad_lstm.testing import gradcheck
 CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell, nn.PeepholeLSTMCell]
 every_cell = pytest.mark.parametrize("kind", CELLS, ids=lambda cell: cell.__name__)
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason='compiled steps need numba: pip install ".[fast]"')
+needs_threads = pytest.mark.skipif(sys.platform == "emscripten", reason="a browser has no threads")
 both_ways = pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_numba)], ids=["numpy", "numba"])
 CASES = [(2, 5, 3, 4, None), (3, 4, 2, 3, [4, 1, 2]), (1, 1, 1, 1, None), (2, 1, 3, 2, None), (1, 40, 2, 5, None)]
 
@@ -200,6 +201,7 @@ def test_compiled_threads_are_those_of_the_environment_and_know_its_settings(mon
     np.testing.assert_array_equal(*found)
 
 
+@needs_threads
 @pytest.mark.parametrize("m, k, n", [(40, 700, 300), (700, 40, 300), (40, 300, 700), (2, 3, 4)])
 def test_what_threads_do_later_is_what_numpy_does_at_once(monkeypatch, m, k, n):
     monkeypatch.setattr("tinygrad_lstm.compile.threads.threads", lambda: 3)
@@ -244,6 +246,7 @@ def test_loops_are_compiled_before_threads_begin():
     assert calls[0] == (0, 0) and calls.count((0, 0)) == 1 and {last for _, last in calls} >= {64}
 
 
+@needs_threads
 def test_an_error_in_a_thread_is_raised_when_all_have_ended():
     ended = []
 

@@ -48,7 +48,7 @@ class Comparison:
         back = sorted({0, self.T // 10, self.T // 2, self.T})
         heads = [f"T−{k}" if k else "t=T" for k in back]
         heads += [*map(said, ("half-life", "highway", "<1e-7 at")), "‖∂L/∂W‖"]
-        stepped = any(net.clip or net.step != net.gradient for net in self.nets)
+        stepped = any(net.clip or not math.isclose(net.step, net.gradient, rel_tol=5e-3) for net in self.nets)
         heads += [said("step")] if stepped else []
         grid = [[said("net"), "", *heads]]
         for net in self.nets:
