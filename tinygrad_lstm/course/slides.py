@@ -88,8 +88,9 @@ ROOM = {"en": 520, "zh": 230}  # characters of the paragraph before a prediction
 SIGNS = {
     "partial": "∂", "sigma": "σ", "rho": "ρ", "delta": "δ", "varphi": "φ", "varepsilon": "ε", "Delta": "Δ",
     "cdot": "·", "cdots": "⋯", "ldots": "…", "dots": "…", "times": "×", "circ": "∘", "approx": "≈", "le": "≤",
-    "ge": "≥", "pm": "±", "to": "→", "prod": "∏", "sum": "∑", "infty": "∞", "ln": "ln ", "tanh": "tanh ", "max": "max",
-    "top": "ᵀ", "in": "∈", "sqrt": "√", "quad": " ", "qquad": "  ", "mathrm": "", "text": "", "big": "", "Big": "",
+    "ge": "≥", "pm": "±", "to": "→", "prod": "∏", "sum": "∑", "infty": "∞", "ln": "ln ", "log": "log",
+    "tanh": "tanh ", "max": "max", "top": "ᵀ", "in": "∈", "sqrt": "√", "quad": " ", "qquad": "  ",
+    "mathrm": "", "text": "", "big": "", "Big": "",
 }  # fmt: skip
 
 
