@@ -36,7 +36,7 @@ def main() -> None:
         times = max(1, MULTIPLICATIONS // (rows * depth * columns))
         both = [
             (
-                microseconds(lambda: matrix_product(left, 0, panels, out, 0, columns, False), times),  # noqa: B023
+                microseconds(lambda: matrix_product(left, 0, panels, out, 0, columns, False, 0, rows), times),  # noqa: B023
                 microseconds(lambda: np.matmul(left, weights, out=out), times),  # noqa: B023
             )
             for _ in range(ROUNDS)
