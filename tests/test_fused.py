@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -244,6 +246,32 @@ def test_loops_are_compiled_before_threads_begin():
     for _ in range(2):
         loop(64, np.empty((0, 0), bool), np.dtype(np.float32), x)
     assert calls[0] == (0, 0) and calls.count((0, 0)) == 1 and {last for _, last in calls} >= {64}
+
+
+@needs_numba
+@pytest.mark.parametrize("first, last", [(0, 1), (2, 3), (1, 4), (0, 15), (7, 7)])
+@pytest.mark.parametrize("columns", [5, 32, 160])
+def test_tiles_multiply_some_rows_and_leave_the_others(first, last, columns):
+    from tinygrad_lstm.compile.tiles_numba import matrix_product, packed
+
+    rng = np.random.default_rng(0)
+    left, W = rng.normal(size=(15, 9)), rng.normal(size=(7, columns))
+    for added in (False, True):
+        out = rng.normal(size=(15, columns + 3))
+        expected = out.copy()
+        expected[first:last, 3:] = added * expected[first:last, 3:] + left[first:last, 2:] @ W
+        matrix_product(left, 2, packed(W), out, 3, columns, added, first, last)
+        np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
+
+
+@needs_numba
+def test_the_benchmark_of_products_multiplies(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "benchmarks")
+    products = import_module("products")
+    monkeypatch.setattr(products, "ROUNDS", 1)
+    monkeypatch.setattr(products, "MULTIPLICATIONS", 1)
+    products.main()
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(products.SIZES)
 
 
 @needs_threads
